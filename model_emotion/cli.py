@@ -1,0 +1,15 @@
+"""How a stage ends when something is wrong: one line for the person at the keyboard, no traceback."""
+
+import sys
+
+
+class UserError(Exception):
+    """Something the person at the keyboard can mend: a parameter, an input, a full disk."""
+
+
+def run(main):
+    """Call `main()`; a UserError or a failed read or write ends the process with one line and status 1."""
+    try:
+        main()
+    except (UserError, OSError) as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,57 @@
+"""Write whole files or none: under a temporary name first, then renamed. Equal content gives equal bytes."""
+
+import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path):
+    """A temporary path beside `path` that takes its place when the block ends well, and is removed when it does not."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(text, path):
+    """Write `text` as UTF-8."""
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_csv(frame, path):
+    """A data frame as CSV: header, no index, floats in full precision."""
+    with replacing(path) as part:
+        frame.to_csv(part, index=False, lineterminator="\n")
+
+
+def write_parquet(frame, path):
+    """A data frame as Parquet, without its index."""
+    with replacing(path) as part:
+        frame.to_parquet(part, index=False, compression="zstd")
+
+
+def write_json(value, path):
+    """JSON for people and diffs: indented, keys in the order given; NaN is an error."""
+    write_text(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n", path)
+
+
+def write_tensors(tensors, path, metadata):
+    """Named arrays as safetensors; `metadata` maps str to str."""
+    from safetensors.numpy import save
+
+    with replacing(path) as part:
+        part.write_bytes(save(tensors, metadata))
+
+
+def read_csv(path, **options):
+    """A CSV as a data frame, every float exactly as written (pandas' default parser is off by a last digit at times)."""
+    import pandas as pd
+
+    return pd.read_csv(path, float_precision="round_trip", **options)

@@ -1,0 +1,121 @@
+"""What masking does: the drop of accuracy under an attribute's mask against random masks of its size, and its tests.
+
+A drop is the accuracy with a random mask minus that with the attribute's, as fractions of 1; above 0 the attribute mask does worse.
+"""
+
+import diptest
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from model_emotion.cli import UserError
+from model_emotion.statistics import mean_correlation, paired_drop, q_bh, q_rank
+
+CELL = ["emotion", "seed", "attribute", "k"]
+
+
+def drops(masked):
+    """A run's masked accuracies -> `emotion, seed, attribute, k, random, masked, drop`, one row an attribute mask.
+
+    The random accuracy is the mean over draws, of the attribute's own where it has any, else of those that all attributes share.
+    Raises UserError where an attribute mask has no random one of its size.
+    """
+    masked = masked.assign(attribute=masked["attribute"].fillna(""))
+    attribute = masked[masked["kind"] == "attribute"]
+    random = masked[masked["kind"] == "random"].groupby(CELL, sort=False, as_index=False)["accuracy"].mean()
+    own = random.rename(columns={"accuracy": "own"})
+    shared = random[random["attribute"] == ""].drop(columns="attribute").rename(columns={"accuracy": "shared"})
+    table = attribute.merge(own, on=CELL, how="left").merge(shared, on=["emotion", "seed", "k"], how="left")
+    table["random"] = table["own"].fillna(table["shared"])
+    alone = table[table["random"].isna()]
+    if len(alone):
+        first = alone.iloc[0]
+        raise UserError(f"masked accuracies: no random mask of size {first['k']} for {first['emotion']}, seed {first['seed']}")
+    table["drop"] = table["random"] - table["accuracy"]
+    return table.rename(columns={"accuracy": "masked"})[[*CELL, "random", "masked", "drop"]]
+
+
+def drop_table(table, keys, alpha):
+    """Tests of the drops pooled within each of `keys` and k: keys, `k, drop, t, df, se, ci_low, ci_high, p, q, q_bh, star`.
+
+    q over all rows of the table, as in the study; a star where q < alpha.
+    """
+    rows = [
+        dict(zip([*keys, "k"], key, strict=True)) | paired_drop(group["drop"])
+        for key, group in table.groupby([*keys, "k"], sort=False)
+    ]
+    result = pd.DataFrame(rows)
+    result["q"], result["q_bh"] = q_rank(result["p"]), q_bh(result["p"])
+    return result.assign(star=result["q"] < alpha)
+
+
+def effects(table):
+    """Mean drop over seeds: `k, attribute, emotion, drop`."""
+    return table.groupby(["k", "attribute", "emotion"], sort=False, as_index=False)["drop"].mean()
+
+
+def unimodality(table):
+    """Hartigan's dip of each attribute's effects over the emotions: `k, attribute, dip, p, n` (p from Hartigan's table)."""
+    rows = []
+    for (k, attribute), group in effects(table).groupby(["k", "attribute"], sort=False):
+        dip, p = diptest.diptest(group["drop"].to_numpy())
+        rows.append((k, attribute, dip, p, len(group)))
+    return pd.DataFrame(rows, columns=["k", "attribute", "dip", "p", "n"])
+
+
+def human_correlation(table, weights):
+    """H3: Pearson's r over the attributes of an emotion's effects with the attributes' human weights.
+
+    weights: series by attribute. Returns (`k, emotion, r, z, p`; `k, mean_r, t, df, p, ci_low, ci_high` over the emotions by Fisher's z;
+    `k, r, p, n` of the attributes' mean effects, where attributes are the cases).
+    """
+    each, over_emotions, over_attributes = [], [], []
+    for k, of_k in effects(table).groupby("k", sort=False):
+        wide = of_k.pivot(index="attribute", columns="emotion", values="drop")[of_k["emotion"].unique()]
+        weight = weights.loc[wide.index].to_numpy()
+        tests = [stats.pearsonr(wide[emotion], weight) for emotion in wide]
+        r = np.array([test.statistic for test in tests])
+        p = [test.pvalue for test in tests]
+        each.append(pd.DataFrame({"k": k, "emotion": wide.columns, "r": r, "z": np.arctanh(r), "p": p}))
+        over_emotions.append({"k": k} | mean_correlation(r))
+        pooled = stats.pearsonr(wide.mean(axis=1), weight)
+        over_attributes.append({"k": k, "r": pooled.statistic, "p": pooled.pvalue, "n": len(wide)})
+    return pd.concat(each, ignore_index=True), pd.DataFrame(over_emotions), pd.DataFrame(over_attributes)
+
+
+def _mean_and_se(values, keys):
+    by = values.groupby(keys, sort=False)["accuracy"]
+    return by.agg(accuracy="mean", se="sem", n="size").reset_index()
+
+
+def accuracy_by_condition(accuracy, masked):
+    """Mean accuracy of each emotion without a mask and with random and attribute masks: `emotion, condition, k, accuracy, se, n`.
+
+    Over seeds without a mask (k = 0), over seeds and attributes with one; se is the standard error over those.
+    """
+    parts = [
+        _mean_and_se(accuracy.assign(condition="none", k=0), ["emotion", "condition", "k"]),
+        _mean_and_se(masked.rename(columns={"kind": "condition"}), ["emotion", "condition", "k"]),
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def accuracy_by_mask(masked):
+    """Mean accuracy over seeds and draws of each emotion, attribute, kind and k: `emotion, attribute, kind, k, accuracy, se, n`."""
+    return _mean_and_se(masked.assign(attribute=masked["attribute"].fillna("")), ["emotion", "attribute", "kind", "k"])
+
+
+def metrics(accuracy, tables, k):
+    """The few numbers that experiments are compared by, at masks of size k: dict, JSON-ready."""
+    by_attribute = tables["drop_by_attribute"].query("k == @k").set_index("attribute")
+    by_emotion = tables["drop_by_emotion"].query("k == @k")
+    r = tables["human_correlation_summary"].set_index("k").loc[k, "mean_r"]
+    largest = by_attribute["drop"].nlargest(3)
+    return {
+        "mean_accuracy": float(accuracy["accuracy"].mean()),
+        "k": int(k),
+        "emotions_hurt": int(by_emotion["star"].sum()),
+        "attributes_hurting": int(by_attribute["star"].sum()),
+        "drop": {attribute: float(drop) for attribute, drop in largest.items()},
+        "human_correlation": float(r),
+    }

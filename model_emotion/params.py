@@ -1,0 +1,177 @@
+"""params.yaml as typed, checked values. Every stage reads the whole file first, so a slip is found before any work."""
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from model_emotion import study
+from model_emotion.cli import UserError
+
+
+class ParamsError(UserError):
+    """params.yaml can't be used; the message names the key."""
+
+
+def _one_of(known, what):
+    def check(value):
+        if value not in known:
+            near = get_close_matches(value, known, n=1, cutoff=0.5)
+            raise ValueError(f"'{value}' is not one of the {len(known)} {what}" + (f"; did you mean '{near[0]}'?" if near else ""))
+        return value
+
+    return AfterValidator(check)
+
+
+def _unique(values):
+    seen = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"{value!r} stands twice")
+        seen.add(value)
+    return values
+
+
+Emotion = Annotated[str, _one_of(study.EMOTIONS, "emotions")]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Emotions = Annotated[list[Emotion], Field(min_length=4), AfterValidator(_unique)]
+Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_unique)]
+Counts = Annotated[list[Count], Field(min_length=1), AfterValidator(_unique)]
+CountsOrShares = Annotated[list[Count | Share], Field(min_length=1), AfterValidator(_unique)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Study(Section):
+    """The grid of the run `published`."""
+
+    emotions: Emotions
+    seeds: Annotated[list[Literal[study.SEEDS]], Field(min_length=2), AfterValidator(_unique)]
+    top_k: Annotated[list[Literal[study.ATTRIBUTE_TOP_K]], Field(min_length=1), AfterValidator(_unique)]
+    layers: Literal[12]
+    width: Literal[3072]
+
+    @property
+    def is_the_studys(self):
+        """True when the grid is the study's own, as its claims suppose."""
+        return (tuple(self.emotions), tuple(self.seeds), tuple(self.top_k)) == (study.EMOTIONS, study.SEEDS, study.ATTRIBUTE_TOP_K)
+
+
+class Backbone(Section):
+    name: str
+    revision: Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
+    layers: Count
+    width: Count
+
+
+class Masks(Section):
+    kind: Literal["binary", "float"]
+    baseline: Literal["uniform", "layer_matched"]
+    ranking: Literal["attributes", "spaces"]
+    draws: Annotated[int, Field(ge=1, le=10_000)]
+    seed: Seed
+
+
+class Resampling(Section):
+    samples: Annotated[int, Field(ge=100, le=1_000_000)]
+    seed: Seed
+
+
+class Analysis(Section):
+    searchlight_alpha: Share
+    drop_alpha: Share
+    top_k: Count
+    reliability_alpha: Share
+    bootstrap: Resampling
+    parallel: Resampling
+
+
+class Figures(Section):
+    top_k: Count
+    neuron: Count
+    emotion: Emotion
+    dpi: Annotated[int, Field(ge=50, le=1200)]
+
+
+class Params(Section):
+    runs: Annotated[list[Literal["published"]], Field(min_length=1), AfterValidator(_unique)]
+    study: Study
+    backbone: Backbone
+    emotions: Emotions
+    seeds: Seeds
+    top_k: CountsOrShares
+    masks: Masks
+    analysis: Analysis
+    figures: Figures
+
+    @model_validator(mode="after")
+    def _within(self):
+        neurons = self.backbone.layers * self.backbone.width
+        for place, k in enumerate(self.top_k):
+            if k > neurons:
+                raise ValueError(f"top_k[{place}]: {k} is more than the {neurons} neurons of {self.backbone.name}")
+        for key, k in (("analysis.top_k", self.analysis.top_k), ("figures.top_k", self.figures.top_k)):
+            if k not in self.study.top_k:
+                raise ValueError(f"{key}: {k} is not one of study.top_k {self.study.top_k}")
+        if self.figures.neuron > self.study.layers * self.study.width:
+            raise ValueError(f"figures.neuron: {self.figures.neuron} is more than the {self.study.layers * self.study.width} neurons")
+        if self.figures.emotion not in self.study.emotions:
+            raise ValueError(f"figures.emotion: '{self.figures.emotion}' is not one of study.emotions")
+        return self
+
+
+def _key(location):
+    """('emotions', 3) -> 'emotions[3]'; the names pydantic gives to the branches of a union are left out."""
+    key = ""
+    for part in location:
+        if isinstance(part, int):
+            key += f"[{part}]"
+        elif part.replace("_", "").isalpha() and part not in ("int", "float"):
+            key += f".{part}" if key else part
+    return key
+
+
+def _explain(error, path):
+    """One line for pydantic's first error."""
+    first = error.errors()[0]
+    key, message = _key(first["loc"]), first["msg"].removeprefix("Value error, ")
+    match first["type"]:
+        case "extra_forbidden":
+            near = get_close_matches(str(first["loc"][-1]), _keys(Params), n=1)
+            message = "unknown key" + (f"; did you mean '{near[0]}'?" if near else "")
+        case "missing":
+            message = "is missing"
+        case "value_error":
+            pass
+        case _:
+            message = f"{message}, not {first['input']!r}"
+    return f"{path}: {key}: {message}" if key else f"{path}: {message}"
+
+
+def _keys(section):
+    """All keys of a section and of those below it."""
+    keys = []
+    for name, field in section.model_fields.items():
+        keys.append(name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            keys += _keys(field.annotation)
+    return keys
+
+
+def load_params(path="params.yaml"):
+    """Params read from a YAML file. Raises ParamsError with one line that names the key."""
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        return Params.model_validate(values)
+    except FileNotFoundError:
+        raise ParamsError(f"{path}: not found; run this from the project's root") from None
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        raise ParamsError(_explain(error, path)) from None

@@ -1,0 +1,83 @@
+"""The searchlight: how well each single neuron's geometry of the emotions follows each human attribute's."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from model_emotion.rdm import pair_indices
+from model_emotion.rsa.kendall import correlate, pattern
+from model_emotion.statistics import q_bh, q_rank
+from model_emotion.study import SPACES
+
+
+@dataclass(frozen=True)
+class Searchlight:
+    """Per neuron and attribute, each [neurons, attributes]: Kendall's tau-b, one-sided p, the study's q, Benjamini and Hochberg's q,
+    and the rank of the neuron for the attribute (1 = largest tau, ties share their average)."""
+
+    tau: np.ndarray
+    p: np.ndarray
+    q: np.ndarray
+    q_bh: np.ndarray
+    rank: np.ndarray
+
+
+def mean_rdm(activations):
+    """[seeds, emotions, neurons] -> [neurons, pairs]: |difference| of each pair of emotions, averaged over seeds, in float64."""
+    seeds, emotions, neurons = activations.shape
+    a, b = pair_indices(emotions)
+    total = np.zeros((len(a), neurons))
+    for pattern_of_seed in activations.astype(float, copy=False):
+        pair = 0
+        for first in range(emotions - 1):
+            later = pattern_of_seed[first + 1 :]
+            total[pair : pair + len(later)] += np.abs(later - pattern_of_seed[first])
+            pair += len(later)
+    return (total / seeds).T
+
+
+def searchlight(activations, attribute_rdms):
+    """Kendall's tau-b of every neuron's mean RDM with every attribute's RDM.
+
+    activations [seeds, emotions, neurons]; attribute_rdms [pairs, attributes], pairs in the order of `rdm.pair_indices`.
+    p is one-sided (greater), by the normal approximation corrected for ties; q over all neurons and attributes.
+    Raises ValueError where a value is NaN.
+    """
+    tau, z = correlate(lambda rows: mean_rdm(activations[:, :, rows]), activations.shape[2], pattern(attribute_rdms))
+    p = stats.norm.sf(z)
+    return Searchlight(tau=tau, p=p, q=q_rank(p), q_bh=q_bh(p), rank=stats.rankdata(-tau, axis=0))
+
+
+def space_rdms(attribute_rdms):
+    """Table of attribute RDMs -> table of the three spaces' RDMs: Euclidean distance over a space's attributes, in raw scale units."""
+    return pd.DataFrame({space: np.sqrt((attribute_rdms[list(names)] ** 2).sum(axis=1)) for space, names in SPACES.items()})
+
+
+def table(found, attributes, width, alpha):
+    """A Searchlight as a long table, neuron by neuron; neuron, layer and unit count from 1; significant where q < alpha."""
+    neurons, attributes = len(found.tau), list(attributes)
+    neuron = np.repeat(np.arange(neurons, dtype=np.int32), len(attributes))
+    return pd.DataFrame(
+        {
+            "neuron": neuron + 1,
+            "layer": (neuron // width + 1).astype(np.int16),
+            "unit": neuron % width + 1,
+            "attribute": pd.Categorical.from_codes(np.tile(np.arange(len(attributes), dtype=np.int8), neurons), attributes),
+            **{name: values.ravel() for name, values in vars(found).items()},
+            "significant": found.q.ravel() < alpha,
+        }
+    )
+
+
+def significant_by_layer(searchlight_table):
+    """Number of significant neurons of each attribute in each layer: `attribute, layer, neurons, significant`."""
+    by = searchlight_table.groupby(["attribute", "layer"], observed=True)["significant"]
+    return by.agg(neurons="size", significant="sum").reset_index()
+
+
+def ranks(searchlight_table):
+    """The table's ranks as a frame [neurons, attributes]."""
+    attributes = list(searchlight_table["attribute"].cat.categories)
+    return pd.DataFrame(searchlight_table["rank"].to_numpy().reshape(-1, len(attributes)), columns=attributes)

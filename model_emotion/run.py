@@ -1,0 +1,74 @@
+"""A run: one set of measurements of a model, as files under results/RUN. Analyses read these and nothing else."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from model_emotion.cli import UserError
+from model_emotion.files import read_csv, write_tensors
+
+ACCURACY = ["emotion", "seed", "accuracy", "majority", "n"]
+MASKED_ACCURACY = ["emotion", "seed", "attribute", "kind", "draw", "k", "accuracy", "n"]
+
+
+@dataclass(frozen=True)
+class Activations:
+    """values [seed, emotion, neuron] and what their axes mean; neurons are numbered layer by layer."""
+
+    values: np.ndarray
+    seeds: tuple
+    emotions: tuple
+    layers: int
+    width: int
+    backbone: str
+
+    def __post_init__(self):
+        shape = (len(self.seeds), len(self.emotions), self.layers * self.width)
+        if self.values.shape != shape:
+            raise UserError(f"activations of shape {self.values.shape}, but seeds, emotions and layers x width make {shape}")
+        for seed, emotion in np.argwhere(~np.isfinite(self.values).all(axis=2)):
+            raise UserError(f"activations of {self.emotions[emotion]}, seed {self.seeds[seed]}: a value is not finite")
+
+
+def folder(run):
+    """results/RUN"""
+    return Path("results") / run
+
+
+def write_activations(activations, path):
+    """Activations -> safetensors with the axes as metadata."""
+    axes = {"seeds": activations.seeds, "emotions": activations.emotions, "layers": activations.layers, "width": activations.width}
+    metadata = {name: json.dumps(value) for name, value in axes.items()} | {"backbone": activations.backbone}
+    write_tensors({"activations": activations.values}, path, metadata)
+
+
+def read_activations(path):
+    """Safetensors -> Activations. Raises UserError where the file is not whole or its axes do not fit."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "np") as file:
+            axes = file.metadata()
+            values = file.get_tensor("activations")
+        return Activations(
+            values=values,
+            seeds=tuple(json.loads(axes["seeds"])),
+            emotions=tuple(json.loads(axes["emotions"])),
+            layers=json.loads(axes["layers"]),
+            width=json.loads(axes["width"]),
+            backbone=axes["backbone"],
+        )
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not activations of a run ({error})") from None
+
+
+def read_accuracy(run):
+    """results/RUN/accuracy.csv"""
+    return read_csv(folder(run) / "accuracy.csv")
+
+
+def read_masked_accuracy(run):
+    """results/RUN/masked_accuracy.csv; `draw` is a whole number or missing."""
+    return read_csv(folder(run) / "masked_accuracy.csv", dtype={"draw": "Int64"})

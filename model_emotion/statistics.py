@@ -1,0 +1,50 @@
+"""Small statistics on arrays, each with its source. What scipy has is taken from there."""
+
+import numpy as np
+from scipy import stats
+
+
+def q_rank(p):
+    """The study's correction: q = p m / rank(p) over all m tests of any shape, ties given their average rank, at most 1.
+
+    It is Benjamini and Hochberg's (1995) ratio without the running minimum, so q need not grow with p.
+    """
+    p = np.asarray(p, dtype=float)
+    return np.minimum(p * p.size / stats.rankdata(p).reshape(p.shape), 1.0)
+
+
+def q_bh(p):
+    """Benjamini and Hochberg's (1995) adjusted p over all tests of any shape."""
+    p = np.asarray(p, dtype=float)
+    return stats.false_discovery_control(p, axis=None).reshape(p.shape)
+
+
+def paired_drop(drops):
+    """One-sample t of drops [n] against 0: dict of drop (mean), t, df, se, ci_low, ci_high (two-sided 95 %), p (one-sided, greater).
+
+    A drop is random minus attribute mask of the same emotion, seed and size, so this is the paired t test of the two.
+    """
+    drops = np.asarray(drops, dtype=float)
+    mean, df = drops.mean(), len(drops) - 1
+    se = drops.std(ddof=1) / np.sqrt(len(drops))
+    half = stats.t.ppf(0.975, df) * se
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.divide(mean, se)
+    p = stats.t.sf(t, df) if se > 0 else (0.0 if mean > 0 else 1.0)  # no variance: the drop is certain, or is none
+    return {"drop": mean, "t": t, "df": df, "se": se, "ci_low": mean - half, "ci_high": mean + half, "p": float(p)}
+
+
+def mean_correlation(r):
+    """Mean of correlations r [n] by Fisher's z: dict of mean_r, t, df, p (two-sided), ci_low, ci_high (95 %, back as r).
+
+    Raises ValueError where an r is not inside (-1, 1).
+    """
+    r = np.asarray(r, dtype=float)
+    if not (np.abs(r) < 1).all():
+        raise ValueError("a correlation is not inside (-1, 1)")
+    z = np.arctanh(r)
+    test = stats.ttest_1samp(z, 0)
+    low, high = np.tanh(test.confidence_interval(0.95))
+    return {
+        "mean_r": np.tanh(z.mean()), "t": test.statistic, "df": int(test.df), "p": test.pvalue, "ci_low": low, "ci_high": high,
+    }  # fmt: skip

@@ -1,0 +1,39 @@
+"""published: the authors' released measurements -> results/published/{activations.safetensors, accuracy.csv, masked_accuracy.csv}"""
+
+import numpy as np
+
+from model_emotion import cli, published, study
+from model_emotion.files import write_csv
+from model_emotion.inputs import raw
+from model_emotion.params import load_params
+from model_emotion.run import Activations, folder, write_activations
+
+PLM = "Data/raw_data/PLM/prompt_tuning_RoBERTa"
+MASKING = {"attribute": "RSA_tau_14property", "random": "random"}
+
+
+def main():
+    grid = load_params().study
+    emotions, seeds, out = tuple(grid.emotions), tuple(grid.seeds), folder("published")
+
+    def activation_file(emotion, seed):
+        return raw("activations", f"{PLM}/neurons_activation_before_relu/{emotion}-{seed}.csv")
+
+    def masking_file(kind, emotion, seed):
+        return raw("masking", f"Result/masking/RoBERTa/{MASKING[kind]}/Acc_perSeed_JSON/{emotion}-{seed}.json")
+
+    values = np.array([[published.read_neurons(activation_file(emotion, seed)) for emotion in emotions] for seed in seeds])
+    write_activations(
+        Activations(values, seeds, emotions, grid.layers, grid.width, published.BACKBONE),
+        out / "activations.safetensors",
+    )
+
+    accuracy = published.read_accuracy(raw("activations", f"{PLM}/accuracy.csv"), emotions, seeds)
+    write_csv(accuracy, out / "accuracy.csv")
+    smaller = tuple(k for k in study.RANDOM_TOP_K if k < min(study.ATTRIBUTE_TOP_K))  # sizes with random masks only
+    sizes = {"attribute": tuple(grid.top_k), "random": smaller + tuple(grid.top_k)}
+    write_csv(published.read_masked_accuracy(masking_file, emotions, seeds, sizes), out / "masked_accuracy.csv")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,32 @@
+"""searchlight: activations and attribute RDMs of a run -> results/RUN/{searchlight, searchlight_spaces}.parquet, model_rsa.csv"""
+
+import argparse
+
+from model_emotion import cli, rdm
+from model_emotion.files import read_csv, write_csv, write_parquet
+from model_emotion.params import load_params
+from model_emotion.rsa.model import model_rsa
+from model_emotion.rsa.searchlight import searchlight, significant_by_layer, space_rdms, table
+from model_emotion.run import folder, read_activations
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", required=True)
+    run = parser.parse_args().run
+    alpha, out = load_params().analysis.searchlight_alpha, folder(run)
+
+    activations = read_activations(out / "activations.safetensors")
+    attributes = rdm.select(read_csv("results/human/attribute_rdms.csv"), activations.emotions)
+    human = rdm.select(read_csv("results/human/mean_rdm.csv"), activations.emotions).rename(columns={"distance": "human"})
+
+    for name, targets in (("searchlight", attributes), ("searchlight_spaces", space_rdms(attributes))):
+        found = table(searchlight(activations.values, targets.to_numpy()), targets.columns, activations.width, alpha)
+        write_parquet(found, out / f"{name}.parquet")
+        if name == "searchlight":
+            write_csv(significant_by_layer(found), out / "significant_by_layer.csv")
+    write_csv(model_rsa(activations.values, activations.layers, human.join(attributes)), out / "model_rsa.csv")
+
+
+if __name__ == "__main__":
+    cli.run(main)
