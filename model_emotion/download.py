@@ -15,7 +15,6 @@ import shutil
 import sys
 import tarfile
 import time
-import zlib
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
@@ -31,11 +30,9 @@ from model_emotion.inputs import GROUPS, RAW, REGISTRY, InputError
 
 FILES = "https://raw.githubusercontent.com"
 ARCHIVES = "https://github.com"
-SINGLY = 50
-"""Up to this many missing files are fetched one by one, more as an archive."""
-TIMEOUT = (10, 60)
-BROKEN = (requests.RequestException, TransferError, tarfile.TarError, zlib.error, EOFError)
-
+SINGLY = 50  # up to this many missing files are fetched one by one, more as an archive
+TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
+BROKEN = (requests.RequestException, TransferError, tarfile.TarError)
 pooch.get_logger().setLevel("WARNING")
 
 
@@ -243,9 +240,9 @@ def _reason(error):
             return "too busy, asked several times"
         case requests.Timeout():
             return "no answer in time"
-        case requests.exceptions.ChunkedEncodingError() | TransferError() | EOFError():
+        case requests.exceptions.ChunkedEncodingError() | TransferError():
             return "the transfer broke off"
-        case tarfile.TarError() | zlib.error():
+        case tarfile.TarError():
             return "the archive broke off or is none"
         case requests.ConnectionError():
             return "no connection"

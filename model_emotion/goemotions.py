@@ -31,7 +31,7 @@ def read_split(path, labels):
         content = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start + 1} is not UTF-8") from None
-    lines = csv.reader(io.StringIO(content, newline=""), delimiter="\t")
+    lines = csv.reader(io.StringIO(content), delimiter="\t")
     try:
         for fields in lines:
             if len(fields) != 3:

@@ -1,0 +1,21 @@
+"""One group of the public inputs -> data/raw/GROUP. `python stages/fetch.py --group human`"""
+
+import argparse
+import os
+
+from model_emotion import cli
+from model_emotion.download import fetch
+from model_emotion.inputs import GROUPS
+from model_emotion.params import load_params
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--group", required=True, choices=GROUPS)
+    group = parser.parse_args().group
+    load_params()
+    fetch(group, mirror=os.environ.get("MODEL_EMOTION_MIRROR"))
+
+
+if __name__ == "__main__":
+    cli.run(main)

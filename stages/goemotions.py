@@ -1,0 +1,18 @@
+"""GoEmotions' three splits -> data/goemotions.parquet."""
+
+from model_emotion import cli
+from model_emotion.files import write_parquet
+from model_emotion.goemotions import SPLITS, read_labels, read_split, tidy
+from model_emotion.inputs import raw
+from model_emotion.params import load_params
+
+
+def main():
+    load_params()
+    labels = read_labels(raw("human", "Data/raw_data/subjective_comparison/emotions.txt"))
+    splits = {split: read_split(raw("goemotions", f"goemotions/data/{split}.tsv"), labels) for split in SPLITS}
+    write_parquet(tidy(splits), "data/goemotions.parquet")
+
+
+if __name__ == "__main__":
+    cli.run(main)

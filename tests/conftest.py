@@ -1,0 +1,40 @@
+"""What tests share: `raw`, the study's files where they can be had."""
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from model_emotion import inputs
+from model_emotion.download import UnreachableError, fetch
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def raw(tmp_path_factory):
+    """A function like `inputs.raw`: raw(group, path) -> Path. Files come from data/raw, else from a mirror or the network.
+
+    A test that asks for a file which can't be had is skipped; a file that is wrong is an error.
+    """
+    folder = tmp_path_factory.mktemp("raw")
+    beside = ROOT.parent / "shared/upstream"
+    mirror = os.environ.get("MODEL_EMOTION_MIRROR") or (str(beside) if beside.is_dir() else None)
+    tried = set()
+
+    def get(group, path):
+        try:
+            return inputs.raw(group, path, root=ROOT / inputs.RAW)
+        except inputs.InputError:
+            if group not in tried:
+                tried.add(group)
+                with suppress(UnreachableError):
+                    fetch(group, mirror, root=folder, registry=ROOT / inputs.REGISTRY)
+        if not (folder / group / inputs.GROUPS[group] / path).is_file():
+            pytest.skip("the study's files are not reachable: neither data/raw, a mirror (MODEL_EMOTION_MIRROR) nor the network")
+        return inputs.raw(group, path, root=folder)
+
+    yield get
+    shutil.rmtree(folder)  # pytest would keep people's stories in its temporary folder
