@@ -4,6 +4,8 @@ A vector holds the lower triangle of a symmetric matrix read column by column, a
 (2,1), (3,1), … (n,1), (3,2), … For 27 emotions these are 351 pairs.
 """
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 
@@ -18,6 +20,31 @@ def pair_names(names):
     a, b = pair_indices(len(names))
     names = np.asarray(names)
     return pd.DataFrame({"emotion_a": names[a], "emotion_b": names[b]})
+
+
+def keep_ties(means):
+    """Means of judgements at 12 decimals: what is equal by arithmetic must stay tied in ranks, whatever the order of a sum."""
+    return np.round(means, 12)
+
+
+@np.vectorize
+def fifteen_digits(value):
+    """A number >= 0 as the study's table of distances holds it: 15 significant digits, each cell the same float.
+
+    Distances of mean ratings that are equal by arithmetic differ in their last bits; which of them are tied, and so the ranks of the
+    neurons, depends on how they were rounded. The study's cells follow from these steps, which are those of data.table's `fwrite`:
+    scale to [1, 10) and take 16 digits in floating point, the rest cut off, then round the last digit half up.
+    """
+    if value == 0:
+        return 0.0
+    mantissa, exponent = np.frexp(value)
+    power = Decimal(2) ** int(exponent - 1)
+    ten = power.adjusted()
+    scaled = float(2 * mantissa) * float(power.scaleb(-ten))
+    if scaled >= 9.99999999999999:
+        scaled, ten = scaled / 10, ten + 1
+    digits = (int(scaled * 1e15) + 5) // 10
+    return float(f"{digits}e{ten - 14}")
 
 
 def absolute_rdm(values):

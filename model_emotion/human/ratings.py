@@ -1,0 +1,186 @@
+"""The raw surveys about people, read so that nothing but answers is kept.
+
+Ids, times and stories are never in a data frame: only the columns of answers and of the rules for keeping raters are read, and
+the one story that a rule needs becomes true or false cell by cell. No error shows what a cell holds.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from model_emotion import study
+from model_emotion.inputs import InputError
+
+AGREED = {"Finished": "TRUE", "UserLanguage": "EN", "Consent": "I AGREE"}  # compared in upper case: the files differ
+CATCH = 28  # the item that asks for the answer 9
+AFFECTIVE = ("Arousal", "Valence")
+PHYSICAL = ("Happy", "Anger", "Sad", "Fear", "Surprise", "Disgust")
+APPRAISAL_ITEMS = tuple(f"{number}_Item_1" for number in range(4, 42))
+APPRAISAL_CATCH = {"42_Item_1": 4, "43_Item_1": -99}
+NOT_APPLICABLE, MIDDLE = -99, 5  # "not applicable" counts as the middle of the scale from 1 to 9
+AGREEMENT = {
+    "Emotion": "emotion",
+    "Cohen's kappa": "kappa",
+    "Count": "count",
+    "Interrater Correlation": "correlation",
+    "Accuracy": "accuracy",
+}
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The kept raters of a survey in which everyone rated every emotion."""
+
+    answers: np.ndarray  # [raters, 27 emotions in the study's order, attributes], 1 to 9
+    given: int  # raters before the rules
+
+    @property
+    def means(self):
+        """[27, attributes]: the mean over raters."""
+        return self.answers.mean(axis=0)
+
+
+@dataclass(frozen=True)
+class Appraisals:
+    """The kept rows of the appraisal survey: one rater, one remembered event of one emotion a row."""
+
+    answers: np.ndarray  # [rows, 38 items], 1 to 9
+    emotions: np.ndarray  # [rows] names
+    given: int  # rows before the rules
+
+    def emotion_means(self, scores):
+        """Scores of the rows [rows, n] -> [27, n], the mean of each emotion in the study's order."""
+        return np.stack([scores[self.emotions == emotion].mean(axis=0) for emotion in study.EMOTIONS])
+
+
+def word_list(path):
+    """The 28 words (27 emotions and neutral) in the order in which the surveys number them from 1."""
+    words = [line.strip() for line in _text(path).splitlines() if line.strip()]
+    if sorted(words) != sorted([*study.EMOTIONS, "neutral"]):
+        raise InputError(f"{path}: these are not the 27 emotions and 'neutral', one a line")
+    return words
+
+
+def affective(path, words):
+    """The survey of arousal and valence as a Survey; `words` is the word list that numbers its items."""
+    return _survey(path, words, AFFECTIVE)
+
+
+def physical(path, words):
+    """The survey of the six facial expressions as a Survey; `words` is the word list that numbers its items."""
+    return _survey(path, words, PHYSICAL)
+
+
+def appraisal(path):
+    """The survey of 38 appraisal items as Appraisals.
+
+    A row is kept where both catch items are right and the event is not the literal `n/a` (which pandas would by default read
+    as a missing value). The first two rows under the header are question texts and import ids.
+    """
+    answers = [*APPRAISAL_ITEMS, *APPRAISAL_CATCH]
+    table = _table(path, [*AGREED, "EMOTION", *answers], {"Specific Event": lambda story: story.strip() != "n/a"}).iloc[2:]
+    given = len(table)
+    table = table[_agreed(table)]
+    numbers = _numbers(path, table, answers, also=NOT_APPLICABLE)
+    caught = np.all([numbers[item] == right for item, right in APPRAISAL_CATCH.items()], axis=0)
+    keep = caught & table["Specific Event"].to_numpy(dtype=bool)
+    emotions = table["EMOTION"].str.lower()
+    _check(path, emotions.isin(study.EMOTIONS), "EMOTION", "is not one of the 27 emotions")
+    for emotion in study.EMOTIONS:
+        if not (keep & (emotions == emotion)).any():
+            raise InputError(f"{path}: no rows are left for '{emotion}'")
+    items = numbers.loc[keep, list(APPRAISAL_ITEMS)].replace(NOT_APPLICABLE, MIDDLE)
+    return Appraisals(items.to_numpy(), emotions[keep].to_numpy(dtype=str), given)
+
+
+def agreement(path):
+    """GoEmotions' raters: `emotion, kappa, count, correlation, accuracy`, 27 rows in the study's order."""
+    table = _table(path, list(AGREEMENT))
+    table = table[table["Emotion"] != ""].copy()  # the file ends in empty rows and columns
+    if sorted(table["Emotion"]) != sorted(study.EMOTIONS):
+        raise InputError(f"{path}: column 'Emotion' does not name each of the 27 emotions once")
+    for column in list(AGREEMENT)[1:]:
+        table[column] = pd.to_numeric(table[column], errors="coerce")
+        _check(path, table[column].notna(), column, "is not a number")
+    table["Count"] = table["Count"].astype(int)
+    table = table.rename(columns=AGREEMENT)
+    return table.set_index("emotion").loc[list(study.EMOTIONS)].reset_index()
+
+
+def _survey(path, words, attributes):
+    """A survey with one row a rater and one column an item and attribute, `3_Valence_1` and so on."""
+    columns = {(item, attribute): f"{item}_{attribute}_1" for item in range(1, CATCH + 1) for attribute in attributes}
+    table = _table(path, [*AGREED, *columns.values()])
+    given = len(table)
+    table = table[_agreed(table)]
+    numbers = _numbers(path, table, list(columns.values()))
+    numbers = numbers[np.all([numbers[columns[CATCH, attribute]] == 9 for attribute in attributes], axis=0)]
+    if numbers.empty:
+        raise InputError(f"{path}: no rater passes the rules for keeping raters")
+    items = [words.index(emotion) + 1 for emotion in study.EMOTIONS]
+    answers = [[numbers[columns[item, attribute]] for attribute in attributes] for item in items]
+    return Survey(np.moveaxis(np.array(answers), 2, 0), given)
+
+
+def _text(path):
+    """The content of a UTF-8 file."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not UTF-8 text") from None
+
+
+def _table(path, columns, converters=None):
+    """The named columns of a CSV file as text, rows numbered from 0.
+
+    converters: column -> function of a cell; such a column is read too, and only what the function gives is kept.
+    """
+    convert = {column: str.strip for column in columns} | (converters or {})
+    rows = []
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            header = [_plain(name) for name in next(reader, [])]
+            for column in convert:
+                if _plain(column) not in header:
+                    raise InputError(f"{path}: column '{column}' is missing")
+            place = {column: header.index(_plain(column)) for column in convert}
+            for number, row in enumerate(reader, 1):
+                if len(row) != len(header):
+                    raise InputError(f"{path}: data row {number} has {len(row)} cells where the header has {len(header)}")
+                rows.append([function(row[place[column]]) for column, function in convert.items()])
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not UTF-8 text") from None
+    except csv.Error:
+        raise InputError(f"{path}: not a table of comma-separated values, or cut off") from None
+    return pd.DataFrame(rows, columns=list(convert))
+
+
+def _plain(name):
+    """A column's name without spaces: the files have stray ones, as in `1_Anger _1`."""
+    return "".join(name.split())
+
+
+def _agreed(table):
+    """[rows] booleans: finished, in English, consented."""
+    return np.all([table[column].str.upper() == right for column, right in AGREED.items()], axis=0)
+
+
+def _numbers(path, table, columns, also=None):
+    """Columns as floats, each a whole number from 1 to 9 or `also`; otherwise an InputError that names column and row."""
+    numbers = table[columns].apply(pd.to_numeric, errors="coerce").astype(float)
+    for column in columns:
+        _check(path, numbers[column].notna(), column, "is not a number")
+        known = numbers[column].isin([*range(1, 10), also])
+        _check(path, known, column, "is off the scale of whole numbers from 1 to 9")
+    return numbers
+
+
+def _check(path, good, column, fault):
+    """InputError that names column and row (from 1, under the header), never the cell's content, where a row is not good."""
+    if not good.all():
+        row = good.index[~good.to_numpy(dtype=bool)][0] + 1
+        raise InputError(f"{path}: column '{column}', data row {row} {fault}")
