@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-PYTHON ?= python3.11
+PYTHON ?= python3
 VENV ?= .venv
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 # A mirror of the inputs (a directory or a URL), looked at before the network. DVC may run elsewhere: absolute.
@@ -11,23 +11,47 @@ export MODEL_EMOTION_MIRROR ?= $(abspath ../shared/upstream)
 endif
 TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)",/\1/p' pyproject.toml)
 READY := $(VENV)/.ready
+# What only torch pulls in: it comes with the build of torch that this machine takes, so the lock does not name it.
+TORCH_ALONE := torch triton sympy mpmath cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti nvidia-cuda-nvrtc \
+  nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 \
+  nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx
 
-.PHONY: help setup repro published test lint lock bench clean
+.PHONY: help setup repro published test lint bench lock
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## the virtual environment with the pinned packages (the other targets do it by themselves)
 $(READY): requirements.lock pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed ($(PYTHON) not found): install it or name it, make PYTHON=..." >&2; exit 2; }
-	$(PYTHON) -m venv $(VENV)
-	pip install --quiet --no-deps --require-hashes -r requirements.lock
-	pip install --quiet $(TORCH)
-	pip install --quiet --no-deps --no-build-isolation -e .
-	pip check
-	touch $@
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info[:2] != (3, 11))" || \
+	  { echo "error: Python 3.11 is needed and $(PYTHON) is another or missing; name it: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV)
+	@echo 'Installing the pinned packages into $(VENV) ...'
+	@pip install --quiet --no-deps --require-hashes -r requirements.lock
+	@pip install --quiet $(TORCH)
+	@pip install --quiet --no-deps --no-build-isolation -e .
+	@pip check
+	@touch $@
+
+repro: $(READY)  ## every published result regenerated and verified
+	dvc repro
+	@python stages/verify.py --check
+
+published: $(READY)  ## the published run alone
+	dvc repro figures@published verify
+	@python stages/verify.py --check
+
+test: $(READY)  ## the tests and the linter
+	ruff check
+	pytest
+
+lint: $(READY)  ## the linter alone
+	ruff check
+
+bench: $(READY)  ## the searchlight's time and memory, beside scipy's and base R's
+	python benchmarks/searchlight.py
 
 lock:  ## requirements.lock made anew from pyproject.toml (asks the package index)
 	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet uv
 	$(VENV)-lock/bin/uv pip compile --quiet pyproject.toml --extra dev --python-version 3.11 --generate-hashes --no-annotate --no-header \
-	  --custom-compile-command "make lock" $(foreach p,torch sympy mpmath triton,--no-emit-package $(p)) -o requirements.lock
+	  --custom-compile-command "make lock" $(foreach p,$(TORCH_ALONE),--no-emit-package $(p)) -o requirements.lock
 	rm -r $(VENV)-lock

@@ -66,17 +66,18 @@ def unimodality(table):
 def human_correlation(table, weights):
     """H3: Pearson's r over the attributes of an emotion's effects with the attributes' human weights.
 
-    weights: series by attribute. Returns (`k, emotion, r, z, p`; `k, mean_r, t, df, p, ci_low, ci_high` over the emotions by Fisher's z;
+    weights: series by attribute. Returns (`k, emotion, r, z, p, slope, intercept` of the drop's line on the weight;
+    `k, mean_r, t, df, p, ci_low, ci_high` over the emotions by Fisher's z;
     `k, r, p, n` of the attributes' mean effects, where attributes are the cases).
     """
     each, over_emotions, over_attributes = [], [], []
     for k, of_k in effects(table).groupby("k", sort=False):
         wide = of_k.pivot(index="attribute", columns="emotion", values="drop")[of_k["emotion"].unique()]
         weight = weights.loc[wide.index].to_numpy()
-        tests = [stats.pearsonr(wide[emotion], weight) for emotion in wide]
-        r = np.array([test.statistic for test in tests])
-        p = [test.pvalue for test in tests]
-        each.append(pd.DataFrame({"k": k, "emotion": wide.columns, "r": r, "z": np.arctanh(r), "p": p}))
+        lines = pd.DataFrame([stats.linregress(weight, wide[emotion])._asdict() for emotion in wide])
+        r = lines["rvalue"].to_numpy()
+        line = {"slope": lines["slope"], "intercept": lines["intercept"]}
+        each.append(pd.DataFrame({"k": k, "emotion": wide.columns, "r": r, "z": np.arctanh(r), "p": lines["pvalue"], **line}))
         over_emotions.append({"k": k} | mean_correlation(r))
         pooled = stats.pearsonr(wide.mean(axis=1), weight)
         over_attributes.append({"k": k, "r": pooled.statistic, "p": pooled.pvalue, "n": len(wide)})

@@ -8,8 +8,7 @@ from model_emotion import cli, study
 from model_emotion.files import write_csv, write_tensors
 from model_emotion.masks import attribute_and_random_masks
 from model_emotion.params import load_params
-from model_emotion.rsa.overlap import overlap, selectivity
-from model_emotion.rsa.searchlight import ranks
+from model_emotion.rsa.overlap import overlap, ranks, selectivity
 from model_emotion.run import folder
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-ROWS = 512  # vectors a block: ranks and signs of a block stay in a core's cache
+ROWS = 1024  # vectors a block: ranks and signs of a block stay in a core's cache
 SIGNS = 4096  # signs of a vector a block, about
 
 
@@ -37,61 +37,67 @@ class Pattern:
 
 def dense_ranks(x):
     """[rows, n] floats -> int ranks [n, rows] in which ties are equal, and the Ties of each row. NaN is refused."""
+    x = np.ascontiguousarray(x)
     if np.isnan(x).any():
         raise ValueError("NaN among the values to be ranked")
     rows, n = x.shape
     order = np.argsort(x, axis=1)
-    ordered = np.take_along_axis(x, order, axis=1)
+    order += n * np.arange(rows)[:, None]  # places in the flat array
+    ordered = x.ravel()[order]
     new = np.ones((rows, n), dtype=bool)  # where a value differs from the one before it
     np.not_equal(ordered[:, 1:], ordered[:, :-1], out=new[:, 1:])
     kind = np.int16 if n <= np.iinfo(np.int16).max else np.int32
-    ranks = np.empty((rows, n), dtype=kind)
-    np.put_along_axis(ranks, order, np.cumsum(new, axis=1, dtype=kind), axis=1)
+    ranks = np.empty(rows * n, dtype=kind)
+    ranks[order] = np.cumsum(new, axis=1, dtype=kind)
 
     first = np.flatnonzero(new)
     size = np.diff(first, append=new.size).astype(float)
     tied = size > 1
     row, t = first[tied] // n, size[tied]
     ties = Ties(*(np.bincount(row, weights, rows) for weights in (t * (t - 1), t * (t - 1) * (t - 2), t * (t - 1) * (2 * t + 5))))
-    return np.ascontiguousarray(ranks.T), ties
+    return np.ascontiguousarray(ranks.reshape(rows, n).T), ties
 
 
-def _sign_blocks(ranks):
-    """Signs of ranks[p + shift] - ranks[p], [n, rows] -> blocks [signs, rows] int8 of consecutive shifts, in one reused buffer."""
+def _comparisons(ranks, compare):
+    """compare(ranks[p + shift], ranks[p]) of ranks [n, rows], as blocks [comparisons, rows] of 0 and 1 in one reused buffer."""
     n, rows = ranks.shape
-    greater = np.empty((max(SIGNS, n) + n, rows), dtype=np.int8)
-    less = np.empty((n, rows), dtype=np.int8)
+    buffer = np.empty((SIGNS + n, rows), dtype=bool)
     filled = 0
     for shift in range(1, n):
-        later, earlier, length = ranks[shift:], ranks[:-shift], n - shift
-        block = greater[filled : filled + length]
-        np.greater(later, earlier, out=block.view(bool))
-        np.less(later, earlier, out=less[:length].view(bool))
-        np.subtract(block, less[:length], out=block)
-        filled += length
+        compare(ranks[shift:], ranks[:-shift], out=buffer[filled : filled + n - shift])
+        filled += n - shift
         if filled >= SIGNS or shift == n - 1:
-            yield greater[:filled]
+            yield buffer[:filled].view(np.int8)
             filled = 0
+
+
+def _products(ranks, compare, y):
+    """Sum of comparison times sign over all pairs: [rows] vectors' ranks [n, rows] and a Pattern -> [m', rows]."""
+    total, start = 0, 0
+    for block in _comparisons(ranks, compare):
+        total = total + torch._int_mm(y.signs[:, start : start + len(block)], torch.from_numpy(block)).numpy()
+        start += len(block)
+    return total
 
 
 def pattern(y):
     """Prepare the m vectors of y [n, m] for `correlate`."""
-    ranks, ties = dense_ranks(np.asarray(y, dtype=float).T)
-    signs = np.concatenate([block.T.copy() for block in _sign_blocks(ranks)], axis=1)
-    padded = np.zeros((-(-len(signs) // 16) * 16, signs.shape[1]), dtype=np.int8)  # byte products come in sixteens
-    padded[: len(signs)] = signs
-    return Pattern(n=len(y), m=y.shape[1], signs=torch.from_numpy(padded), ties=ties)
+    y = np.asarray(y, dtype=float)
+    ranks, ties = dense_ranks(y.T)
+    greater, less = ([block.T.copy() for block in _comparisons(ranks, compare)] for compare in (np.greater, np.less))
+    signs = np.concatenate(greater, axis=1) - np.concatenate(less, axis=1)
+    padding = np.zeros((-y.shape[1] % 16, signs.shape[1]), dtype=np.int8)  # byte products come in sixteens
+    return Pattern(n=len(y), m=y.shape[1], signs=torch.from_numpy(np.concatenate([signs, padding])), ties=ties)
 
 
 def _correlate_block(x, y):
     """tau and z, each [rows, m], of a block of vectors x [rows, n] with a Pattern."""
     ranks, ties = dense_ranks(x)
-    score = np.zeros((len(y.signs), len(x)), dtype=np.int64)
-    start = 0
-    for block in _sign_blocks(ranks):
-        stop = start + len(block)
-        score += torch._int_mm(y.signs[:, start:stop], torch.from_numpy(block)).numpy()
-        start = stop
+    # a sign is 2 greater - 1, but for a tie, where that is -1 and not 0
+    score = 2 * _products(ranks, np.greater, y) - y.signs.sum(dim=1, dtype=torch.int32).numpy()[:, None]
+    tied = np.flatnonzero(ties.pairs)
+    if len(tied):
+        score[:, tied] += _products(np.ascontiguousarray(ranks[:, tied]), np.equal, y)
     score = score[: y.m].T.astype(float)
 
     n = y.n
@@ -101,7 +107,7 @@ def _correlate_block(x, y):
         variance = (n * (n - 1) * (2 * n + 5) - x_ties[2] - y_ties[2]) / 18
         variance = variance + x_ties[0] * y_ties[0] / (2 * n * (n - 1))
         variance = variance + x_ties[1] * y_ties[1] / (9 * n * (n - 1) * (n - 2))
-        return tau, score / np.sqrt(variance)
+        return tau, np.where(np.isnan(tau), np.nan, score / np.sqrt(variance))
 
 
 def correlate(vectors, count, y):

@@ -4,6 +4,12 @@ import numpy as np
 import pandas as pd
 
 
+def ranks(searchlight_table):
+    """The table's ranks as a frame [neurons, attributes]."""
+    attributes = list(searchlight_table["attribute"].cat.categories)
+    return pd.DataFrame(searchlight_table["rank"].to_numpy().reshape(-1, len(attributes)), columns=attributes)
+
+
 def selected(ranks, k):
     """Frame of ranks [neurons, attributes] -> bool array: rank <= k, as the study chooses (ties can make it more or fewer than k)."""
     return ranks.to_numpy() <= k

@@ -43,11 +43,13 @@ def searchlight(activations, attribute_rdms):
 
     activations [seeds, emotions, neurons]; attribute_rdms [pairs, attributes], pairs in the order of `rdm.pair_indices`.
     p is one-sided (greater), by the normal approximation corrected for ties; q over all neurons and attributes.
+    A neuron that is the same for all emotions has no tau: NaN, p = 1 and the last rank.
     Raises ValueError where a value is NaN.
     """
     tau, z = correlate(lambda rows: mean_rdm(activations[:, :, rows]), activations.shape[2], pattern(attribute_rdms))
-    p = stats.norm.sf(z)
-    return Searchlight(tau=tau, p=p, q=q_rank(p), q_bh=q_bh(p), rank=stats.rankdata(-tau, axis=0))
+    p = np.where(np.isnan(tau), 1.0, stats.norm.sf(z))
+    order = np.where(np.isnan(tau), np.inf, -tau)
+    return Searchlight(tau=tau, p=p, q=q_rank(p), q_bh=q_bh(p), rank=stats.rankdata(order, axis=0))
 
 
 def space_rdms(attribute_rdms):
@@ -75,9 +77,3 @@ def significant_by_layer(searchlight_table):
     """Number of significant neurons of each attribute in each layer: `attribute, layer, neurons, significant`."""
     by = searchlight_table.groupby(["attribute", "layer"], observed=True)["significant"]
     return by.agg(neurons="size", significant="sum").reset_index()
-
-
-def ranks(searchlight_table):
-    """The table's ranks as a frame [neurons, attributes]."""
-    attributes = list(searchlight_table["attribute"].cat.categories)
-    return pd.DataFrame(searchlight_table["rank"].to_numpy().reshape(-1, len(attributes)), columns=attributes)

@@ -1,0 +1,229 @@
+"""What the study published, as data (claims.yaml), and whether the regenerated results agree.
+
+A claim names the file that answers it and a measure: how the answer is read and set beside what was published.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pandas as pd
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from model_emotion.cli import UserError
+from model_emotion.files import read_csv
+from model_emotion.measures import MEASURES
+from model_emotion.run import read_activations
+
+PASS, FAIL, NOT_REPRODUCED, NOT_APPLICABLE = "PASS", "FAIL", "NOT REPRODUCED", "NOT APPLICABLE"
+READINGS = Path(__file__).parents[1] / "data/figure_readings.csv"
+STATUSES = (PASS, FAIL, NOT_REPRODUCED, NOT_APPLICABLE)
+
+
+class Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Claim(Entry):
+    """One entry of claims.yaml. `published` may be a table, key -> value: then each key is a claim of its own."""
+
+    id: str
+    headline: Literal["H1", "H2", "H3", "H4"] | None = None
+    claim: str
+    source: str
+    run: Literal["human", "published"]
+    file: str
+    measure: str
+    where: str | None = None
+    column: str | None = None
+    by: str | list[str] | None = None
+    reference: str | None = None
+    published: float | int | str | dict[str, float | int | str] | None = None
+    reading: dict[str, str | int] | None = None
+    """Instead of `published`: the values read off a figure, by result, quantity, k …; each reading is a claim of its own."""
+    key: str | None = None
+    """The column of the readings that tells them apart."""
+    within: Annotated[float, Field(ge=0)] | None = None
+    tolerance: Annotated[float, Field(ge=0)] = 0
+    kind: Literal["exact", "rounded", "statistical"]
+    reason: str | None = None
+    """Why it can't match, where that is known: then it is NOT REPRODUCED, not FAIL."""
+
+
+class Unpublished(Entry):
+    """A result of which the study released no value: the test that checks it against an independent computation."""
+
+    id: str
+    what: str
+    file: str
+    test: str
+
+
+class Claims(Entry):
+    claims: list[Claim]
+    unpublished: list[Unpublished]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    id: str
+    headline: str
+    claim: str
+    source: str
+    run: str
+    file: str
+    published: float | int | str | None
+    regenerated: float | int | str | None
+    difference: float | None
+    tolerance: float
+    kind: str
+    status: str
+    reason: str
+
+    def line(self):
+        """One line for a terminal."""
+        return f"{self.status} {self.id}: {self.claim}" + (f": {self.reason}" if self.reason else "")
+
+
+def load_claims(path="claims.yaml"):
+    """Claims, tables expanded. Raises UserError that names the entry."""
+    try:
+        claims = Claims.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise UserError(f"{path}: {' '.join(str(error).split())}") from None
+    expanded = [one for claim in claims.claims for one in _expand(claim)]
+    seen = set()
+    for claim in expanded:
+        if claim.id in seen:
+            raise UserError(f"{path}: id {claim.id} stands twice")
+        if claim.measure not in MEASURES:
+            raise UserError(f"{path}: {claim.id}: no measure '{claim.measure}'; there are {', '.join(MEASURES)}")
+        seen.add(claim.id)
+    return Claims(claims=expanded, unpublished=claims.unpublished)
+
+
+def _expand(claim):
+    """A table of published values, or of readings, -> one claim a key, with {key} filled in."""
+    published = _read_off(claim) if claim.reading else claim.published
+    if not isinstance(published, dict):
+        return [claim]
+    texts = {name: text for name in ("claim", "where", "column") if (text := getattr(claim, name))}
+    return [
+        claim.model_copy(
+            update={name: text.replace("{key}", str(key)) for name, text in texts.items()} | {"id": f"{claim.id}.{key}", "published": value}
+        )
+        for key, value in published.items()
+    ]
+
+
+def _read_off(claim):
+    """{key: value} of the readings that a claim names. Raises UserError where there are none."""
+    read = read_csv(READINGS)
+    for column, value in claim.reading.items():
+        read = read[read[column] == value]
+    if not len(read) or read[claim.key].duplicated().any():
+        raise UserError(f"{READINGS}: {len(read)} readings for {claim.id}, which {claim.key} does not tell apart")
+    keys = read[claim.key].astype(int) if read[claim.key].dtype.kind == "f" else read[claim.key]
+    return dict(zip(keys, read["value"].astype(float), strict=True))
+
+
+SECTIONS = {
+    "A": "A. Human attributes",
+    "B": "B. Human similarity judgements and the weights of the attributes",
+    "C": "C. Inference accuracy without masks",
+    "D": "D. Searchlight",
+    "E": "E. Masking",
+}
+
+
+def departures(params):
+    """Settings that differ from the study's own, by the run whose claims they make NOT APPLICABLE: {run: sentence}."""
+    analysis, found = params.analysis, {}
+    if analysis.reliability_alpha != 0.025:
+        found["human"] = f"analysis.reliability_alpha is {analysis.reliability_alpha}, the study's .025"
+    if not params.study.is_the_studys:
+        found["published"] = "study names another grid than the study's"
+    elif (analysis.searchlight_alpha, analysis.drop_alpha) != (0.01, 0.05):
+        found["published"] = "analysis.searchlight_alpha and drop_alpha are not the study's .01 and .05"
+    return found
+
+
+def judge(claim, departed):
+    """A Verdict on one claim. A file that is missing or does not answer is a FAIL that says so."""
+    base = {name: getattr(claim, name) for name in ("id", "claim", "source", "run", "file", "tolerance", "kind")}
+    base |= {"headline": claim.headline or "", "file": f"results/{claim.run}/{claim.file}"}
+    if claim.run in departed:
+        return _unanswered(base, claim, NOT_APPLICABLE, departed[claim.run])
+    try:
+        table = _answers(base["file"])
+        found = MEASURES[claim.measure](claim, table)
+    except (UserError, OSError, KeyError, NameError, ValueError) as error:
+        return _unanswered(base, claim, FAIL, f"no answer: {error}")
+    if math.isnan(found.difference):
+        return _unanswered(base, claim, FAIL, "no answer: not a number")
+    close = found.difference <= claim.tolerance + 1e-12
+    status = PASS if close else NOT_REPRODUCED if claim.reason else FAIL
+    reason = "" if close else claim.reason or f"differs by {found.difference:.4g}, more than {claim.tolerance:g}"
+    return Verdict(**base, **vars(found), status=status, reason=reason)
+
+
+def _unanswered(base, claim, status, reason):
+    return Verdict(**base, published=claim.published, regenerated=None, difference=None, status=status, reason=reason)
+
+
+@lru_cache
+def _answers(file):
+    read = {".parquet": pd.read_parquet, ".csv": read_csv, ".safetensors": read_activations}
+    return read[Path(file).suffix](file)
+
+
+def tally(verdicts):
+    """{status: number} of all four statuses."""
+    return {status: sum(verdict.status == status for verdict in verdicts) for status in STATUSES}
+
+
+def summary(verdicts):
+    """The one line that ends `make repro`."""
+    counts = tally(verdicts)
+    shown = [status for status in STATUSES if status != NOT_APPLICABLE or counts[status]]
+    return f"claims: {len(verdicts)}, " + ", ".join(f"{status} {counts[status]}" for status in shown)
+
+
+def render(verdicts, unpublished):
+    """CLAIMS.md as text: the summary, a table for each letter of the catalogue, and what was never published."""
+    lines = [
+        "# Claims", "",
+        "Made by `verify` from `claims.yaml`; do not edit. Every published result beside the regenerated one.", "",
+        f"**{summary(verdicts)}**", "",
+    ]  # fmt: skip
+    for section, title in SECTIONS.items():
+        of_section = [verdict for verdict in verdicts if verdict.id.startswith(section)]
+        if of_section:
+            lines += [f"## {title}", "", *claim_table(of_section), ""]
+    lines += ["## Not published", "", "The study released no value of these; a test holds them to an independent computation.", ""]
+    lines += ["| result | what | file | test |", "| --- | --- | --- | --- |"]
+    lines += [f"| {entry.id} | {entry.what} | `{entry.file}` | `{entry.test}` |" for entry in unpublished]
+    return "\n".join(lines) + "\n"
+
+
+def claim_table(verdicts):
+    """Markdown lines, a row a verdict."""
+    lines = ["| id | claim | published | regenerated | within | verdict | where published | answered by |", "| --- " * 8 + "|"]
+    for v in verdicts:
+        verdict = v.status + (f": {v.reason}" if v.reason else "")
+        cells = (v.id, v.claim, _number(v.published), _regenerated(v), _number(v.tolerance), verdict, v.source, f"`{v.file}`")
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def _number(value):
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
+
+
+def _regenerated(verdict):
+    if verdict.regenerated == "as released":
+        return "the same" if verdict.difference == 0 else f"at most {verdict.difference:.1g} away"
+    return _number(verdict.regenerated)

@@ -1,0 +1,174 @@
+"""How a claim is answered: each measure reads a table of results and sets what it finds beside what the study published.
+
+A measure is a function of (claim, table of the file that answers it) -> Finding. claims.yaml calls it by its name.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from model_emotion import rdm, study
+from model_emotion.cli import UserError
+from model_emotion.files import read_csv
+from model_emotion.inputs import raw
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a measure found: the regenerated and the published value, and how far they are apart (0 or 1 for words)."""
+
+    regenerated: float | int | str
+    published: float | int | str
+    difference: float
+
+
+def _rows(claim, table):
+    return table.query(claim.where) if claim.where else table
+
+
+def _beside(regenerated, published):
+    words = isinstance(regenerated, str) or isinstance(published, str)
+    difference = float(regenerated != published) if words else abs(float(regenerated) - float(published))
+    return Finding(regenerated, published, difference)
+
+
+def value(claim, table):
+    """The one row's value in a column."""
+    rows = _rows(claim, table)
+    if len(rows) != 1:
+        raise UserError(f"{claim.file}: {len(rows)} rows where {claim.where}, not one")
+    return _beside(rows[claim.column].item(), claim.published)
+
+
+def count(claim, table):
+    """How many rows there are."""
+    return _beside(len(_rows(claim, table)), claim.published)
+
+
+def mean(claim, table):
+    """The mean of a column."""
+    return _beside(float(_rows(claim, table)[claim.column].mean()), claim.published)
+
+
+def share(claim, table):
+    """Rows where `column` is 1, as a share of the sum of `by`."""
+    rows = _rows(claim, table)
+    return _beside(float(rows.loc[rows[claim.column] == 1, claim.by].sum() / rows[claim.by].sum()), claim.published)
+
+
+def _totals(claim, table):
+    return _rows(claim, table).groupby(claim.by, sort=False)[claim.column]
+
+
+def least_sum(claim, table):
+    """The label in `by` whose values of `column` add up to least."""
+    return _beside(_totals(claim, table).sum().idxmin(), claim.published)
+
+
+def most_sum(claim, table):
+    """The label in `by` whose values of `column` add up to most."""
+    return _beside(_totals(claim, table).sum().idxmax(), claim.published)
+
+
+def least_mean(claim, table):
+    """The label in `by` with the least mean of `column`."""
+    return _beside(_totals(claim, table).mean().idxmin(), claim.published)
+
+
+def most_mean(claim, table):
+    """The label in `by` with the largest mean of `column`."""
+    return _beside(_totals(claim, table).mean().idxmax(), claim.published)
+
+
+def same_table(claim, table):
+    """Largest absolute difference over all number cells to a released table of the same rows and columns."""
+    ours = table.select_dtypes("number").to_numpy()
+    theirs = read_csv(raw("reference", claim.reference)).to_numpy()
+    if ours.shape != theirs.shape:
+        raise UserError(f"{claim.file}: {ours.shape} cells, but {theirs.shape} in {claim.reference}")
+    return Finding("as released", f"{theirs.size:,} cells", float(np.abs(ours - theirs).max()))
+
+
+def same_percentiles(claim, table):
+    """As same_table, on each column's percentiles, which the RDM images show; distances equal to 9 decimals are ties."""
+    ours = table.select_dtypes("number").round(9).rank(pct=True).to_numpy()
+    theirs = read_csv(raw("reference", claim.reference)).round(9).rank(pct=True).to_numpy()
+    return Finding("as released", f"{theirs.size:,} cells", float(np.abs(ours - theirs).max()))
+
+
+def same_loadings(claim, table):
+    """Largest absolute difference to the loadings that the study's document tabulates, item by item."""
+    from model_emotion.human.appraisal import published_loadings
+
+    theirs = published_loadings(raw("human", claim.reference))
+    ours = table.set_index("item").loc[theirs.index, theirs.columns]
+    return Finding("as released", f"{theirs.size:,} cells", float(np.abs(ours - theirs).to_numpy().max()))
+
+
+def _both_ranks(claim, table):
+    theirs = read_csv(raw("reference", claim.reference))
+    ours = pd.DataFrame(table["rank"].to_numpy().reshape(theirs.shape), columns=theirs.columns)
+    return ours, theirs
+
+
+def same_ranks(claim, table):
+    """The share of rank cells identical to the released ones; `published` is the least share, and more is no difference."""
+    ours, theirs = _both_ranks(claim, table)
+    found = float((ours == theirs).to_numpy().mean())
+    return Finding(found, claim.published, max(0.0, claim.published - found))
+
+
+def same_order(claim, table):
+    """The least Spearman correlation of a column of ranks with the released one, as a distance from 1."""
+    ours, theirs = _both_ranks(claim, table)
+    least = min(float(ours[name].corr(theirs[name])) for name in theirs)
+    return Finding(least, 1, 1 - least)
+
+
+def same_best(claim, table):
+    """How many of the sets of N best neurons, every attribute and N, are the released ones exactly."""
+    ours, theirs = _both_ranks(claim, table)
+    equal = [((ours[name] <= k) == (theirs[name] <= k)).all() for name in theirs for k in study.ATTRIBUTE_TOP_K]
+    return _beside(int(sum(equal)), len(equal))
+
+
+def same_dips(claim, table):
+    """How many dips equal the released ones to three significant digits."""
+    theirs = read_csv(raw("reference", claim.reference))
+    ours = table.set_index(["k", "attribute"])["dip"]
+    equal = [float(f"{ours[row.Criteria, row.Feature]:.3g}") == row.D for row in theirs.itertuples()]
+    return _beside(sum(equal), len(theirs))
+
+
+def readings(claim, table):
+    """How many values read off a figure are met, each within its own resolution, or `within` where the claim sets one."""
+    read = read_csv(claim.reference).query(claim.where)
+    keys = [claim.by] if isinstance(claim.by, str) else claim.by
+    both = read.merge(table, on=keys, how="left", suffixes=("_read", ""))
+    ours = both[claim.column].astype(float)
+    if not len(both) or ours.isna().any():
+        raise UserError(f"{claim.file}: no value for {'any reading' if not len(both) else both.loc[ours.isna(), keys].iloc[0].to_dict()}")
+    limit = both["resolution"] if claim.within is None else claim.within
+    return _beside(int(((both["value"] - ours).abs() <= limit + 1e-12).sum()), len(both))
+
+
+def neuron_order(claim, activations):
+    """Spearman correlation of the mean RDM of neuron `column` with colours read off its image, as a distance from 1."""
+    neuron = activations.values[:, :, int(claim.column) - 1]
+    ours = rdm.pair_names(activations.emotions).assign(distance=rdm.absolute_rdm(neuron).mean(axis=0))
+    ours["emotion"] = ours["emotion_a"] + "|" + ours["emotion_b"]
+    both = read_csv(claim.reference).query(claim.where).merge(ours, on="emotion")
+    if len(both) != len(ours):
+        raise UserError(f"{claim.reference}: {len(both)} pairs read, not {len(ours)}")
+    found = float(both["value"].corr(both["distance"], method="spearman"))
+    return Finding(found, 1, 1 - found)
+
+
+MEASURES = {
+    measure.__name__: measure
+    for measure in (
+        value, count, mean, share, least_sum, most_sum, least_mean, most_mean, same_table, same_percentiles, same_loadings,
+        same_ranks, same_order, same_best, same_dips, readings, neuron_order,
+    )
+}  # fmt: skip

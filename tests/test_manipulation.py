@@ -1,0 +1,107 @@
+"""What masking does, against scipy and plain loops on the study's own files, and small cases by hand."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from model_emotion import manipulation, published, study
+from model_emotion.cli import UserError
+from model_emotion.run import MASKED_ACCURACY
+
+FOLDER = {"attribute": "RSA_tau_14property", "random": "random"}
+
+
+@pytest.fixture(scope="module")
+def json_file(raw):
+    return lambda kind, emotion, seed: raw("masking", f"Result/masking/RoBERTa/{FOLDER[kind]}/Acc_perSeed_JSON/{emotion}-{seed}.json")
+
+
+@pytest.fixture(scope="module")
+def masked(json_file):
+    sizes = {"attribute": study.ATTRIBUTE_TOP_K, "random": study.RANDOM_TOP_K}
+    return published.read_masked_accuracy(json_file, study.EMOTIONS, study.SEEDS, sizes)
+
+
+@pytest.fixture(scope="module")
+def drops(masked):
+    return manipulation.drops(masked)
+
+
+def plain(json_file, kind, emotion, seed, attribute, k):
+    """One masked accuracy straight from its JSON."""
+    name = next(name for name, ours in study.MASK_NAMES.items() if ours == attribute)
+    return json.loads(json_file(kind, emotion, seed).read_text())[f"{name}_{'top' if kind == 'attribute' else 'random'}{k}"]
+
+
+def test_every_cell_equals_scipys_paired_t(drops, json_file):
+    table = manipulation.drop_table(drops, ["emotion", "attribute"], 0.05).set_index(["emotion", "attribute", "k"])
+    assert len(table) == 27 * 14 * 7
+    rng = np.random.default_rng(0)
+    for emotion, attribute, k in table.index[rng.choice(len(table), 40, replace=False)]:
+        random, own = ([plain(json_file, kind, emotion, seed, attribute, k) for seed in study.SEEDS] for kind in ("random", "attribute"))
+        test = stats.ttest_rel(random, own, alternative="greater")
+        row = table.loc[(emotion, attribute, k)]
+        assert (row["t"], row["p"], row["df"]) == pytest.approx((test.statistic, test.pvalue, 11))
+
+
+def test_pooled_drops_equal_scipys_paired_t(drops, json_file):
+    row = manipulation.drop_table(drops, ["attribute"], 0.05).query("attribute == 'fear-face' and k == 3000").iloc[0]
+    random, own = (
+        [plain(json_file, kind, emotion, seed, "fear-face", 3000) for emotion in study.EMOTIONS for seed in study.SEEDS]
+        for kind in ("random", "attribute")
+    )
+    test = stats.ttest_rel(random, own, alternative="greater")
+    assert (row["t"], row["p"], row["df"]) == pytest.approx((test.statistic, test.pvalue, 323))
+    assert row["drop"] == pytest.approx(np.mean(random) - np.mean(own))
+
+
+def test_accuracy_by_mask_equals_a_plain_loop(masked, json_file):
+    table = manipulation.accuracy_by_mask(masked).set_index(["emotion", "attribute", "kind", "k"])
+    for emotion, attribute, kind, k in [("joy", "novelty", "random", 500), ("grief", "control", "attribute", 6000)]:
+        values = [plain(json_file, kind, emotion, seed, attribute, k) for seed in study.SEEDS]
+        row = table.loc[(emotion, attribute, kind, k)]
+        assert (row["accuracy"], row["se"], row["n"]) == pytest.approx((np.mean(values), stats.sem(values), 12))
+
+
+def made_up(rows):
+    return pd.DataFrame(rows, columns=MASKED_ACCURACY).astype({"draw": "Int64"})
+
+
+def test_a_drop_is_against_the_mean_of_the_random_draws():
+    table = manipulation.drops(
+        made_up(
+            [
+                ("joy", 1, "valence", "attribute", None, 10, 0.5, None),
+                ("joy", 1, "arousal", "attribute", None, 10, 0.6, None),
+                ("joy", 1, "arousal", "random", 1, 10, 0.9, None),  # arousal's own
+                ("joy", 1, None, "random", 1, 10, 0.7, None),  # shared by all
+                ("joy", 1, None, "random", 2, 10, 0.8, None),
+            ]
+        )
+    ).set_index("attribute")
+    assert table.loc["valence", "drop"] == pytest.approx(0.25)
+    assert table.loc["arousal", "drop"] == pytest.approx(0.3)
+
+
+def test_a_mask_without_a_random_one_of_its_size_is_an_error():
+    rows = [("joy", 1, "valence", "attribute", None, 10, 0.5, None), ("joy", 1, None, "random", 1, 20, 0.9, None)]
+    with pytest.raises(UserError, match="no random mask of size 10 for joy, seed 1"):
+        manipulation.drops(made_up(rows))
+
+
+def test_the_drop_grows_with_the_weight_gives_a_positive_r():
+    weights = pd.Series({"a": 0.1, "b": 0.2, "c": 0.6, "d": 0.3})
+    noise = iter(np.random.default_rng(0).normal(0, 0.01, 100))
+    rows = [
+        {"k": 10, "seed": 1, "attribute": a, "emotion": e, "drop": w + next(noise)} for e in ("joy", "fear") for a, w in weights.items()
+    ]
+    each, over_emotions, over_attributes = manipulation.human_correlation(pd.DataFrame(rows), weights)
+    assert (each["r"] > 0.9).all() and list(each["emotion"]) == ["joy", "fear"]
+    values = pd.DataFrame(rows).query("emotion == 'fear'")["drop"]
+    test = stats.pearsonr(values, weights)
+    assert (each["r"][1], each["p"][1]) == pytest.approx((test.statistic, test.pvalue))
+    assert over_emotions["mean_r"][0] == pytest.approx(np.tanh(each["z"].mean()))
+    assert over_attributes["n"][0] == 4

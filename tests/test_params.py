@@ -1,0 +1,100 @@
+"""params.yaml: a slip is refused in one line that names the key, before any work."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from model_emotion.params import ParamsError, load_params
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def refused(tmp_path):
+    """A function that sets one key of the project's own params.yaml and returns the message it is refused with."""
+
+    def refuse(key, value):
+        values = yaml.safe_load((ROOT / "params.yaml").read_text())
+        section, *rest = key.split(".")
+        target = values
+        for part in (section, *rest)[:-1]:
+            target = target[part]
+        target[key.split(".")[-1]] = value
+        path = tmp_path / "params.yaml"
+        path.write_text(yaml.safe_dump(values))
+        with pytest.raises(ParamsError) as caught:
+            load_params(path)
+        assert "\n" not in str(caught.value)
+        return str(caught.value).removeprefix(f"{path}: ")
+
+    return refuse
+
+
+def test_the_projects_own_file_is_good():
+    assert load_params(ROOT / "params.yaml").study.is_the_studys
+
+
+GOOD = ["joy", "fear", "anger", "love"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("emotions", [*GOOD[:3], "gratitud"], "emotions[3]: 'gratitud' is not one of the 27 emotions; did you mean 'gratitude'?"),
+        ("study.emotions", [*GOOD, "happy"], "study.emotions[4]: 'happy' is not one of the 27 emotions"),
+        ("emotions", [*GOOD, "joy"], "emotions: 'joy' stands twice"),
+        ("emotions", [], "emotions: "),
+        ("seeds", [1, 1], "seeds: 1 stands twice"),
+        ("seeds", [], "seeds: "),
+        ("seeds", "1", "seeds: "),
+        ("seeds", [-1], "seeds[0]: "),
+        ("seeds", [True], "seeds[0]: "),
+        ("study.seeds", [1, 2], "study.seeds[1]: "),
+        ("top_k", [99999], "top_k[0]: 99999 is more than the 9216 neurons"),
+        ("top_k", [0.05, 1.5], "top_k[1]: "),
+        ("top_k", [0], "top_k[0]: "),
+        ("top_k", [], "top_k: "),
+        ("study.top_k", [99999], "study.top_k[0]: "),
+        ("topk", [4000], "topk: unknown key; did you mean 'top_k'?"),
+        ("masks.drawz", 3, "masks.drawz: unknown key; did you mean 'draws'?"),
+        ("masks.kind", "bin", "masks.kind: "),
+        ("masks.draws", "2", "masks.draws: "),
+        ("analysis.drop_alpha", 1.5, "analysis.drop_alpha: "),
+        ("analysis.drop_alpha", float("nan"), "analysis.drop_alpha: "),
+        ("analysis.bootstrap.samples", 10, "analysis.bootstrap.samples: "),
+        ("figures.top_k", 123, "figures.top_k: 123 is not one of study.top_k"),
+        ("figures.neuron", 40000, "figures.neuron: 40000 is more than the 36864 neurons"),
+        ("runs", ["lively"], "runs[0]: "),
+        ("study", None, "study: "),
+    ],
+)
+def test_a_wrong_value_is_named(refused, key, value, message):
+    assert refused(key, value).startswith(message)
+
+
+def test_files_that_are_no_parameters_are_named(tmp_path):
+    with pytest.raises(ParamsError, match="not found"):
+        load_params(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("runs: [published\nstudy: {")
+    with pytest.raises(ParamsError, match="not YAML"):
+        load_params(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("")
+    with pytest.raises(ParamsError):
+        load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("stage", sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__"))
+def test_every_stage_refuses_it_before_any_work(stage, tmp_path):
+    text = (ROOT / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(text.replace("seeds: [1]", "seeds: [1, 1]"))
+    options = {"fetch": ["--group", "human"], "searchlight": ["--run", "published"], "masks": ["--run", "published"],
+               "manipulation": ["--run", "published"], "figures": ["--run", "published"]}  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, ROOT / "stages" / f"{stage}.py", *options.get(stage, [])], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip() == "error: params.yaml: seeds: 1 stands twice"
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]

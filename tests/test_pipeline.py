@@ -1,0 +1,162 @@
+"""The pipeline says what it really uses, keeps what must stay private, and gives the same bytes whatever happens to it."""
+
+import ast
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+FREE = {"model_emotion/cli.py", "model_emotion/params.py", "model_emotion/__init__.py"}
+"""What every stage loads and no result depends on: how errors are said, and how params.yaml is checked."""
+
+
+def module_file(name):
+    """'model_emotion.rdm' -> its file, None for anything that is not the library's."""
+    path = Path(*name.split("."))
+    for file in (path.with_suffix(".py"), path / "__init__.py"):
+        if (ROOT / file).is_file() and file.parts[0] == "model_emotion":
+            return file.as_posix()
+    return None
+
+
+def imports(file):
+    """Library files that a file imports, at its head or inside a function."""
+    found = set()
+    for node in ast.walk(ast.parse((ROOT / file).read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        found |= {module for name in names if (module := module_file(name))}
+    return found
+
+
+def closure(file):
+    """All library files that a stage needs, FREE ones not followed."""
+    needed, todo = set(), [file]
+    while todo:
+        for module in imports(todo.pop()) - needed - FREE:
+            needed.add(module)
+            todo.append(module)
+    return needed
+
+
+def paths(stage, kind):
+    """The stage's deps or outs as plain paths, matrix not filled in."""
+    return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in STAGES[stage].get(kind, [])]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_names_the_modules_that_it_needs_and_no_others(stage):
+    named = {path for path in paths(stage, "deps") if path.startswith("model_emotion")}
+    needed = {module for module in closure(f"stages/{stage}.py") if Path(ROOT / module).read_text().strip()}
+
+    def covered(module, by):
+        return any(module == path or module.startswith(path + "/") for path in by)
+
+    assert not {module for module in needed if not covered(module, named)}, "used, not named"
+    assert not {path for path in named if not any(covered(module, [path]) for module in needed)}, "named, not used"
+    assert f"stages/{stage}.py" in paths(stage, "deps")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stages_parameters_are_those_its_script_reads(stage):
+    script = (ROOT / f"stages/{stage}.py").read_text()
+    for name in STAGES[stage].get("params", []):
+        value = PARAMS
+        for part in name.split("."):
+            value = value[part]
+        assert name.split(".")[-1] in script or stage == "verify", f"{stage} names {name} and does not read it"
+
+
+def test_raw_files_are_never_pushed_nor_committed():
+    for stage, of in STAGES.items():
+        for out in of.get("outs", []):
+            if isinstance(out, dict) and next(iter(out)).startswith("data/raw"):
+                assert out[next(iter(out))]["push"] is False
+            else:
+                assert not str(out).startswith("data/raw"), f"{stage} would push {out}"
+    ignored = subprocess.run(["git", "check-ignore", "-q", "data/raw/human/x.csv"], cwd=ROOT)
+    assert ignored.returncode == 0
+
+
+def test_no_output_has_two_makers():
+    outs = [path for stage in STAGES for kind in ("outs", "metrics", "plots") for path in paths(stage, kind)]
+    assert len(outs) == len(set(outs))
+
+
+# The whole, on the study's files
+
+
+@pytest.fixture(scope="module")
+def clone(raw, tmp_path_factory):
+    """A copy of the working tree's tracked and new files, with the study's files as its mirror."""
+    raw("human", "Data/raw_data/subjective_comparison/emotions.txt")  # skips where nothing can be had
+    folder = tmp_path_factory.mktemp("clone")
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in listed.stdout.split("\0"):
+        if name and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    subprocess.run(["git", "init", "-q", "."], cwd=folder, check=True)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def repro(folder, *targets, **options):
+    mirror = os.environ.get("MODEL_EMOTION_MIRROR") or (ROOT.parent / "shared/upstream")
+    environment = os.environ | {"MODEL_EMOTION_MIRROR": str(mirror)}
+    return subprocess.Popen(
+        ["dvc", "repro", *targets], cwd=folder, env=environment, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, **options,
+    )  # fmt: skip
+
+
+def digests(folder):
+    """sha256 of every result and figure."""
+    files = [path for top in ("results", "paper_figures") for path in (folder / top).rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_killed_anywhere_it_completes_with_the_same_bytes(clone):
+    made_here = digests(ROOT)
+    for stage in ("searchlight@published", "verify"):
+        running = repro(clone)
+        for line in running.stdout:
+            if f"Running stage '{stage}'" in line:
+                break
+        time.sleep(1.0)  # in the middle of the stage
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+    completed = repro(clone)
+    printed, _ = completed.communicate()
+    assert completed.returncode == 0, printed
+    made = digests(clone)
+    assert not [name for name in made if name.endswith(".part")]
+    same = {name for name in made if name in made_here}
+    assert len(same) > 40
+    assert not {name for name in same if made[name] != made_here[name]}
+
+
+def test_with_nothing_to_do_nothing_runs_and_a_figures_parameter_redraws_only_figures(clone):
+    idle = repro(clone)
+    printed, _ = idle.communicate()
+    assert idle.returncode == 0 and "Running stage" not in printed, printed
+    text = (clone / "params.yaml").read_text()
+    (clone / "params.yaml").write_text(text.replace("emotion: remorse", "emotion: grief"))
+    drawn = repro(clone)
+    printed, _ = drawn.communicate()
+    assert drawn.returncode == 0, printed
+    assert [line for line in printed.splitlines() if "Running stage" in line] == ["Running stage 'figures@published':"]
