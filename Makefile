@@ -16,7 +16,7 @@ TORCH_ALONE := torch triton sympy mpmath cuda-bindings cuda-pathfinder cuda-tool
   nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 \
   nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx
 
-.PHONY: help setup repro published test lint bench lock
+.PHONY: help setup repro published test lint bench readme lock
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -49,6 +49,9 @@ lint: $(READY)  ## the linter alone
 
 bench: $(READY)  ## the searchlight's time and memory, beside scipy's and base R's
 	python benchmarks/searchlight.py
+
+readme: $(READY)  ## README's table of claims made anew from the last verification
+	python stages/verify.py --readme
 
 lock:  ## requirements.lock made anew from pyproject.toml (asks the package index)
 	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet uv

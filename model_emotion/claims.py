@@ -139,6 +139,15 @@ SECTIONS = {
 }
 
 
+BEGIN, END = "<!-- claims: made by `make readme` -->", "<!-- end of claims -->"
+HEADLINES = {
+    "H1": "Attributes of human emotion concepts have their own neuron populations",
+    "H2": "Masking an attribute's neurons hurts emotion inference more than masking as many random ones",
+    "H3": "The damage follows the attribute's weight in the human concept space",
+    "": "What these rest on: human ratings and judgements, unmasked accuracy",
+}
+
+
 def departures(params):
     """Settings that differ from the study's own, by the run whose claims they make NOT APPLICABLE: {run: sentence}."""
     analysis, found = params.analysis, {}
@@ -207,6 +216,21 @@ def render(verdicts, unpublished):
     lines += ["| result | what | file | test |", "| --- | --- | --- | --- |"]
     lines += [f"| {entry.id} | {entry.what} | `{entry.file}` | `{entry.test}` |" for entry in unpublished]
     return "\n".join(lines) + "\n"
+
+
+def headline_table(verdicts):
+    """Markdown lines for README: how many claims of each headline hold."""
+    lines = ["| | the study's claim | values checked | " + " | ".join(STATUSES[:3]) + " |", "| --- " * 6 + "|"]
+    for headline, sentence in HEADLINES.items():
+        counts = tally([verdict for verdict in verdicts if verdict.headline == headline])
+        cells = [headline, sentence, sum(counts.values()), *(counts[status] for status in STATUSES[:3])]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return lines
+
+
+def readme_block(verdicts):
+    """README's generated part, between its marks."""
+    return "\n".join([BEGIN, *headline_table(verdicts), END])
 
 
 def claim_table(verdicts):

@@ -1,7 +1,7 @@
 """verify: every claim of claims.yaml against the results -> results/claims.json, CLAIMS.md
 
-It always writes and succeeds, so that an experiment is kept whatever it finds. `--check` reads what it wrote instead: it prints
-the one line that ends `make repro` and fails where a claim of the study fails.
+It always writes and succeeds, so that an experiment is kept whatever it finds. Two options read what it wrote instead: `--check`
+prints the one line that ends `make repro` and fails where a claim fails; `--readme` puts the table of headlines into README.md.
 """
 
 import argparse
@@ -17,11 +17,24 @@ from model_emotion.params import load_params
 RESULT = Path("results/claims.json")
 
 
-def check():
-    """Print the summary of the last verification; exit 1 where a claim failed."""
+def last_verdicts():
+    """The verdicts of the last verification."""
     if not RESULT.exists():
         raise cli.UserError(f"{RESULT}: not there; run `dvc repro` first")
-    verdicts = [claims.Verdict(**entry) for entry in json.loads(RESULT.read_text(encoding="utf-8"))["claims"]]
+    return [claims.Verdict(**entry) for entry in json.loads(RESULT.read_text(encoding="utf-8"))["claims"]]
+
+
+def update_readme():
+    """Put the table of headlines between README's two marks."""
+    text = Path("README.md").read_text(encoding="utf-8")
+    before, rest = text.split(claims.BEGIN)
+    after = rest.split(claims.END)[1]
+    write_text(before + claims.readme_block(last_verdicts()) + after, "README.md")
+
+
+def check():
+    """Print the summary of the last verification; exit 1 where a claim failed."""
+    verdicts = last_verdicts()
     for verdict in verdicts:
         if verdict.status == claims.FAIL:
             print(verdict.line())
@@ -32,9 +45,13 @@ def check():
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="judge the last verification instead of making one")
-    if parser.parse_args().check:
-        check()
-    departed, stated = claims.departures(load_params()), claims.load_claims()
+    parser.add_argument("--readme", action="store_true", help="put the last verification's headlines into README.md")
+    options, params = parser.parse_args(), load_params()
+    if options.check:
+        return check()
+    if options.readme:
+        return update_readme()
+    departed, stated = claims.departures(params), claims.load_claims()
     verdicts = [claims.judge(claim, departed) for claim in stated.claims]
     for verdict in verdicts:
         print(verdict.line())

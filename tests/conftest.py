@@ -5,9 +5,11 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+import openpyxl
+import pandas as pd
 import pytest
 
-from model_emotion import inputs
+from model_emotion import inputs, study
 from model_emotion.download import UnreachableError, fetch
 
 ROOT = Path(__file__).parents[1]
@@ -38,3 +40,21 @@ def raw(tmp_path_factory):
 
     yield get
     shutil.rmtree(folder)  # pytest would keep people's stories in its temporary folder
+
+
+@pytest.fixture(scope="session")
+def private(raw):
+    """Every id, time and story of the raw files, in memory only."""
+    found = set()
+    for name in ("affective", "physical", "appraisal"):
+        path = raw("human", f"Data/raw_data/emotional_featuers/{name}_features/rawdata.csv")
+        table = pd.read_csv(path, dtype=str, keep_default_na=False).rename(columns=str.strip)
+        columns = {"Prolific ID", "PROLIFIC_PID", "ResponseId", "StartDate", "EndDate", "RecordedDate", "Recall", "Specific Event"}
+        for column in columns & set(table):
+            found |= {cell.strip() for cell in table[column]}
+    sheet = openpyxl.load_workbook(raw("human", "Data/raw_data/subjective_comparison/data.xlsx"), read_only=True).worksheets[0]
+    header = next(sheet.iter_rows(max_row=1, values_only=True))
+    found |= {str(cell) for cell in header[4:]}
+    found = {cell for cell in found if len(cell) > 5 and cell not in study.EMOTIONS}
+    assert len(found) > 61 + 35 + 36 + 2 * 329 - 20
+    return found

@@ -135,6 +135,11 @@ def test_the_committed_verdicts_are_of_the_committed_claims(made):
     assert (ROOT / "CLAIMS.md").read_text() == claims.render(verdicts, stated.unpublished), "CLAIMS.md is stale: run `dvc repro verify`"
 
 
+def test_readmes_table_is_of_these_verdicts(made):
+    block = claims.readme_block([claims.Verdict(**entry) for entry in made["claims"]])
+    assert block in (ROOT / "README.md").read_text(), "README's table is stale: run `make readme`"
+
+
 def test_check_fails_where_a_claim_fails(made, tmp_path):
     (tmp_path / "results").mkdir()
     shutil.copy(ROOT / "params.yaml", tmp_path)

@@ -284,23 +284,6 @@ def test_malformed_agreement(raw, tmp_path, old, new):
 
 
 @pytest.fixture(scope="session")
-def private(raw):
-    """Every id, time and story of the raw files, in memory only."""
-    found = set()
-    for name in (AFFECTIVE, PHYSICAL, APPRAISAL):
-        table = pd.read_csv(raw("human", name), dtype=str, keep_default_na=False).rename(columns=str.strip)
-        columns = {"Prolific ID", "PROLIFIC_PID", "ResponseId", "StartDate", "EndDate", "RecordedDate", "Recall", "Specific Event"}
-        for column in columns & set(table):
-            found |= {cell.strip() for cell in table[column]}
-    sheet = openpyxl.load_workbook(raw("human", JUDGEMENTS), read_only=True).worksheets[0]
-    header = next(sheet.iter_rows(max_row=1, values_only=True))
-    found |= {str(cell) for cell in header[4:]}
-    found = {cell for cell in found if len(cell) > 5 and cell not in study.EMOTIONS}
-    assert len(found) > 61 + 35 + 36 + 2 * 329 - 20
-    return found
-
-
-@pytest.fixture(scope="session")
 def human_results(raw, tmp_path_factory):
     """Both stages run twice on the study's inputs; what each wrote, printed and read into data frames."""
     runs = []
