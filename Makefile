@@ -33,10 +33,12 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 repro: $(READY)  ## every published result regenerated and verified
+	@python -m model_emotion.params
 	dvc repro
 	@python stages/verify.py --check
 
 published: $(READY)  ## the published run alone
+	@python -m model_emotion.params
 	dvc repro figures@published verify
 	@python stages/verify.py --check
 

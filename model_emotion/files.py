@@ -7,6 +7,9 @@ from pathlib import Path
 
 import psutil
 
+METADATA = "about"
+"""The key of a safetensors file's metadata."""
+
 
 @contextmanager
 def replacing(path):
@@ -48,11 +51,11 @@ def write_json(value, path):
 
 
 def write_tensors(tensors, path, metadata):
-    """Named arrays as safetensors; `metadata` maps str to str."""
+    """Named arrays as safetensors. `metadata`, whatever JSON holds, stands under one key: several would come in any order."""
     from safetensors.numpy import save
 
     with replacing(path) as part:
-        part.write_bytes(save(tensors, metadata))
+        part.write_bytes(save(tensors, {METADATA: json.dumps(metadata)}))
 
 
 def read_csv(path, **options):

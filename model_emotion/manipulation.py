@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from model_emotion import study
 from model_emotion.cli import UserError
 from model_emotion.statistics import mean_correlation, paired_drop, q_bh, q_rank
 
@@ -111,12 +112,12 @@ def metrics(accuracy, tables, k):
     by_attribute = tables["drop_by_attribute"].query("k == @k").set_index("attribute")
     by_emotion = tables["drop_by_emotion"].query("k == @k")
     r = tables["human_correlation_summary"].set_index("k").loc[k, "mean_r"]
-    largest = by_attribute["drop"].nlargest(3)
+    headline = [attribute for attribute in study.HEADLINE_ATTRIBUTES if attribute in by_attribute.index]
     return {
         "mean_accuracy": float(accuracy["accuracy"].mean()),
         "k": int(k),
         "emotions_hurt": int(by_emotion["star"].sum()),
         "attributes_hurting": int(by_attribute["star"].sum()),
-        "drop": {attribute: float(drop) for attribute, drop in largest.items()},
+        "drop": {attribute: float(by_attribute.loc[attribute, "drop"]) for attribute in headline},
         "human_correlation": float(r),
     }

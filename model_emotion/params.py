@@ -175,3 +175,9 @@ def load_params(path="params.yaml"):
         raise ParamsError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         raise ParamsError(_explain(error, path)) from None
+
+
+if __name__ == "__main__":  # `python -m model_emotion.params` says what is wrong with params.yaml, or nothing
+    from model_emotion import cli
+
+    cli.run(load_params)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from model_emotion.cli import UserError
-from model_emotion.files import read_csv, write_tensors
+from model_emotion.files import METADATA, read_csv, write_tensors
 
 ACCURACY = ["emotion", "seed", "accuracy", "majority", "n"]
 MASKED_ACCURACY = ["emotion", "seed", "attribute", "kind", "draw", "k", "accuracy", "n"]
@@ -39,9 +39,8 @@ def folder(run):
 
 def write_activations(activations, path):
     """Activations -> safetensors with the axes as metadata."""
-    axes = {"seeds": activations.seeds, "emotions": activations.emotions, "layers": activations.layers, "width": activations.width}
-    metadata = {name: json.dumps(value) for name, value in axes.items()} | {"backbone": activations.backbone}
-    write_tensors({"activations": activations.values}, path, metadata)
+    axes = {name: value for name, value in vars(activations).items() if name != "values"}
+    write_tensors({"activations": activations.values}, path, axes)
 
 
 def read_activations(path):
@@ -50,16 +49,10 @@ def read_activations(path):
 
     try:
         with safe_open(path, "np") as file:
-            axes = file.metadata()
+            axes = json.loads(file.metadata()[METADATA])
             values = file.get_tensor("activations")
-        return Activations(
-            values=values,
-            seeds=tuple(json.loads(axes["seeds"])),
-            emotions=tuple(json.loads(axes["emotions"])),
-            layers=json.loads(axes["layers"]),
-            width=json.loads(axes["width"]),
-            backbone=axes["backbone"],
-        )
+        lists = {"seeds": tuple(axes.pop("seeds")), "emotions": tuple(axes.pop("emotions"))}
+        return Activations(values=values, **lists, **axes)
     except (SafetensorError, KeyError, TypeError) as error:
         raise UserError(f"{path}: not activations of a run ({error})") from None
 

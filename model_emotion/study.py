@@ -38,6 +38,9 @@ MASK_NAMES = {
 }
 """Attribute names of the study's masking files -> names used here."""
 
+HEADLINE_ATTRIBUTES = ("happy-face", "valence", "control", "fairness")
+"""Those whose masks did most harm in the study: the ones that experiments are compared by."""
+
 SEEDS = (1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 42, 100)
 LAYERS, WIDTH = 12, 3072
 """RoBERTa-base's feed-forward blocks: 12 layers of 3072 neurons, numbered layer by layer from 1."""

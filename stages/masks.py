@@ -26,7 +26,7 @@ def main():
         ranks(ranking), grid.top_k, grid.layers, kind=masks.kind, baseline=masks.baseline, draws=masks.draws, seed=masks.seed,
         random_top_k=smaller,
     )  # fmt: skip
-    write_tensors(tensors, out / "masks.safetensors", {"ranking": masks.ranking, "kind": masks.kind, "seed": str(masks.seed)})
+    write_tensors(tensors, out / "masks.safetensors", masks.model_dump())
 
     table = ranks(attributes)
     significant = attributes["significant"].to_numpy().reshape(table.shape)

@@ -22,9 +22,7 @@ def raw(tmp_path_factory):
     A test that asks for a file which can't be had is skipped; a file that is wrong is an error.
     """
     folder = tmp_path_factory.mktemp("raw")
-    beside = ROOT.parent / "shared/upstream"
-    mirror = os.environ.get("MODEL_EMOTION_MIRROR") or (str(beside) if beside.is_dir() else None)
-    tried = set()
+    mirror, tried = os.environ.get("MODEL_EMOTION_MIRROR"), set()
 
     def get(group, path):
         try:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from model_emotion import figures
+
 ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -90,6 +92,11 @@ def test_raw_files_are_never_pushed_nor_committed():
     assert ignored.returncode == 0
 
 
+def test_every_figure_is_among_the_plots():
+    plots = yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"]
+    assert plots == [f"paper_figures/published/{entry.name}.png" for entry in figures.entries("published")]
+
+
 def test_no_output_has_two_makers():
     outs = [path for stage in STAGES for kind in ("outs", "metrics", "plots") for path in paths(stage, kind)]
     assert len(outs) == len(set(outs))
@@ -100,7 +107,7 @@ def test_no_output_has_two_makers():
 
 @pytest.fixture(scope="module")
 def clone(raw, tmp_path_factory):
-    """A copy of the working tree's tracked and new files, with the study's files as its mirror."""
+    """A copy of the working tree's tracked and new files; the inputs too, where no mirror is named to fetch them from."""
     raw("human", "Data/raw_data/subjective_comparison/emotions.txt")  # skips where nothing can be had
     folder = tmp_path_factory.mktemp("clone")
     listed = subprocess.run(
@@ -110,18 +117,17 @@ def clone(raw, tmp_path_factory):
         if name and (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
+    if "MODEL_EMOTION_MIRROR" not in os.environ and (ROOT / "data/raw").is_dir():
+        shutil.copytree(ROOT / "data/raw", folder / "data/raw")
     subprocess.run(["git", "init", "-q", "."], cwd=folder, check=True)
     yield folder
     shutil.rmtree(folder)
 
 
-def repro(folder, *targets, **options):
-    mirror = os.environ.get("MODEL_EMOTION_MIRROR") or (ROOT.parent / "shared/upstream")
-    environment = os.environ | {"MODEL_EMOTION_MIRROR": str(mirror)}
-    return subprocess.Popen(
-        ["dvc", "repro", *targets], cwd=folder, env=environment, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, **options,
-    )  # fmt: skip
+def repro(folder, *targets):
+    """`dvc repro` started in a process group of its own."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen(["dvc", "repro", *targets], cwd=folder, start_new_session=True, **pipes)
 
 
 def digests(folder):

@@ -1,0 +1,181 @@
+"""Figures of the searchlight: which neurons follow which attribute, where they lie, and how the model as a whole compares."""
+
+import numpy as np
+from matplotlib.colors import Normalize
+
+from model_emotion import rdm, study
+from model_emotion.cli import UserError
+from model_emotion.figures import style
+from model_emotion.figures.style import DOUBLE, SINGLE, SMALL
+from model_emotion.figures.tables import at_size, in_order, wide
+
+COLUMNS = 1400
+"""Of an image that is too wide for one pixel a neuron: about one for each dot of print."""
+
+
+def _attributes(table):
+    """The attributes or spaces of a table, in the study's order."""
+    return in_order(table["attribute"].unique(), (*study.ATTRIBUTES, *study.SPACES))
+
+
+def _colour(name):
+    return style.SPACE_COLOURS.get(name) or style.ATTRIBUTE_COLOURS[name]
+
+
+def _counts(table, columns, height):
+    """Bars: significant neurons by layer, a panel for each attribute with a scale of its own."""
+    names, layers = _attributes(table), np.sort(table["layer"].unique())
+    figure = style.canvas(DOUBLE, height)
+    for ax, name in zip(style.panels(figure, len(names), columns), names, strict=True):
+        counts = table[table["attribute"] == name].set_index("layer")["significant"].reindex(layers)
+        ax.grid(axis="y")
+        ax.bar(layers, counts, color=_colour(name), width=0.8)
+        ax.set(title=f"{name} ({counts.sum():,})", xticks=layers[:: max(1, len(layers) // 4)], ylim=(0, max(1, counts.max()) * 1.05))
+        ax.yaxis.set_major_locator(style.ticks(4, integer=True))
+    figure.supxlabel("layer", fontsize=7)
+    figure.supylabel("significant neurons", fontsize=7)
+    return figure
+
+
+def significant_neurons(significant_by_layer):
+    """D2: number of significant neurons by layer, a panel for each attribute."""
+    return _counts(significant_by_layer, 5, 105)
+
+
+def significant_neurons_of_spaces(searchlight_spaces):
+    """F: the same for neurons ranked by the three spaces."""
+    table = searchlight_spaces.groupby(["attribute", "layer"], observed=True)["significant"].sum().reset_index()
+    return _counts(table, 3, 45)
+
+
+def staircase(ranks, k):
+    """ranks [neurons, attributes] -> neurons among the best k of any attribute: those of the first attribute by rank, then
+    those of the second that are not yet there, and so on."""
+    chosen = ranks <= k
+    neurons = np.flatnonzero(chosen.any(axis=1))
+    first = chosen[neurons].argmax(axis=1)
+    return neurons[np.lexsort([ranks[neurons, first], first])]
+
+
+def shrink(colours, columns):
+    """[rows, n, 4] colours -> [rows, columns or fewer, 4]: means of neighbours, so that thin marks fade instead of vanishing."""
+    n = colours.shape[1]
+    edges = np.linspace(0, n, min(n, columns) + 1).astype(int)
+    return np.add.reduceat(colours, edges[:-1], axis=1) / np.diff(edges)[None, :, None]
+
+
+def best_neurons(searchlight, *, top_k):
+    """D3: which neurons are among the best of each attribute, the neurons sorted (above) and the share of each layer (below)."""
+    names = _attributes(searchlight)
+    ranks = wide(searchlight, "neuron", "attribute", "rank", None, names).to_numpy()
+    layer = searchlight.groupby("neuron")["layer"].first().to_numpy()
+    order, norm = staircase(ranks, top_k), Normalize(1, top_k)
+
+    figure = style.canvas(DOUBLE, 118)
+    above, below = figure.subplots(2, 1, height_ratios=[1.1, 1])
+    shown = ranks[order].T
+    colours = style.mpl.colormaps["magma_r"](0.15 + 0.85 * (1 - norm(shown)))
+    colours[shown > top_k] = 1
+    above.imshow(shrink(colours, COLUMNS), aspect="auto", interpolation="nearest", extent=(0, len(order), len(names) - 0.5, -0.5))
+    style.names_beside(above, names)
+    above.set_xlabel(f"neurons among the best {top_k:,} of at least one attribute, sorted by attribute and rank")
+    above.xaxis.set_major_formatter("{x:,.0f}")
+    above.set_title(f"{len(order):,} of {len(ranks):,} neurons", loc="left")
+    scale = style.mpl.colors.LinearSegmentedColormap.from_list("rank", style.mpl.colormaps["magma_r"](np.linspace(1, 0.15, 64)))
+    bar = style.colour_bar(figure, style.mpl.cm.ScalarMappable(norm, scale), above, "rank by τ", aspect=15)
+    bar.set_ticks([1, top_k], labels=["1", f"{top_k:,}"])
+    bar.ax.invert_yaxis()
+
+    layers = np.unique(layer)
+    share = np.array([[(ranks[layer == number, column] <= top_k).mean() for number in layers] for column in range(len(names))])
+    image = style.heat_map(below, 100 * share, "cividis", Normalize(0, None))
+    style.names_beside(below, names)
+    style.names_below(below, layers, rotation=0)
+    below.set_xlabel("layer")
+    style.print_values(below, image, [[f"{100 * value:.0f}" for value in row] for row in share])
+    style.colour_bar(figure, image, below, "share of the layer's\nneurons (%)", aspect=15)
+    return figure
+
+
+def overlap(overlap, selectivity, *, top_k):
+    """D3: neurons that two attributes share among their best, and how many neurons belong to one attribute alone."""
+    table, counts = at_size(overlap, top_k), at_size(selectivity, top_k)
+    names = in_order(table["attribute_a"].unique(), study.ATTRIBUTES)
+    shared = wide(table, "attribute_a", "attribute_b", "shared", names, names).to_numpy(dtype=float)
+    percent = 100 * shared / np.diag(shared)[:, None]
+    np.fill_diagonal(percent, np.nan)
+    figure = style.canvas(DOUBLE, 88)
+    left, right = figure.subplots(1, 2, width_ratios=[2.1, 1])
+    image = style.heat_map(left, percent, "cividis", Normalize(0, 100))
+    style.names_beside(left, names)
+    style.names_below(left, names, rotation=60)
+    labels = [["" if np.isnan(value) else f"{value:.0f}" for value in row] for row in percent]
+    style.print_values(left, image, labels)
+    left.set_title(f"shared neurons (% of the best {top_k:,})", loc="left")
+    right.bar(counts["attributes"], counts["neurons"], color=style.QUIET)
+    alone = counts.set_index("attributes")["neurons"].get(1, 0) / counts["neurons"].sum()
+    right.grid(axis="y")
+    right.set(xlabel="attributes that share a neuron", ylabel="neurons", xticks=counts["attributes"])
+    right.set_title(f"{100 * alone:.0f} % belong to one attribute alone", loc="left")
+    right.yaxis.set_major_formatter("{x:,.0f}")
+    return figure
+
+
+def neuron_rdm(activations, *, neuron):
+    """D4: the RDM of one neuron, averaged over seeds."""
+    if neuron > activations.values.shape[2]:
+        raise UserError(f"params.yaml: figures.neuron: {neuron}, but the run has {activations.values.shape[2]} neurons")
+    values = activations.values[:, :, neuron - 1].astype(float)
+    layer, unit = divmod(neuron - 1, activations.width)
+    figure = style.canvas(SINGLE, 100)
+    ax = figure.subplots()
+    image = style.rdm_image(ax, rdm.absolute_rdm(values).mean(axis=0))
+    style.names_beside(ax, activations.emotions, fontsize=SMALL)
+    style.names_below(ax, activations.emotions, fontsize=SMALL)
+    ax.set_title(f"neuron {neuron:,} (layer {layer + 1}, unit {unit + 1})")
+    style.colour_bar(figure, image, ax, "distance (percentile)", location="bottom", shrink=0.6)
+    return figure
+
+
+def tau_of_significant(searchlight):
+    """D5: tau of every significant neuron at its place in the model, a panel for each attribute."""
+    names, last = _attributes(searchlight), searchlight["neuron"].max()
+    found = searchlight[searchlight["significant"]]
+    per_layer = searchlight.groupby("layer")["neuron"].max().to_numpy()
+    middle = per_layer - per_layer[0] / 2
+    shade = np.where(found["layer"] % 2, 1.0, 0.55)
+    figure = style.canvas(DOUBLE, 125)
+    axes = style.panels(figure, len(names), 3, sharex=True, sharey=True)
+    for ax, name in zip(axes, names, strict=True):
+        mine = (found["attribute"] == name).to_numpy()
+        rows = found[mine]
+        ax.grid(axis="y")
+        ax.scatter(rows["neuron"], rows["tau"], s=0.35, color=_colour(name), alpha=shade[mine], linewidths=0, rasterized=True)
+        ax.set(title=f"{name} ({len(rows):,})", xlim=(0, last))
+        ax.set_xticks(middle[:: max(1, len(middle) // 4)], range(1, len(middle) + 1, max(1, len(middle) // 4)))
+        ax.tick_params(axis="x", length=0)
+    figure.supxlabel("layer, units from left to right", fontsize=7)
+    figure.supylabel("Kendall's τ of significant neurons", fontsize=7)
+    return figure
+
+
+def model_rsa(model_rsa):
+    """F: the model's RDM, whole and by layer, against the human RDM and the attributes'."""
+    names, layers = in_order(model_rsa["reference"].unique(), ("human", *study.ATTRIBUTES)), np.sort(model_rsa["layer"].unique())
+    tau = wide(model_rsa, "reference", "layer", "tau", names, layers)
+    norm = style.around_zero(tau)
+    figure = style.canvas(DOUBLE, 82)
+    rows, columns = [names[:1], names[1:]], [layers[:1], layers[1:]]
+    axes = figure.subplots(2, 2, height_ratios=[len(part) for part in rows], width_ratios=[len(part) for part in columns], squeeze=False)
+    for ax, (down, across) in zip(axes.ravel(), [(down, across) for down in rows for across in columns], strict=True):
+        part = tau.loc[down, across]
+        image = style.heat_map(ax, part, style.SIGNED, norm)
+        style.print_values(ax, image, [[f"{value:z.2f}".replace("-", "−") for value in row] for row in part.to_numpy()])
+        ax.set(xticks=[], yticks=[])
+    for ax, part in zip(axes[:, 0], (["human judgements"], names[1:]), strict=True):
+        style.names_beside(ax, part)
+    style.names_below(axes[1, 0], ["whole\nmodel"], rotation=0)
+    style.names_below(axes[1, 1], layers[1:], rotation=0)
+    axes[1, 1].set_xlabel("layer")
+    style.colour_bar(figure, image, axes, "Kendall's τ with the model's RDM")
+    return figure

@@ -1,0 +1,40 @@
+"""figures: a run's results -> paper_figures/RUN/*.{svg,png} and the page README.md beside them"""
+
+import argparse
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from model_emotion import cli, figures
+from model_emotion.figures import tables
+from model_emotion.files import write_text
+from model_emotion.params import load_params
+
+OUT = Path("paper_figures")
+WORKERS = 2
+
+
+def make(name, run, options):
+    """Draw one figure; its paths."""
+    entry = next(entry for entry in figures.FIGURES if entry.name == name)
+    figure = figures.draw(entry, [tables.read(table, run) for table in entry.inputs], options)
+    return figures.save(figure, entry, options, OUT / run)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", required=True)
+    run = parser.parse_args().run
+    options = load_params().figures.model_dump()
+
+    names = [entry.name for entry in figures.entries(run)]
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+        made = {path for paths in pool.map(make, names, [run] * len(names), [options] * len(names)) for path in paths}
+    for path in set((OUT / run).iterdir()) - made:  # of figures that are no more, and what a killed run left half
+        if path.suffix in (".svg", ".png", ".part"):
+            path.unlink()
+    write_text(figures.index(run, options), OUT / run / "README.md")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,396 @@
+"""Figures: all are drawn, equal data gives equal bytes, nothing is cut off or overlaps, and what they show is what the tables say."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from matplotlib import colormaps
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from matplotlib.text import Text
+from PIL import Image
+
+from model_emotion import figures, study
+from model_emotion.cli import UserError
+from model_emotion.figures import accuracy, labels, searchlight, style, tables
+from model_emotion.params import load_params
+from model_emotion.rdm import pair_names
+from model_emotion.run import Activations, write_activations
+
+ROOT = Path(__file__).parents[1]
+SOME = ("surprise", "gratitude", "joy", "disappointment", "embarrassment", "remorse")
+FEW = ("valence", "happy-face", "control", "other-relativity")
+DRAWN = {"B2_weights", "E3_drop_by_emotion"}
+OPTIONS = {"top_k": 4000, "neuron": 7, "emotion": "remorse", "dpi": 60}
+by_name = pytest.mark.parametrize("entry", figures.FIGURES, ids=lambda entry: entry.name)
+
+
+def grid(**axes):
+    """All combinations of the axes' values as a frame."""
+    return pd.MultiIndex.from_product(axes.values(), names=axes).to_frame(index=False)
+
+
+def world(emotions, attributes=study.ATTRIBUTES, sizes=(1500, 4000), layers=4, width=60):
+    """Made-up results of a run: table name -> frame. Human tables have all attributes."""
+    draw = np.random.default_rng(5)
+    attributes, pairs, neurons = list(attributes), pair_names(emotions), layers * width
+    every = list(study.ATTRIBUTES)
+
+    def tested(frame):
+        drop, half = draw.normal(0.03, 0.06, len(frame)), draw.uniform(0.005, 0.02, len(frame))
+        return frame.assign(drop=drop, ci_low=drop - half, ci_high=drop + half, star=drop > half)
+
+    def correlations(frame, name):
+        value = draw.uniform(-0.4, 0.8, len(frame))
+        return frame.assign(**{name: value}, ci_low=value - 0.05, ci_high=value + 0.05, q=draw.uniform(0, 0.1, len(frame)))
+
+    def light(names):
+        frame = grid(neuron=range(1, neurons + 1), attribute=names)
+        frame = frame.assign(layer=(frame["neuron"] - 1) // width + 1, tau=draw.normal(0.1, 0.1, len(frame)))
+        frame["rank"] = frame.groupby("attribute")["tau"].rank(ascending=False)
+        return frame.assign(significant=frame["tau"] > 0.15, attribute=pd.Categorical(frame["attribute"], names))
+
+    conditions = pd.concat([
+        grid(emotion=emotions, condition=["none"], k=[0]), grid(emotion=emotions, condition=["random"], k=[500, *sizes]),
+        grid(emotion=emotions, condition=["attribute"], k=sizes),
+    ])  # fmt: skip
+    by_mask = pd.concat([
+        grid(emotion=emotions, attribute=attributes, kind=["attribute"], k=sizes),
+        grid(emotion=emotions, attribute=attributes, kind=["random"], k=[500, *sizes]),
+    ])  # fmt: skip
+    found = light(attributes)
+    lines, pairwise = grid(k=sizes, emotion=emotions), grid(k=sizes, attribute_a=attributes, attribute_b=attributes)
+    eigenvalues = np.linspace(4, 0.3, 38)
+    return {
+        "attributes": pd.DataFrame(draw.random((len(emotions), 14)), columns=every).assign(emotion=emotions),
+        "loadings": pd.DataFrame(draw.uniform(-0.8, 0.8, (38, 6)), columns=study.SPACES["appraisal"]).assign(
+            item=[f"item number {row}" for row in range(38)]
+        ),
+        "parallel_analysis": pd.DataFrame(
+            {"component": range(1, 39), "eigenvalue": eigenvalues, "random_mean": 1.9, "random_quantile": 2.0}
+        ),
+        "reliability": correlations(pd.DataFrame({"attribute": every, "kind": ["ICC(2,k)"] * 8 + ["ICC(1,k)"] * 6}), "icc"),
+        "attribute_rdms": pairs.join(pd.DataFrame(draw.random((len(pairs), 14)), columns=every)),
+        "mean_rdm": pairs.assign(distance=draw.random(len(pairs))),
+        "weights": correlations(pd.DataFrame({"attribute": every}), "tau_boot"),
+        "agreement": pd.DataFrame({"emotion": emotions, "kappa": draw.uniform(0.1, 0.7, len(emotions))}),
+        "activations": Activations(draw.random((2, len(emotions), neurons)), (1, 3), tuple(emotions), layers, width, "made up"),
+        "accuracy": grid(emotion=emotions, seed=(1, 3)).assign(accuracy=draw.uniform(0.6, 1, 2 * len(emotions)), majority=np.nan),
+        "accuracy_by_condition": conditions.assign(accuracy=draw.uniform(0.5, 1, len(conditions)), se=0.02),
+        "accuracy_by_mask": by_mask.assign(accuracy=draw.uniform(0.5, 1, len(by_mask))),
+        "searchlight": found,
+        "searchlight_spaces": light(list(study.SPACES)),
+        "significant_by_layer": found.groupby(["attribute", "layer"], observed=True)["significant"].sum().reset_index(),
+        "overlap": pairwise.assign(shared=draw.integers(1, 900, len(pairwise))),
+        "selectivity": grid(k=sizes, attributes=range(1, 11)).assign(neurons=range(100, 100 + 10 * len(sizes))),
+        "model_rsa": grid(layer=range(layers + 1), reference=["human", *attributes]).assign(
+            tau=draw.uniform(-0.2, 0.4, (len(attributes) + 1) * (layers + 1))
+        ),
+        "drop_by_emotion": tested(grid(emotion=emotions, k=sizes)),
+        "drop_by_attribute": tested(grid(attribute=attributes, k=sizes)),
+        "drop_by_cell": tested(grid(emotion=emotions, attribute=attributes, k=sizes)),
+        "unimodality": grid(k=sizes, attribute=attributes).assign(dip=draw.uniform(0.03, 0.08, len(sizes) * len(attributes)), p=0.5),
+        "human_correlation": lines.assign(r=draw.uniform(-0.3, 0.7, len(lines)), slope=draw.normal(0.3, 0.1, len(lines)), intercept=0.01),
+        "human_correlation_summary": correlations(pd.DataFrame({"k": sizes}), "mean_r"),
+    }
+
+
+@pytest.fixture(scope="module")
+def small():
+    return world(SOME, FEW)
+
+
+@pytest.fixture(scope="module")
+def full():
+    return world(study.EMOTIONS, sizes=study.ATTRIBUTE_TOP_K, layers=12, width=20)
+
+
+def draw(entry, frames, **options):
+    return figures.draw(entry, [frames[name] for name in entry.inputs], OPTIONS | options)
+
+
+def entry_of(name):
+    return next(entry for entry in figures.FIGURES if entry.name == name)
+
+
+def texts_drawn(figure, monkeypatch):
+    """(text, its extent, its size, its angle) of all that is really written."""
+    seen, original = [], Text.draw
+
+    def record(self, renderer):
+        if self.get_visible() and self.get_text().strip():
+            seen.append((self.get_text(), self.get_window_extent(renderer), self.get_fontsize(), self.get_rotation()))
+        original(self, renderer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Text, "draw", record)
+        FigureCanvasAgg(figure).draw()
+    return seen
+
+
+def cut_off(figure, written):
+    width, height = figure.get_size_inches() * figure.dpi
+    return [text for text, box, *_ in written if box.x0 < -1 or box.y0 < -1 or box.x1 > width + 1 or box.y1 > height + 1]
+
+
+def overlapping(written):
+    """Pairs of texts that cover each other; slanted ones are left out, their boxes say little. A box holds some air: 15 % come off."""
+    boxes = [(text, box.expanded(0.95, 0.85)) for text, box, _, angle in written if angle % 90 == 0]
+    return [(a, b) for n, (a, box) in enumerate(boxes) for b, other in boxes[:n] if box.overlaps(other)]
+
+
+# Every figure
+
+
+def altered(name, frame):
+    """The same table with other values."""
+    if name == "activations":
+        return Activations(frame.values[:, :, ::-1] ** 2, frame.seeds, frame.emotions, frame.layers, frame.width, frame.backbone)
+    kept = {"k", "layer", "neuron", "seed", "component", "attributes"}
+    turned = [column for column in frame.select_dtypes(["number", "bool"]) if column not in kept]
+    return frame.assign(**{column: frame[column].to_numpy()[::-1] for column in turned})
+
+
+@by_name
+def test_bytes_metadata_and_a_subset_of_emotions(entry, small, tmp_path):
+    first = figures.save(draw(entry, small), entry, OPTIONS, tmp_path / "first")
+    second = figures.save(draw(entry, small), entry, OPTIONS, tmp_path / "second")
+    assert [path.name for path in first] == [f"{entry.name}.svg", f"{entry.name}.png"]
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+    changed = {name: altered(name, small[name]) for name in entry.inputs}
+    draw(entry, changed).savefig(tmp_path / "other.png", dpi=OPTIONS["dpi"])
+    assert Image.open(tmp_path / "other.png").tobytes() != Image.open(first[1]).tobytes()
+    svg, about = first[0].read_text(), Image.open(first[1]).text
+    assert f"<dc:title>{entry.name}</dc:title>" in svg
+    assert "<dc:date>" not in svg
+    assert about["Title"] == entry.name
+    for result in entry.shows:
+        assert f"<rdf:li>{result}</rdf:li>" in svg
+        assert result in about["Description"].split("Shows ")[1]
+
+
+@by_name
+def test_all_is_readable_at_print_size(entry, full, monkeypatch):
+    figure = draw(entry, full)
+    written = texts_drawn(figure, monkeypatch)
+    assert not cut_off(figure, written)
+    assert not overlapping(written)
+    assert min(size for _, _, size, _ in written) >= 6
+    assert round(figure.get_figwidth() * 25.4) in (85, 174)
+    assert figure.get_figheight() * 25.4 <= 230  # a page
+
+
+def test_the_checks_see_what_is_wrong(monkeypatch):
+    figure = style.canvas(50, 30)
+    figure.set_layout_engine("none")
+    figure.text(0.9, 0.5, "runs over the edge")
+    figure.text(0.1, 0.2, "one on")
+    figure.text(0.12, 0.22, "another")
+    written = texts_drawn(figure, monkeypatch)
+    assert cut_off(figure, written) == ["runs over the edge"]
+    assert overlapping(written) == [("another", "one on")]
+
+
+def test_names_and_results_of_the_table():
+    names = [entry.name for entry in figures.FIGURES]
+    assert len(set(names)) == len(names)
+    for entry in figures.FIGURES:
+        assert entry.name.split("_")[0] in entry.shows
+        assert set(entry.inputs) <= set(tables.TABLES)
+        assert "{" not in entry.describe(OPTIONS)
+    shown = {result for entry in figures.FIGURES for result in entry.shows}
+    ids = re.findall(r"^- id: ([A-Z]\d*)", (ROOT / "claims.yaml").read_text(), re.M) if (ROOT / "claims.yaml").exists() else []
+    assert shown >= {"H1", "H2", "H3", "H4", "A1", "D3", "E1", "E11", "F"} | set(ids)
+
+
+def test_another_run_has_no_figure_of_human_data_alone():
+    left = {entry.name for entry in figures.FIGURES} - {entry.name for entry in figures.entries("live")}
+    assert left == {"A1_attribute_scores", "A2_loadings", "A2_parallel_analysis", "A4_reliability", "A5_attribute_rdms", "B2_weights"}
+
+
+# What they show
+
+
+def test_percentiles_by_hand():
+    np.testing.assert_allclose(style.percentiles([3, 1, 2, 2]), [87.5, 12.5, 50, 50])
+
+
+def test_the_staircase_by_hand():
+    ranks = np.array([[3, 1], [1, 4], [2, 2], [9, 3], [8, 9]])
+    assert searchlight.staircase(ranks, 3).tolist() == [1, 2, 0, 3]  # the first attribute's by rank, then what the second adds
+    assert searchlight.staircase(ranks, 1).tolist() == [1, 0]
+
+
+def test_shrinking_averages_colours_and_leaves_few_as_they_are():
+    colours = np.arange(24.0).reshape(1, 6, 4)
+    np.testing.assert_array_equal(searchlight.shrink(colours, 3), [[[2, 3, 4, 5], [10, 11, 12, 13], [18, 19, 20, 21]]])
+    np.testing.assert_array_equal(searchlight.shrink(colours, 10), colours)
+
+
+def test_drops_are_sorted_marked_and_in_points(full, monkeypatch):
+    table = full["drop_by_emotion"].query("k == 4000").sort_values("drop", ascending=False)
+    figure = draw(entry_of("E3_drop_by_emotion"), full)
+    ax = figure.axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(table["emotion"])
+    places = ax.collections[-1].get_offsets()
+    np.testing.assert_allclose(places[:, 0], table["drop"])
+    hollow = (ax.collections[-1].get_facecolors()[:, :3] == 1).all(axis=1)
+    assert (~hollow).tolist() == table["star"].tolist()
+    written = [text for text, *_ in texts_drawn(figure, monkeypatch)]
+    assert written.count("*") == table["star"].sum()
+    assert f"4,000 masked neurons: {table['star'].sum()} of 27 significant" in written
+    assert "percentage points" in ax.get_xlabel() and ax.xaxis.get_major_formatter()(0.05) == "5"
+
+
+def test_accuracy_is_in_the_study_s_order_of_means_over_the_three_conditions():
+    table = grid(emotion=["joy", "fear"], condition=["none", "random", "attribute"]).assign(k=[0, 9, 9] * 2)
+    table["accuracy"] = [0.9, 0.7, 0.5, 0.8, 0.8, 0.6]
+    assert accuracy._by_accuracy(table, [9]) == ["fear", "joy"]
+    assert accuracy._by_accuracy(table.assign(accuracy=table["accuracy"][::-1].to_numpy()), [9]) == ["joy", "fear"]
+
+
+def test_the_commoner_class_replaces_a_coin_toss_where_it_is_known(small, monkeypatch):
+    entry = entry_of("E1_accuracy")
+    known = small | {"accuracy": small["accuracy"].assign(majority=0.6)}
+    for frames, there, gone in ((small, "a coin toss", "always the commoner class"), (known, "always the commoner class", "guessing")):
+        written = [text for text, *_ in texts_drawn(draw(entry, frames), monkeypatch)]
+        assert there in written and gone not in written
+
+
+def test_shared_random_masks_stand_with_every_attribute(small):
+    table = small["accuracy_by_mask"]
+    shared = table[(table["kind"] == "random") & (table["attribute"] == "valence")].assign(attribute=np.nan)
+    frames = small | {"accuracy_by_mask": pd.concat([table[table["kind"] == "attribute"], shared])}
+    figure = draw(entry_of("E11_accuracy_by_mask"), frames)
+    images = [np.ma.filled(ax.images[0].get_array(), np.nan) for ax in figure.axes if ax.images]
+    assert len(images) == len(FEW)
+    for image in images:
+        np.testing.assert_array_equal(image[:, :3], images[0][:, :3])
+        assert np.isfinite(image[:, :3]).all() and np.isnan(image[:, 3]).all()
+
+
+def test_names_of_crowded_points_keep_apart(monkeypatch):
+    figure = style.canvas(85, 60)
+    ax = figure.subplots()
+    x, y = np.array([0, 0.01, 0.02, 0.9, 1]), np.array([0.5, 0.5, 0.51, 0.5, 0.5])
+    ax.set(xlim=(-0.1, 1.1), ylim=(0, 1), xticks=[], yticks=[])
+    labels.label_points(ax, x, y, ["one", "two", "three", "four", "five"], 6)
+    written = texts_drawn(figure, monkeypatch)
+    assert len(written) == 5 and not overlapping(written) and not cut_off(figure, written)
+
+
+# Colours
+
+
+def test_conditions_and_spaces_are_told_apart_by_the_colour_blind():
+    """Machado, Oliveira & Fernandes (2009), severity 1: protanopia, deuteranopia, tritanopia."""
+    simulations = [
+        np.eye(3),
+        np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
+        np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
+        np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]),
+    ]
+    for palette in (style.CONDITIONS, style.SPACE_COLOURS):
+        rgb = np.array([to_rgb(colour) for colour in palette.values()])
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        for simulation in simulations:
+            seen = np.clip(linear @ simulation.T, 0, 1) ** (1 / 2.2)
+            distances = np.linalg.norm(seen[:, None] - seen, axis=2)[np.triu_indices(len(seen), 1)]
+            assert distances.min() > 0.4
+
+
+@pytest.mark.parametrize("name", [style.DISTANCE, style.SCORE, "cividis"])
+def test_colour_scales_grow_in_lightness(name):
+    light = colormaps[name](np.linspace(0, 1, 50))[:, :3] @ (0.2126, 0.7152, 0.0722)
+    assert (np.diff(light) > 0).all()
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize("name", [name for name in tables.TABLES if name != "activations"])
+def test_a_missing_column_is_named(name, small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = Path(tables.path(name, "published"))
+    file.parent.mkdir(parents=True)
+    write = small[name].to_parquet if file.suffix == ".parquet" else small[name].to_csv
+    write(file, index=False)
+    assert set(tables.TABLES[name][1]) <= set(tables.read(name, "published").columns)
+    for column in tables.TABLES[name][1]:
+        rest = small[name].drop(columns=column)
+        (rest.to_parquet if file.suffix == ".parquet" else rest.to_csv)(file, index=False)
+        with pytest.raises(UserError, match=rf"^{file}: no column '{column}'"):
+            tables.read(name, "published")
+
+
+def test_a_size_neuron_or_emotion_that_the_run_lacks(small):
+    with pytest.raises(UserError, match=r"figures\.top_k: no masks of 77 neurons were measured, only of 1500, 4000"):
+        draw(entry_of("E3_drop_by_emotion"), small, top_k=77)
+    with pytest.raises(UserError, match=r"figures\.neuron: 999, but the run has 240 neurons"):
+        draw(entry_of("D4_neuron_rdm"), small, neuron=999)
+    with pytest.raises(UserError, match=r"figures\.emotion: 'fear' is not one of the run's emotions"):
+        draw(entry_of("E10_regression_lines"), small, emotion="fear")
+
+
+@pytest.fixture
+def project(small, tmp_path):
+    """A folder with made-up results and parameters that fit them, and a function that runs the stage there for two figures."""
+    for name, table in small.items():
+        file = tmp_path / tables.path(name, "published")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if name == "activations":
+            write_activations(table, file)
+        else:
+            (table.to_parquet if file.suffix == ".parquet" else table.to_csv)(file, index=False)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["study"] |= {"emotions": list(SOME), "top_k": [1500, 4000]}
+    params["figures"] |= OPTIONS
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+
+    few = f"figures.entries = lambda run: [entry for entry in figures.FIGURES if entry.name in {sorted(DRAWN)}]"
+    heavy = "print([name for name in ('torch', 'seaborn', 'matplotlib.pyplot') if name in sys.modules])"
+    call = f"import sys; from model_emotion import cli, figures; from stages import figures as stage; {few}; cli.run(stage.main); {heavy}"
+
+    def run():
+        command = [sys.executable, "-c", call, "--run", "published"]
+        return subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+
+    return tmp_path, run
+
+
+def test_the_stage_draws_and_clears_what_is_no_more(project):
+    folder, run = project
+    drawn = folder / "paper_figures/published"
+    drawn.mkdir(parents=True)
+    for old in ("E99_gone.svg", "E99_gone.png", ".E1_accuracy.svg.77.part"):
+        (drawn / old).write_text("old")
+    ended = run()
+    assert ended.returncode == 0, ended.stderr
+    assert (ended.stdout, ended.stderr) == ("[]\n", "")  # and nothing heavy is loaded
+    assert {path.name for path in drawn.iterdir()} == {f"{name}.{kind}" for name in DRAWN for kind in ("svg", "png")} | {"README.md"}
+    page = (drawn / "README.md").read_text()
+    assert set(re.findall(r"!\[(.*)\]\(\1\.png\)", page)) == DRAWN
+    (folder / "results/published/drop_by_emotion.csv").write_text("emotion,k,drop,ci_low,ci_high\njoy,4000,0,0,0\n")
+    broken = run()
+    assert broken.returncode == 1
+    assert broken.stderr.splitlines() == [
+        "error: results/published/drop_by_emotion.csv: no column 'star', which a figure needs; make it anew with `dvc repro`"
+    ]
+
+
+def test_the_page_here_is_not_stale():
+    params = load_params(ROOT / "params.yaml")
+    assert (ROOT / "paper_figures/published/README.md").read_text() == figures.index("published", params.figures.model_dump())
+
+
+def test_what_is_kept_here_is_small():
+    files = list((ROOT / "paper_figures").rglob("*.*"))
+    assert sum(path.stat().st_size for path in files) < 8e6
+    assert max(path.stat().st_size for path in files) < 7e5
