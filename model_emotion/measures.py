@@ -150,7 +150,8 @@ def readings(claim, table):
     if not len(both) or ours.isna().any():
         raise UserError(f"{claim.file}: no value for {'any reading' if not len(both) else both.loc[ours.isna(), keys].iloc[0].to_dict()}")
     limit = both["resolution"] if claim.within is None else claim.within
-    return _beside(int(((both["value"] - ours).abs() <= limit + 1e-12).sum()), len(both))
+    met = int(((both["value"] - ours).abs() <= limit + 1e-12).sum())
+    return Finding(f"{met:,} met", f"{len(both):,} read", len(both) - met)
 
 
 def neuron_order(claim, activations):
