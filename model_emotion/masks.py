@@ -4,6 +4,8 @@ A mask is an array [layers, width] that multiplies the neurons' outputs: 0 silen
 and a random one depends only on its seed, size and number, so that many draws need not be kept.
 """
 
+from zlib import crc32
+
 import numpy as np
 
 
@@ -23,28 +25,26 @@ def uniform(neurons, k, seed, draw):
     return chosen
 
 
-def layer_matched(like, layers, seed, draw):
-    """[neurons] bool: drawn at random, in each layer as many as `like` [neurons] has there."""
+def layer_matched(like, layers, seed, draw, name=""):
+    """[neurons] bool: drawn at random, in each layer as many as `like` [neurons] has there; `name` tells the draws of attributes apart."""
     per_layer = like.reshape(layers, -1)
-    generator = _generator(seed, int(like.sum()), draw)
+    generator = _generator(seed, int(like.sum()), draw, name)
     chosen = np.zeros_like(per_layer)
     for layer, k in enumerate(per_layer.sum(axis=1)):
         chosen[layer, generator.choice(per_layer.shape[1], size=k, replace=False)] = True
     return chosen.ravel()
 
 
-def as_mask(chosen, layers, kind, seed=0):
-    """[neurons] bool -> mask [layers, width]: `binary` is uint8 0 and 1; `float` is float32, the chosen scaled by uniform [0, 1)."""
+def as_mask(chosen, layers, kind, seed=0, name=""):
+    """[neurons] bool -> mask [layers, width]: `binary` is uint8 0 and 1; `float` is float32, the chosen scaled by uniform [0, 1).
+
+    The scales depend on the seed and the mask's name.
+    """
     if kind == "binary":
         return (~chosen).astype(np.uint8).reshape(layers, -1)
     mask = np.ones(len(chosen), dtype=np.float32)
-    mask[chosen] = _generator(seed, int(chosen.sum())).random(int(chosen.sum()), dtype=np.float32)
+    mask[chosen] = _generator(seed, name).random(int(chosen.sum()), dtype=np.float32)
     return mask.reshape(layers, -1)
-
-
-def counts(top_k, neurons):
-    """Sizes as counts or shares of all neurons -> counts, at least 1."""
-    return [k if isinstance(k, int) else max(1, round(k * neurons)) for k in top_k]
 
 
 def attribute_and_random_masks(ranks, top_k, layers, *, kind, baseline, draws, seed, random_top_k=()):
@@ -54,15 +54,13 @@ def attribute_and_random_masks(ranks, top_k, layers, *, kind, baseline, draws, s
     """
     neurons = len(ranks)
     chosen = {f"{attribute}/{k}": best(ranks[attribute].to_numpy(), k) for attribute in ranks for k in top_k}
-    masks = {name: as_mask(selection, layers, kind, seed) for name, selection in chosen.items()}
+    drawn = {}
     for draw in range(1, draws + 1):
         if baseline == "uniform":
-            for k in (*random_top_k, *top_k):
-                masks[f"random/{k}/{draw}"] = as_mask(uniform(neurons, k, seed, draw), layers, kind, seed)
+            drawn |= {f"random/{k}/{draw}": uniform(neurons, k, seed, draw) for k in (*random_top_k, *top_k)}
         else:
-            for name, selection in chosen.items():
-                masks[f"random/{name}/{draw}"] = as_mask(layer_matched(selection, layers, seed, draw), layers, kind, seed)
-    return masks
+            drawn |= {f"random/{name}/{draw}": layer_matched(like, layers, seed, draw, name) for name, like in chosen.items()}
+    return {name: as_mask(selection, layers, kind, seed, name) for name, selection in (chosen | drawn).items()}
 
 
 def _check(k, neurons):
@@ -71,4 +69,4 @@ def _check(k, neurons):
 
 
 def _generator(*entropy):
-    return np.random.default_rng(list(entropy))
+    return np.random.default_rng([crc32(part.encode()) if isinstance(part, str) else part for part in entropy])

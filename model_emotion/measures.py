@@ -81,10 +81,24 @@ def most_mean(claim, table):
     return _beside(_totals(claim, table).mean().idxmax(), claim.published)
 
 
+def _labels_are_right(claim, table, columns):
+    """Raise UserError unless the table's emotions, pairs and columns are the study's, in its order: cells are compared by place."""
+    pairs = rdm.pair_names(study.EMOTIONS)
+    expected = {"emotion": list(study.EMOTIONS), **{name: list(pairs[name]) for name in pairs}}
+    for name in expected.keys() & set(table):
+        if list(table[name]) != expected[name]:
+            raise UserError(f"{claim.file}: column {name} is not in the study's order")
+    ours = list(table.select_dtypes("number"))
+    known = {tuple(study.ATTRIBUTES), tuple(pairs["emotion_a"] + "|" + pairs["emotion_b"]), ("distance",)}
+    if tuple(ours) not in known or (set(columns) <= set(study.ATTRIBUTES) and ours != list(columns)):
+        raise UserError(f"{claim.file}: its columns are not those of {claim.reference}")
+
+
 def same_table(claim, table):
     """Largest absolute difference over all number cells to a released table of the same rows and columns."""
-    ours = table.select_dtypes("number").to_numpy()
-    theirs = read_csv(raw("reference", claim.reference)).to_numpy()
+    released = read_csv(raw("reference", claim.reference))
+    _labels_are_right(claim, table, released.columns)
+    ours, theirs = table.select_dtypes("number").to_numpy(), released.to_numpy()
     if ours.shape != theirs.shape:
         raise UserError(f"{claim.file}: {ours.shape} cells, but {theirs.shape} in {claim.reference}")
     return Finding("as released", f"{theirs.size:,} cells", float(np.abs(ours - theirs).max()))
@@ -92,8 +106,9 @@ def same_table(claim, table):
 
 def same_percentiles(claim, table):
     """As same_table, on each column's percentiles, which the RDM images show; distances equal to 9 decimals are ties."""
-    ours = table.select_dtypes("number").round(9).rank(pct=True).to_numpy()
-    theirs = read_csv(raw("reference", claim.reference)).round(9).rank(pct=True).to_numpy()
+    released = read_csv(raw("reference", claim.reference))
+    _labels_are_right(claim, table, released.columns)
+    ours, theirs = (values.round(9).rank(pct=True).to_numpy() for values in (table.select_dtypes("number"), released))
     return Finding("as released", f"{theirs.size:,} cells", float(np.abs(ours - theirs).max()))
 
 
@@ -108,15 +123,18 @@ def same_loadings(claim, table):
 
 def _both_ranks(claim, table):
     theirs = read_csv(raw("reference", claim.reference))
+    right = np.array_equal(table["attribute"], np.tile(theirs.columns, len(theirs)))
+    if not right or not np.array_equal(table["neuron"], np.repeat(np.arange(1, len(theirs) + 1), theirs.shape[1])):
+        raise UserError(f"{claim.file}: neurons and attributes are not in the order of {claim.reference}")
     ours = pd.DataFrame(table["rank"].to_numpy().reshape(theirs.shape), columns=theirs.columns)
     return ours, theirs
 
 
 def same_ranks(claim, table):
-    """The share of rank cells identical to the released ones; `published` is the least share, and more is no difference."""
+    """The share of rank cells that are not identical to the released ones."""
     ours, theirs = _both_ranks(claim, table)
     found = float((ours == theirs).to_numpy().mean())
-    return Finding(found, claim.published, max(0.0, claim.published - found))
+    return Finding(f"{found:.1%} identical", f"{theirs.size:,} cells", 1 - found)
 
 
 def same_order(claim, table):
@@ -142,11 +160,17 @@ def same_dips(claim, table):
 
 
 def readings(claim, table):
-    """How many values read off a figure are met, each within its own resolution, or `within` where the claim sets one."""
+    """How many values read off a figure are met by `column`, a column or a formula of columns.
+
+    Each within its own resolution, or `within` where the claim sets one.
+    """
     read = read_csv(claim.reference).query(claim.where)
     keys = [claim.by] if isinstance(claim.by, str) else claim.by
-    both = read.merge(table, on=keys, how="left", suffixes=("_read", ""))
-    ours = both[claim.column].astype(float)
+    table = table.assign(_ours=table.eval(claim.column).astype(float))
+    both = read.merge(table[[*keys, "_ours"]], on=keys, how="left")
+    if len(both) != len(read):
+        raise UserError(f"{claim.file}: {', '.join(keys)} do not tell its rows apart")
+    ours = both["_ours"]
     if not len(both) or ours.isna().any():
         raise UserError(f"{claim.file}: no value for {'any reading' if not len(both) else both.loc[ours.isna(), keys].iloc[0].to_dict()}")
     limit = both["resolution"] if claim.within is None else claim.within

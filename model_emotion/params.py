@@ -4,8 +4,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from model_emotion import study
 from model_emotion.cli import UserError
@@ -23,6 +24,12 @@ def _one_of(known, what):
         return value
 
     return AfterValidator(check)
+
+
+def _no_truth_value(value):
+    if isinstance(value, bool):
+        raise ValueError(f"{value} is not a number")
+    return value
 
 
 def _unique(values):
@@ -52,7 +59,7 @@ class Study(Section):
     """The grid of the run `published`."""
 
     emotions: Emotions
-    seeds: Annotated[list[Literal[study.SEEDS]], Field(min_length=2), AfterValidator(_unique)]
+    seeds: Annotated[list[Annotated[Literal[study.SEEDS], BeforeValidator(_no_truth_value)]], Field(min_length=2), AfterValidator(_unique)]
     top_k: Annotated[list[Literal[study.ATTRIBUTE_TOP_K]], Field(min_length=1), AfterValidator(_unique)]
     layers: Literal[12]
     width: Literal[3072]
@@ -87,7 +94,6 @@ class Analysis(Section):
     searchlight_alpha: Share
     drop_alpha: Share
     top_k: Count
-    reliability_alpha: Share
     bootstrap: Resampling
     parallel: Resampling
 
@@ -143,7 +149,7 @@ def _explain(error, path):
     key, message = _key(first["loc"]), first["msg"].removeprefix("Value error, ")
     match first["type"]:
         case "extra_forbidden":
-            near = get_close_matches(str(first["loc"][-1]), _keys(Params), n=1)
+            near = get_close_matches(str(first["loc"][-1]), _siblings(first["loc"]), n=1)
             message = "unknown key" + (f"; did you mean '{near[0]}'?" if near else "")
         case "missing":
             message = "is missing"
@@ -154,24 +160,22 @@ def _explain(error, path):
     return f"{path}: {key}: {message}" if key else f"{path}: {message}"
 
 
-def _keys(section):
-    """All keys of a section and of those below it."""
-    keys = []
-    for name, field in section.model_fields.items():
-        keys.append(name)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            keys += _keys(field.annotation)
-    return keys
+def _siblings(location):
+    """The keys that can stand where the last part of a location does."""
+    section = Params
+    for part in location[:-1]:
+        section = section.model_fields[part].annotation
+    return list(section.model_fields)
 
 
 def load_params(path="params.yaml"):
     """Params read from a YAML file. Raises ParamsError with one line that names the key."""
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        values = YAML(typ="safe").load(Path(path).read_text(encoding="utf-8"))
         return Params.model_validate(values)
     except FileNotFoundError:
         raise ParamsError(f"{path}: not found; run this from the project's root") from None
-    except yaml.YAMLError as error:
+    except YAMLError as error:
         raise ParamsError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         raise ParamsError(_explain(error, path)) from None

@@ -19,7 +19,7 @@ BACKBONE = "FacebookAI/roberta-base"
 
 def read_neurons(path, neurons=study.LAYERS * study.WIDTH):
     """One file of activations (a header, one row) -> [neurons] float64, the decimals as read."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     if len(lines) != 2:
         raise InputError(f"{path}: a header and one row were expected, not {len(lines)} lines")
     try:
@@ -41,7 +41,10 @@ def _check_accuracy(value, path, key):
 
 def read_accuracy(path, emotions, seeds):
     """The unmasked accuracies -> a run's accuracy table, in the order of `emotions` and `seeds`."""
-    table = read_csv(path)
+    try:
+        table = read_csv(path)
+    except ValueError as error:  # pandas' own errors and a wrong encoding are of this kind
+        raise InputError(f"{path}: not a table ({' '.join(str(error).split())})") from None
     missing = {"sentiment", "random_seed", "accuracy"} - set(table.columns)
     if missing:
         raise InputError(f"{path}: no column {sorted(missing)[0]}")

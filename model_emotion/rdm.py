@@ -54,12 +54,6 @@ def absolute_rdm(values):
     return np.abs(values[..., a] - values[..., b])
 
 
-def euclidean_rdm(patterns):
-    """[n, features] -> [n(n-1)/2] Euclidean distances."""
-    a, b = pair_indices(len(patterns))
-    return np.linalg.norm(patterns[a] - patterns[b], axis=-1)
-
-
 def cosine_rdm(patterns):
     """[n, features] -> [n(n-1)/2] distances 1 - cosine."""
     unit = patterns / np.linalg.norm(patterns, axis=-1, keepdims=True)

@@ -31,7 +31,7 @@ def main():
     with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
         made = {path for paths in pool.map(make, names, [run] * len(names), [options] * len(names)) for path in paths}
     for path in set((OUT / run).iterdir()) - made:  # of figures that are no more, and what a killed run left half
-        if path.suffix in (".svg", ".png", ".part"):
+        if path.is_file() and path.suffix in (".svg", ".png", ".part"):
             path.unlink()
     write_text(figures.index(run, options), OUT / run / "README.md")
 

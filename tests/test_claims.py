@@ -1,6 +1,7 @@
 """claims.yaml and `verify`: a wrong result is a FAIL, whatever the claim; a changed study is not."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -106,16 +107,33 @@ def test_malformed_claims_are_named(tmp_path, text, message):
         load_claims(tmp_path / "claims.yaml")
 
 
-def test_a_changed_study_makes_claims_not_applicable():
+@pytest.mark.parametrize(
+    ("change", "setting", "spared"),
+    [
+        (lambda values: values["study"].update(seeds=[1, 3]), "study", "A1"),
+        (lambda values: values["analysis"].update(drop_alpha=0.01), "drop_alpha", "E3.most"),
+        (lambda values: values["analysis"].update(searchlight_alpha=0.05), "searchlight_alpha", "D1.ranks"),
+        (lambda values: values["analysis"]["bootstrap"].update(samples=100), "bootstrap", "B1.mean"),
+    ],
+)
+def test_a_changed_setting_makes_the_claims_that_suppose_it_not_applicable(change, setting, spared):
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
     assert departures(Params.model_validate(values)) == {}
-    values["study"]["seeds"] = [1, 3]
+    change(values)
     departed = departures(Params.model_validate(values))
-    assert set(departed) == {"published"}
-    claim = load_claims(ROOT / "claims.yaml").claims
-    verdicts = [judge(one, departed) for one in claim if one.run == "published"]
+    assert set(departed) == {setting}
+    stated = load_claims(ROOT / "claims.yaml").claims
+    touched = [claim for claim in stated if setting in claim.supposes]
+    verdicts = [judge(claim, departed) for claim in touched]
     assert {verdict.status for verdict in verdicts} == {"NOT APPLICABLE"}
     assert summary(verdicts).endswith(f"NOT APPLICABLE {len(verdicts)}")
+    assert spared not in {claim.id for claim in touched}
+
+
+def test_what_the_authors_released_is_supposed_where_it_is_used():
+    for claim in load_claims(ROOT / "claims.yaml").claims:
+        assert (claim.run == "published") == ("study" in claim.supposes), claim.id
+        assert ("star" not in claim.id or claim.run == "human") or "drop_alpha" in claim.supposes, claim.id
 
 
 @pytest.fixture
@@ -138,6 +156,10 @@ def test_the_committed_verdicts_are_of_the_committed_claims(made):
 def test_readmes_table_is_of_these_verdicts(made):
     block = claims.readme_block([claims.Verdict(**entry) for entry in made["claims"]])
     assert block in (ROOT / "README.md").read_text(), "README's table is stale: run `make readme`"
+
+
+def test_readme_is_finished():
+    assert not re.findall(r"@[A-Z]+@", (ROOT / "README.md").read_text())
 
 
 def test_check_fails_where_a_claim_fails(made, tmp_path):

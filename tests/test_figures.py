@@ -259,9 +259,15 @@ def test_accuracy_is_in_the_study_s_order_of_means_over_the_three_conditions():
 def test_the_commoner_class_replaces_a_coin_toss_where_it_is_known(small, monkeypatch):
     entry = entry_of("E1_accuracy")
     known = small | {"accuracy": small["accuracy"].assign(majority=0.6)}
-    for frames, there, gone in ((small, "a coin toss", "always the commoner class"), (known, "always the commoner class", "guessing")):
+    for frames, there, gone in ((small, "a coin toss", "always the commoner class"), (known, "always the commoner class", "a coin toss")):
         written = [text for text, *_ in texts_drawn(draw(entry, frames), monkeypatch)]
         assert there in written and gone not in written
+
+
+@pytest.mark.parametrize("name", ["D2_significant_neurons", "D5_tau_of_significant_neurons", "F_spaces"])
+def test_nothing_significant_is_a_figure_too(name, small):
+    nothing = {table: small[table].assign(significant=False) for table in ("searchlight", "searchlight_spaces", "significant_by_layer")}
+    draw(entry_of(name), small | nothing)
 
 
 def test_shared_random_masks_stand_with_every_attribute(small):

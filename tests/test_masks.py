@@ -81,5 +81,10 @@ def test_sizes_beyond_the_neurons_are_refused():
             masks.best(np.arange(10.0), wrong)
 
 
-def test_shares_become_counts():
-    assert masks.counts([4000, 0.11, 1e-9], 9216) == [4000, 1014, 1]
+def test_masks_of_a_size_are_independent():
+    alternate = np.arange(400) % 2 * 200 + np.arange(400) // 2 + 1.0  # every second neuron is among the best 200
+    ranks = pd.DataFrame({"a": alternate, "b": alternate})  # two attributes that choose the same neurons
+    floats = masks.attribute_and_random_masks(ranks, [200], 4, kind="float", baseline="layer_matched", draws=1, seed=1)
+    assert (floats["a/200"] != floats["b/200"]).sum() > 190
+    drawn = {name: mask < 1 for name, mask in floats.items() if name.startswith("random")}
+    assert (drawn["random/a/200/1"] & drawn["random/b/200/1"]).sum() < 150  # 100 where each layer gives half of its neurons

@@ -166,7 +166,13 @@ def test_with_nothing_to_do_nothing_runs_and_a_figures_parameter_redraws_only_fi
     idle = repro(clone)
     printed, _ = idle.communicate()
     assert idle.returncode == 0 and "Running stage" not in printed, printed
-    text = (clone / "params.yaml").read_text()
+    text, before = (clone / "params.yaml").read_text(), digests(clone)
+    wrong = text.replace("figures:\n  top_k: 4000", "figures:\n  top_k: 999").replace("kind: binary", "kind: floaty")
+    (clone / "params.yaml").write_text(wrong)
+    refused = repro(clone)
+    printed, _ = refused.communicate()
+    assert refused.returncode != 0 and "params.yaml: " in printed
+    assert digests(clone) == before, "a refused parameter must lose nothing"
     (clone / "params.yaml").write_text(text.replace("emotion: remorse", "emotion: grief"))
     drawn = repro(clone)
     printed, _ = drawn.communicate()

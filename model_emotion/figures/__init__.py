@@ -112,27 +112,27 @@ FIGURES = (
     ),
     Entry(
         "E3_drop_by_emotion", ("E3", "H2"),
-        "What attribute masks of {top_k} neurons cost each emotion against random masks, 95 % intervals; * q < .05.",
+        "What attribute masks of {top_k} neurons cost each emotion against random masks, 95 % intervals; * significant.",
         masking.drop_by_emotion, ("drop_by_emotion",), ("top_k",),
     ),
     Entry(
         "E4_drop_by_emotion_and_size", ("E4", "H2"),
-        "What attribute masks of every size cost each emotion against random masks; * q < .05.",
+        "What attribute masks of every size cost each emotion against random masks; * significant.",
         masking.drop_by_emotion_and_size, ("drop_by_emotion",),
     ),
     Entry(
         "E5_drop_by_attribute", ("E5", "H2", "H3"),
-        "What each attribute's mask of {top_k} neurons costs against its random mask; * q < .05.",
+        "What each attribute's mask of {top_k} neurons costs against its random mask; * significant.",
         masking.drop_by_attribute, ("drop_by_attribute",), ("top_k",),
     ),
     Entry(
         "E6_drop_by_attribute_and_size", ("E6", "H2", "H3"),
-        "What each attribute's mask of every size costs against random masks; * q < .05.",
+        "What each attribute's mask of every size costs against random masks; * significant.",
         masking.drop_by_attribute_and_size, ("drop_by_attribute",),
     ),
     Entry(
         "E7_drop_by_cell", ("E7",),
-        "What each attribute's mask of {top_k} neurons costs each emotion; attributes by human weight; * q < .05.",
+        "What each attribute's mask of {top_k} neurons costs each emotion; attributes by human weight; * significant.",
         masking.drop_by_cell, ("drop_by_cell", "weights"), ("top_k",),
     ),
     Entry(
@@ -196,7 +196,7 @@ def save(figure, entry, options, folder):
 
 def index(run, options):
     """The page that shows all figures of a run: picture, caption, results and tables. Markdown."""
-    lines = [f"# Figures of the run `{run}`", "", "Made by `stages/figures.py`; this page too. Ids are those of the claims in `CLAIMS.md`."]
+    lines = [f"# Figures of the run `{run}`", "", "Made by `stages/figures.py`; this page too. Letters and numbers: `CLAIMS.md`."]
     for entry in entries(run):
         files = ", ".join(f"`{tables.path(name, run)}`" for name in entry.inputs)
         lines += ["", f"## {entry.name}", "", f"![{entry.name}]({entry.name}.png)", "", entry.describe(options), "",

@@ -150,7 +150,9 @@ def tau_of_significant(searchlight):
         mine = (found["attribute"] == name).to_numpy()
         rows = found[mine]
         ax.grid(axis="y")
-        ax.scatter(rows["neuron"], rows["tau"], s=0.35, color=_colour(name), alpha=shade[mine], linewidths=0, rasterized=True)
+        if len(rows):
+            style_of = {"s": 0.35, "color": _colour(name), "alpha": shade[mine], "linewidths": 0, "rasterized": True}
+            ax.scatter(rows["neuron"], rows["tau"], **style_of)
         ax.set(title=f"{name} ({len(rows):,})", xlim=(0, last))
         ax.set_xticks(middle[:: max(1, len(middle) // 4)], range(1, len(middle) + 1, max(1, len(middle) // 4)))
         ax.tick_params(axis="x", length=0)

@@ -22,6 +22,7 @@ COMPONENTS = study.SPACES["appraisal"]
 # study calls it, grows with repetition and familiarity: it is non-novelty, as the names of the study's masks say.
 MARKERS = dict(zip(COMPONENTS, (8, 3, 24, 23, 0, 18), strict=True))
 
+ITEMS = 38
 STUDY_EPS = 1e-5  # where R's stats::varimax stops by default, and the study's scores come from
 CONVERGED_EPS = 1e-14  # the study's table of loadings comes from a rotation that ran to the end
 
@@ -119,8 +120,8 @@ def published_loadings(path):
         table = pd.DataFrame.from_dict(rows, orient="index", columns=[*COMPONENTS, "communality"]).astype(float)
     except ValueError:
         raise InputError(f"{path}: the table of loadings holds something that is not a number") from None
-    if table.empty:
-        raise InputError(f"{path}: no table of loadings on {len(COMPONENTS)} components")
+    if len(table) != ITEMS:
+        raise InputError(f"{path}: a table of {len(table)} items on {len(COMPONENTS)} components, not of {ITEMS}")
     return table.rename_axis("item")
 
 

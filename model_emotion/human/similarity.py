@@ -24,25 +24,27 @@ def judgements(path):
     try:
         with open(path, "rb") as file:
             sheet = openpyxl.load_workbook(file, read_only=True, data_only=True).worksheets[0]
-            header = next(sheet.iter_rows(max_row=1, max_col=len(HEADER), values_only=True), ())
+            first = next(sheet.iter_rows(max_row=1, values_only=True), ())
+            header, width = first[: len(HEADER)], sum(cell is not None for cell in first)  # what heads a subject's column is not kept
             rows = [row for row in sheet.iter_rows(min_row=2, values_only=True) if any(cell is not None for cell in row)]
     except (BadZipFile, ParseError, zlib.error, EOFError, KeyError, ValueError, IndexError):
         raise InputError(f"{path}: not an Excel workbook, or cut off") from None
     for place, name in enumerate(HEADER):
         if place >= len(header) or header[place] != name:
             raise InputError(f"{path}: column {place + 1} is not '{name}'")
-    width = max(map(len, rows), default=0)
-    if width <= len(HEADER):
+    if width <= len(HEADER) or not rows:
         raise InputError(f"{path}: no judgements in it")
     words = {*study.EMOTIONS, "neutral"}
     found = {}
     for number, row in enumerate(rows, 1):
+        if any(cell is not None for cell in row[width:]):
+            raise InputError(f"{path}: data row {number} is longer than the header")
         pair = frozenset(row[:2])
         if len(pair) != 2 or not pair <= words:
             raise InputError(f"{path}: data row {number} does not name two emotions")
         if pair in found:
             raise InputError(f"{path}: data row {number} has a pair that stood before")
-        cells = row[len(HEADER) :] + (None,) * (width - len(row))
+        cells = row[len(HEADER) : width] + (None,) * (width - len(row))
         found[pair] = [_distance(value, path, column, number) for column, value in enumerate(cells, len(HEADER) + 1)]
     pairs = rdm.pair_names(study.EMOTIONS)
     for a, b in pairs.itertuples(index=False):
