@@ -1,0 +1,77 @@
+"""Where the neurons of a masked language model sit, and its head: what differs from one architecture to the next, as a table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch.nn.functional import gelu
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
+
+from model_emotion.cli import UserError
+
+
+class BackboneError(UserError):
+    """A model that can't be had or can't be measured; the message is 'NAME: what is wrong'."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """A masked-LM head: steps from the encoder's output to the space of word embeddings, then one logit a word.
+
+    Steps are functions or names of modules; `weight` [vocabulary, embedding] and `bias` [vocabulary] are names of parameters.
+    """
+
+    steps: tuple[str | Callable, ...]
+    weight: str
+    bias: str
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Names of modules: `layers` within the encoder, `before_ffn`, `activation` and `output` within a layer.
+
+    before_ffn: the last module between attention and the feed-forward network (FFN). output: the FFN's output projection; its
+    input is the neurons, also where the FFN is gated. after_padding: positions count from the padding's number + 1, not from 0.
+    """
+
+    layers: str
+    before_ffn: str
+    activation: str
+    output: str
+    heads: tuple[Head, ...]
+    after_padding: bool = False
+
+
+_BERT_HEAD = Head(("cls.predictions.transform",), "cls.predictions.decoder.weight", "cls.predictions.decoder.bias")
+_ROBERTA_HEAD = Head(("lm_head.dense", gelu, "lm_head.layer_norm"), "lm_head.decoder.weight", "lm_head.decoder.bias")
+_DISTILBERT_HEAD = Head(("vocab_transform", "activation", "vocab_layer_norm"), "vocab_projector.weight", "vocab_projector.bias")
+_ELECTRA_HEAD = Head(("generator_predictions",), "generator_lm_head.weight", "generator_lm_head.bias")
+_MODERNBERT_HEAD = Head(("head",), "decoder.weight", "decoder.bias")
+_DEBERTA_HEAD = Head(
+    tuple(f"lm_predictions.lm_head.{step}" for step in ("dense", "transform_act_fn", "LayerNorm")),
+    "deberta.embeddings.word_embeddings.weight",
+    "lm_predictions.lm_head.bias",
+)
+
+_BERT = ("encoder.layer", "attention", "intermediate.intermediate_act_fn", "output.dense")
+ARCHITECTURES = {
+    "roberta": Architecture(*_BERT, heads=(_ROBERTA_HEAD,), after_padding=True),
+    "bert": Architecture(*_BERT, heads=(_BERT_HEAD,)),
+    "distilbert": Architecture("transformer.layer", "sa_layer_norm", "ffn.activation", "ffn.lin2", heads=(_DISTILBERT_HEAD,)),
+    "electra": Architecture(*_BERT, heads=(_ELECTRA_HEAD,)),
+    "mpnet": Architecture(*_BERT, heads=(_ROBERTA_HEAD,), after_padding=True),
+    "deberta": Architecture(*_BERT, heads=(_DEBERTA_HEAD, _BERT_HEAD)),
+    "deberta-v2": Architecture(*_BERT, heads=(_DEBERTA_HEAD, _BERT_HEAD)),
+    "modernbert": Architecture("layers", "mlp_norm", "mlp.act", "mlp.Wo", heads=(_MODERNBERT_HEAD,)),
+}
+"""Model type, as in a checkpoint's config.json -> Architecture."""
+
+
+def architecture_of(config, name):
+    """Architecture of a configuration. Raises BackboneError for decoders and for what the table does not have."""
+    kind, decoder = config.model_type, getattr(config, "is_decoder", False)
+    if kind in ARCHITECTURES and not decoder:
+        return ARCHITECTURES[kind]
+    if decoder or (kind in CAUSAL and kind not in MASKED):
+        kind += ", a decoder-only model without a masked token"
+    raise BackboneError(f"{name}: can't measure a model of type {kind}; this takes masked encoders: {', '.join(ARCHITECTURES)}")

@@ -1,0 +1,127 @@
+"""Many soft prompts, many neuron masks, many texts through one frozen model at once.
+
+Row i of a batch carries its own prompt, its own mask and its own text, and gives what it would give alone. A row is, as in the
+study's code: the embedding of `<mask>`, the prompt's vectors, then `<s>` text `</s>` and padding. Everything is read at
+position 0, the `<mask>`: the class from the logits of the verbalizer's two words, the activations of all neurons. A neuron is an
+input of an FFN's output projection, that is, the output of the activation function (times the gate where there is one); a mask
+multiplies it, in every layer and at every position.
+
+Nothing here trains: prompts that require a gradient get one, and dropout is on when the caller has set `backbone.model.train()`.
+"""
+
+from contextlib import ExitStack
+
+import torch
+
+from model_emotion.cli import UserError
+from model_emotion.model.backbone import verbalizer_ids
+
+POSITIONS = ("zero", "native")
+POINTS = ("post_gelu", "pre_gelu", "sign")
+
+
+class Engine:
+    """A backbone ready to be prompted.
+
+    verbalizer: the words of class 0 and class 1. positions: `zero` counts positions from 0, as the study did, `native` as the
+    model was trained; they differ on RoBERTa and MPNet only. bf16: the encoder runs under bfloat16 autocast, the readout never.
+    """
+
+    def __init__(self, backbone, verbalizer=("negative", "positive"), positions="zero", bf16=False):
+        if positions not in POSITIONS:
+            raise UserError(f"positions: {positions!r} is not one of {', '.join(POSITIONS)}")
+        if bf16 and backbone.model.config.model_type == "deberta":  # it fills bfloat16 scores with float32's least number
+            raise UserError(f"bf16: transformers can't run {backbone.name} (DeBERTa, version 1) under bfloat16 autocast; use float32")
+        self.backbone = backbone
+        self.bf16 = bf16
+        self.first_position = backbone.first_position if positions == "native" else 0
+        self.device = backbone.model.device
+        self.words = torch.tensor(verbalizer_ids(backbone, verbalizer), device=self.device)
+
+    def room(self, prompt_len):
+        """Tokens that a text, `<s>` and `</s>` included, can have beside a prompt of that length."""
+        return self.backbone.max_positions - self.first_position - 1 - prompt_len
+
+    def pad(self, texts):
+        """Lists of token ids -> ids and attention, int64 [rows, longest]."""
+        longest = max(map(len, texts))
+        ids = torch.full((len(texts), longest), self.backbone.tokenizer.pad_token_id)
+        for row, text in zip(ids, texts, strict=True):
+            row[: len(text)] = torch.tensor(text)
+        attention = torch.arange(longest) < torch.tensor([[len(text)] for text in texts])
+        return ids.to(self.device), attention.long().to(self.device)
+
+    def logits(self, prompts, masks, ids, attention=None):
+        """float32 [rows, 2] logits of the verbalizer's words.
+
+        prompts: [rows, prompt_len, embedding]. masks: [rows, layers, width] of any numbers, or None. ids: [rows, tokens] of `<s>`
+        text `</s>` and padding. attention: like ids, 0 at padding; None: no padding. Masks, ids and attention may have one row for all.
+        A prompt that is not finite gives its own rows NaN. Raises UserError for masks of another model and for too many tokens.
+        """
+        with ExitStack() as hooks:
+            if masks is not None:
+                self._check(masks, len(prompts))
+                masks = masks.to(self.device)
+                for layer, ffn in enumerate(self.backbone.ffns):
+                    hooks.enter_context(ffn.output.register_forward_pre_hook(_multiply(masks[:, layer, None])))
+            hidden = self._hidden(prompts, ids, attention)
+        return self.backbone.readout(hidden, self.words)
+
+    @torch.no_grad()
+    def activations(self, prompts, ids, attention=None, point="post_gelu"):
+        """float32 [rows, layers x width] activations at position 0, layer by layer; arguments as those of `logits`.
+
+        point: `post_gelu`, the neuron itself; `pre_gelu`, what goes into the activation function; `sign`, the sign of that, -1, 0 or 1.
+        """
+        if point not in POINTS:
+            raise UserError(f"activation.point: {point!r} is not one of {', '.join(POINTS)}")
+        found = []
+        with ExitStack() as hooks:
+            for ffn in self.backbone.ffns:
+                module = ffn.output if point == "post_gelu" else ffn.activation
+                hooks.enter_context(module.register_forward_pre_hook(lambda module, inputs: found.append(inputs[0][:, 0].float())))
+            self._hidden(prompts, ids, attention)
+        activations = torch.cat(found, dim=1)
+        return activations.sign() if point == "sign" else activations
+
+    def probe(self, kind="s"):
+        """ids [1, 1] of the sentence that activations are recorded with: the token `<s>` alone, or `<mask>` (its version 2)."""
+        tokenizer = self.backbone.tokenizer
+        return torch.tensor([[{"s": tokenizer.cls_token_id, "mask": tokenizer.mask_token_id}[kind]]], device=self.device)
+
+    def _hidden(self, prompts, ids, attention):
+        """[rows, hidden] state of position 0 after the last layer."""
+        model, rows = self.backbone.model, len(prompts)
+        words = model.get_input_embeddings()
+        if prompts.ndim != 3 or prompts.shape[2] != self.backbone.embedding_width:
+            expected = f"[rows, prompt_len, {self.backbone.embedding_width}]"
+            raise UserError(f"prompts of shape {list(prompts.shape)}, but {self.backbone.name} takes {expected}")
+        if ids.shape[1] > self.room(prompts.shape[1]):
+            sizes = f"a prompt of {prompts.shape[1]} vectors leaves {self.room(prompts.shape[1])} tokens for a text"
+            raise UserError(f"{self.backbone.name}: {sizes}, but one has {ids.shape[1]}")
+        attention = torch.ones_like(ids) if attention is None else attention.long()
+        mask_token = words.weight[self.backbone.tokenizer.mask_token_id]
+        inputs = torch.cat([mask_token.expand(rows, 1, -1), prompts, words(ids).expand(rows, -1, -1)], dim=1)
+        seen = torch.cat([attention.new_ones(rows, 1 + prompts.shape[1]), attention.expand(rows, -1)], dim=1)
+        positions = torch.arange(inputs.shape[1], device=self.device) + self.first_position
+        last = self.backbone.ffns[-1].before
+        with last.register_forward_hook(_first_only), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            states = model.base_model(inputs_embeds=inputs, attention_mask=seen, position_ids=positions.expand(rows, -1))
+        return states.last_hidden_state[:, 0].float()
+
+    def _check(self, masks, rows):
+        layers, width = self.backbone.layers, self.backbone.width
+        if masks.shape[-2:] != (layers, width):
+            raise UserError(f"masks of {list(masks.shape[-2:])} neurons, but {self.backbone.name} has [{layers}, {width}] (layers, width)")
+        if masks.ndim != 3 or len(masks) not in (1, rows):
+            raise ValueError(f"masks of shape {list(masks.shape)} for {rows} rows")
+
+
+def _multiply(mask):
+    """Pre-hook of an output projection: its input [rows, positions, width] times a mask [rows, 1, width]."""
+    return lambda module, inputs: (inputs[0] * mask.to(inputs[0].dtype),)
+
+
+def _first_only(module, inputs, output):
+    """Hook before the last layer's FFN: of all positions only the first goes on, since no other is read."""
+    return (output[0][:, :1], *output[1:]) if isinstance(output, tuple) else output[:, :1]

@@ -1,0 +1,207 @@
+"""Prompt tuning: the prompts of all seeds of an emotion, trained side by side through one frozen model.
+
+A step is one forward and one backward pass for a batch of every seed. The sum of the seeds' losses gives each prompt the gradient
+of its own loss, and the optimiser works number by number, so that a seed gets the prompt it would get alone (dropout off). What a
+seed draws at random depends on the emotion and the seed only.
+"""
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn.functional import cross_entropy
+
+from model_emotion.cli import UserError
+from model_emotion.model.evaluation import NotFiniteError, evaluate, overall
+
+INIT, ORDER, DROPOUT = range(3)
+"""What a stream of random numbers is for."""
+
+INIT_SD = 0.02
+SCHEDULES = {"constant": lambda done: 1.0, "linear": lambda done: 1.0 - done}
+"""Share of the learning rate, by the share of the steps that are done."""
+
+
+def _normal(backbone, prompt_len, generator):
+    return torch.from_numpy(generator.normal(0, INIT_SD, (prompt_len, backbone.embedding_width)).astype(np.float32))
+
+
+def _mask(backbone, prompt_len, generator):
+    embeddings = backbone.model.get_input_embeddings().weight
+    return embeddings[backbone.tokenizer.mask_token_id].detach().float().cpu().repeat(prompt_len, 1)
+
+
+INITS = {"normal": _normal, "mask": _mask}
+"""What `protocol.prompt_init` can be."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How prompts are trained; the defaults are the study's, as far as its code and readme say.
+
+    batch: examples of a seed in a step. correct_bias: AdamW with its correction of the first steps, which the study left out. dropout:
+    the backbone's own, on while training. prompt_init: `normal`, N(0, .02), most likely the study's, or `mask`, copies of the
+    embedding of `<mask>`, which its comments tell of. eval_rows: of a batch on dev, for speed.
+    """
+
+    prompt_len: int = 100
+    epochs: int = 2
+    batch: int = 16
+    lr: float = 2e-3
+    weight_decay: float = 0.01
+    correct_bias: bool = False
+    schedule: str = "constant"
+    prompt_init: str = "normal"
+    dropout: bool = True
+    eval_rows: int = 32
+
+    def __post_init__(self):
+        for key, known in (("training.schedule", SCHEDULES), ("protocol.prompt_init", INITS)):
+            value = getattr(self, key.partition(".")[2])
+            if value not in known:
+                raise UserError(f"{key}: {value!r} is not one of {', '.join(known)}")
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """The prompts of an emotion, each as it was after its best epoch on dev, the earliest among equals.
+
+    seeds: those that were trained to the end. prompts: float32 [seeds, prompt_len, embedding], on the CPU. best_epoch: [seeds], from
+    1. accuracies: [seeds], overall on dev after that epoch. curve: a frame `emotion, seed, epoch, train_loss, dev_accuracy`, a row for
+    every epoch that a seed finished. failed: {seed: a sentence on why it was stopped}.
+    """
+
+    seeds: tuple
+    prompts: torch.Tensor
+    best_epoch: np.ndarray
+    accuracies: np.ndarray
+    curve: pd.DataFrame
+    failed: dict
+
+
+class AdamW:
+    """AdamW (Loshchilov and Hutter 2019) on one tensor, as transformers had it when the study was made: weight decay last, eps 1e-6.
+
+    Without `correct_bias` the moments are used as they are, from 0, and the first steps are about 3 times as long.
+    """
+
+    BETA1, BETA2, EPS = 0.9, 0.999, 1e-6
+
+    def __init__(self, values, weight_decay, correct_bias):
+        self.values, self.weight_decay, self.correct_bias = values, weight_decay, correct_bias
+        self.mean, self.square, self.steps = torch.zeros_like(values), torch.zeros_like(values), 0
+
+    def step(self, gradient, lr):
+        """Change the values in place."""
+        self.steps += 1
+        self.mean.mul_(self.BETA1).add_(gradient, alpha=1 - self.BETA1)
+        self.square.mul_(self.BETA2).addcmul_(gradient, gradient, value=1 - self.BETA2)
+        corrected = (1 - self.BETA2**self.steps) ** 0.5 / (1 - self.BETA1**self.steps) if self.correct_bias else 1.0
+        self.values.addcdiv_(self.mean, self.square.sqrt().add_(self.EPS), value=-lr * corrected)
+        self.values.mul_(1 - lr * self.weight_decay)
+
+
+def tune(engine, emotion, seeds, train, dev, recipe=None, progress=None):
+    """Tuned prompts of an emotion.
+
+    train, dev: Examples of each seed; those of train are equally many. progress: called after each step with the number of
+    examples it took. A seed whose loss, or a logit on dev, is not finite is stopped and named in `failed`; the others go on.
+    """
+    recipe, seeds = recipe or Recipe(), tuple(seeds)
+    if len(dev) != len(seeds):
+        raise ValueError(f"{len(seeds)} seeds and {len(dev)} dev sets")
+    training = _Training(engine, emotion, seeds, train, recipe, progress)
+    best, curve = {}, []
+    with _random(engine, emotion, seeds[0]):
+        for epoch in range(1, recipe.epochs + 1):
+            losses = training.epoch()
+            for place in training.alive():
+                seed, prompt = seeds[place], training.prompts[place].clone()
+                try:
+                    accuracy = float(overall(evaluate(engine, prompt[None], None, dev[place], recipe.eval_rows))[0])
+                except NotFiniteError as error:
+                    training.failed[seed] = f"{emotion}, seed {seed}, on dev after epoch {epoch}: {error}"
+                    continue
+                curve.append((emotion, seed, epoch, losses[place], accuracy))
+                if seed not in best or accuracy > best[seed][0]:
+                    best[seed] = accuracy, epoch, prompt.cpu()
+    curve.sort(key=lambda row: seeds.index(row[1]))
+    kept = tuple(seed for seed in seeds if seed not in training.failed)
+    return Tuned(
+        seeds=kept,
+        prompts=torch.stack([best[seed][2] for seed in kept]) if kept else training.prompts[:0].cpu(),
+        best_epoch=np.array([best[seed][1] for seed in kept], dtype=np.int64),
+        accuracies=np.array([best[seed][0] for seed in kept]),
+        curve=pd.DataFrame(curve, columns=["emotion", "seed", "epoch", "train_loss", "dev_accuracy"]),
+        failed=training.failed,
+    )
+
+
+class _Training:
+    """Prompts on their way: [seeds, prompt_len, embedding]."""
+
+    def __init__(self, engine, emotion, seeds, train, recipe, progress):
+        self.length = len(train[0])
+        if len(train) != len(seeds) or any(len(examples) != self.length for examples in train):
+            raise ValueError(f"{len(seeds)} seeds and {[len(examples) for examples in train]} examples")
+        self.engine, self.emotion, self.seeds, self.train, self.recipe = engine, emotion, seeds, train, recipe
+        self.progress = progress or (lambda examples: None)
+        self.labels = [torch.from_numpy(examples.labels).to(engine.device) for examples in train]
+        make = INITS[recipe.prompt_init]
+        made = [make(engine.backbone, recipe.prompt_len, _generator(INIT, emotion, seed)) for seed in seeds]
+        self.prompts = torch.stack(made).to(engine.device)
+        self.optimiser = AdamW(self.prompts, recipe.weight_decay, recipe.correct_bias)
+        self.orders = [_generator(ORDER, emotion, seed) for seed in seeds]
+        self.steps = recipe.epochs * -(-self.length // recipe.batch)
+        self.failed = {}
+
+    def alive(self):
+        """Places of the seeds that go on."""
+        return [place for place, seed in enumerate(self.seeds) if seed not in self.failed]
+
+    def epoch(self):
+        """Train on all examples once, each seed in an order of its own; [seeds] means of the steps' losses."""
+        shuffled, losses = [order.permutation(self.length) for order in self.orders], []
+        self.engine.backbone.model.train(self.recipe.dropout)
+        try:
+            for start in range(0, self.length, self.recipe.batch):
+                if alive := self.alive():
+                    losses.append(self._step(alive, [shuffled[place][start : start + self.recipe.batch] for place in alive]))
+        finally:
+            self.engine.backbone.model.eval()
+        return np.mean(losses, axis=0) if losses else None
+
+    def _step(self, alive, chosen):
+        """One step with those examples of those seeds; [seeds] losses, NaN for the others."""
+        lr = self.recipe.lr * SCHEDULES[self.recipe.schedule](self.optimiser.steps / self.steps)
+        ids, attention = self.engine.pad([self.train[a].texts[i] for a, own in zip(alive, chosen, strict=True) for i in own])
+        labels = torch.cat([self.labels[a][own] for a, own in zip(alive, chosen, strict=True)])
+        prompts = self.prompts.clone().requires_grad_()
+        batch = prompts[alive][:, None].expand(-1, len(chosen[0]), -1, -1).flatten(0, 1)
+        wrong = cross_entropy(self.engine.logits(batch, None, ids, attention), labels, reduction="none")
+        losses = wrong.view(len(alive), -1).mean(dim=1)
+        (gradient,) = torch.autograd.grad(losses.sum(), prompts)
+        self.optimiser.step(gradient, lr)
+        for place in np.array(alive)[~losses.isfinite().cpu().numpy()]:
+            self.failed[self.seeds[place]] = (
+                f"{self.emotion}, seed {self.seeds[place]}: the loss is not a finite number at step {self.optimiser.steps} "
+                f"of {self.steps}; a learning rate below training.lr {self.recipe.lr:g} may help"
+            )
+        self.progress(len(labels))
+        found = np.full(len(self.seeds), np.nan)
+        found[alive] = losses.detach().cpu().numpy()
+        return found
+
+
+@contextmanager
+def _random(engine, emotion, seed):
+    """torch's own random numbers, which dropout takes, seeded inside and as before outside."""
+    with torch.random.fork_rng([engine.device] if engine.device.type == "cuda" else []):
+        torch.manual_seed(int(_generator(DROPOUT, emotion, seed).integers(2**62)))
+        yield
+
+
+def _generator(stream, emotion, seed):
+    return np.random.default_rng([stream, seed, *emotion.encode()])

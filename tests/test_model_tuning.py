@@ -1,0 +1,308 @@
+"""Prompt tuning side by side: what each seed gets alone, what a plain loop gets, and that it learns."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tiny_models
+import torch
+from torch.nn.functional import cross_entropy
+
+from model_emotion.cli import UserError
+from model_emotion.model import backbone, tuning
+from model_emotion.model.engine import Engine
+from model_emotion.model.evaluation import NotFiniteError, evaluate, overall
+from model_emotion.model.tasks import Examples
+from model_emotion.model.tuning import AdamW, Recipe, tune
+
+SEEDS = (1, 3, 42)
+SHORT = Recipe(prompt_len=4, epochs=3, batch=5, lr=0.02, dropout=False)
+HAPPY, SAD = 10, 11
+AGAIN = tiny_models.VOCABULARY.index("again")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """More only get in each other's way on so small a model."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def engine(**settings):
+    model = tiny_models.model("roberta", num_hidden_layers=2, hidden_size=32, **settings)
+    return Engine(backbone.wrap(model, tiny_models.tokenizer(), "tiny roberta"))
+
+
+def toy(count, seed):
+    """Examples that the word after `<s>` tells apart, happy from sad; 0 to 4 other words follow."""
+    generator = np.random.default_rng(seed)
+    labels = generator.permutation(np.arange(count) % 2)
+    words = [generator.choice([7, 8, 9, 12, 13, 14, 15, 16, 17], generator.integers(0, 5)).tolist() for _ in labels]
+    return Examples([[0, HAPPY if label else SAD, *own, 2] for label, own in zip(labels, words, strict=True)], labels)
+
+
+def tasks(seeds, train=24, dev=16):
+    return [toy(train, seed) for seed in seeds], [toy(dev, 1000 + seed) for seed in seeds]
+
+
+def plain(tiny, emotion, seed, train, recipe):
+    """A prompt trained one example at a time by transformers' own forward pass, AdamW spelled out number by number."""
+    words = tiny.backbone.model.get_input_embeddings()
+    prompt = np.random.default_rng([0, seed, *emotion.encode()]).normal(0, 0.02, (recipe.prompt_len, 32)).astype(np.float32)
+    order = np.random.default_rng([1, seed, *emotion.encode()])
+    prompt, first, second = torch.from_numpy(prompt).double(), 0, 0
+    for _ in range(recipe.epochs):
+        shuffled = order.permutation(len(train))
+        for start in range(0, len(train), recipe.batch):
+            chosen, gradient = shuffled[start : start + recipe.batch], 0
+            for i in chosen:
+                leaf = prompt.float().requires_grad_()
+                inputs = torch.cat([words.weight[[4]], leaf, words(torch.tensor(train.texts[i]))])[None]
+                out = tiny.backbone.model(inputs_embeds=inputs, position_ids=torch.arange(inputs.shape[1])[None])
+                loss = cross_entropy(out.logits[0, 0, [5, 6]][None], torch.tensor(train.labels[[i]]))
+                gradient = gradient + torch.autograd.grad(loss, leaf)[0].double() / len(chosen)
+            first = 0.9 * first + 0.1 * gradient
+            second = 0.999 * second + 0.001 * gradient**2
+            prompt = prompt - recipe.lr * first / (second.sqrt() + 1e-6)
+            prompt = prompt - recipe.lr * recipe.weight_decay * prompt
+    return prompt.float()
+
+
+def test_side_by_side_is_three_separate_trainings():
+    tiny, (train, dev) = engine(), tasks(SEEDS)
+    together = tune(tiny, "joy", SEEDS, train, dev, SHORT)
+    assert together.seeds == SEEDS and together.prompts.shape == (3, 4, 32) and together.prompts.dtype == torch.float32
+    for place, seed in enumerate(SEEDS):
+        alone = tune(tiny, "joy", [seed], train[place : place + 1], dev[place : place + 1], SHORT)
+        torch.testing.assert_close(together.prompts[place], alone.prompts[0], atol=5e-5, rtol=0)
+        assert together.best_epoch[place] == alone.best_epoch[0]
+        assert together.accuracies[place] == alone.accuracies[0]
+        own = together.curve[together.curve["seed"] == seed].reset_index(drop=True)
+        np.testing.assert_allclose(own["train_loss"], alone.curve["train_loss"], atol=5e-5)
+        np.testing.assert_array_equal(own["dev_accuracy"], alone.curve["dev_accuracy"])
+    for other in (1, 2):  # each seed has a prompt of its own
+        assert (together.prompts[0] - together.prompts[other]).abs().mean() > 0.02
+
+
+def test_a_plain_loop_gives_the_same_prompt():
+    tiny, (train, dev) = engine(), tasks(SEEDS)
+    recipe = replace(SHORT, epochs=1)
+    tuned = tune(tiny, "joy", SEEDS, train, dev, recipe)
+    for place, seed in enumerate(SEEDS):
+        torch.testing.assert_close(tuned.prompts[place], plain(tiny, "joy", seed, train[place], recipe), atol=5e-5, rtol=0)
+
+
+def test_the_order_of_the_seeds_does_not_matter():
+    tiny, (train, dev) = engine(), tasks(SEEDS)
+    forward = tune(tiny, "joy", SEEDS, train, dev, replace(SHORT, epochs=1))
+    backward = tune(tiny, "joy", SEEDS[::-1], train[::-1], dev[::-1], replace(SHORT, epochs=1))
+    torch.testing.assert_close(forward.prompts, backward.prompts.flip(0), atol=5e-5, rtol=0)
+
+
+def test_it_learns():
+    tiny, (train, dev) = engine(), tasks(SEEDS, train=128, dev=100)
+    recipe = replace(SHORT, epochs=6, batch=8)
+    untrained = [tuning.INITS["normal"](tiny.backbone, 4, np.random.default_rng([0, seed, *b"joy"])) for seed in SEEDS]
+    before = [overall(evaluate(tiny, prompt[None], None, examples))[0] for prompt, examples in zip(untrained, dev, strict=True)]
+    tuned = tune(tiny, "joy", SEEDS, train, dev, recipe)
+    assert 0.4 <= np.mean(before) <= 0.6
+    assert tuned.accuracies.min() > 0.9
+    after = [overall(evaluate(tiny, tuned.prompts[[i]], None, examples))[0] for i, examples in enumerate(dev)]
+    np.testing.assert_array_equal(after, tuned.accuracies)
+    losses = tuned.curve.pivot(index="epoch", columns="seed", values="train_loss").to_numpy()
+    assert (losses[-1] < 0.3 * losses[0]).all()
+    assert all(parameter.grad is None and not parameter.requires_grad for parameter in tiny.backbone.model.parameters())
+
+
+def test_the_same_bytes_twice_dropout_on_or_off():
+    tiny, (train, dev) = engine(), tasks(SEEDS)
+    prompts = {}
+    for dropout in (False, True):
+        torch.manual_seed(7)  # what the caller draws elsewhere
+        before = torch.get_rng_state()
+        one = tune(tiny, "joy", SEEDS, train, dev, replace(SHORT, dropout=dropout))
+        assert torch.equal(torch.get_rng_state(), before)
+        torch.rand(3)
+        two = tune(engine(), "joy", SEEDS, train, dev, replace(SHORT, dropout=dropout))
+        assert one.prompts.numpy().tobytes() == two.prompts.numpy().tobytes()
+        assert one.curve.equals(two.curve)
+        assert not tiny.backbone.model.training
+        prompts[dropout] = one.prompts
+    assert (prompts[True] - prompts[False]).abs().max() > 0.01
+
+
+def test_the_curve_has_a_row_for_each_seed_and_epoch():
+    train, dev = tasks(SEEDS[::-1])
+    progress = []
+    curve = tune(engine(), "joy", SEEDS[::-1], train, dev, SHORT, progress.append).curve
+    assert list(curve) == ["emotion", "seed", "epoch", "train_loss", "dev_accuracy"]
+    assert list(curve[["seed", "epoch"]].itertuples(index=False, name=None)) == [(s, e) for s in SEEDS[::-1] for e in (1, 2, 3)]
+    assert set(curve["emotion"]) == {"joy"} and curve["train_loss"].between(0, 20).all()
+    assert progress == [15, 15, 15, 15, 12] * 3
+
+
+def test_the_best_epoch_is_the_first_of_the_best(monkeypatch):
+    right = {1: [1, 3, 3, 2], 3: [2, 1, 0, 4]}  # of 4, by epoch
+    prompts = {seed: [] for seed in right}
+    calls = iter([(seed, epoch) for epoch in range(4) for seed in right])
+
+    def scripted(engine, prompt, masks, examples, rows):
+        seed, epoch = next(calls)
+        prompts[seed].append(prompt[0].clone())
+        return np.arange(4)[None] < right[seed][epoch]
+
+    monkeypatch.setattr(tuning, "evaluate", scripted)
+    tuned = tune(engine(), "joy", list(right), *tasks(right), replace(SHORT, epochs=4))
+    assert tuned.best_epoch.tolist() == [2, 4]
+    assert tuned.accuracies.tolist() == [0.75, 1.0]
+    assert torch.equal(tuned.prompts, torch.stack([prompts[1][1], prompts[3][3]]))
+    assert not torch.equal(prompts[1][1], prompts[1][2])
+    assert tuned.curve["dev_accuracy"].tolist() == [0.25, 0.75, 0.75, 0.5, 0.5, 0.25, 0, 1]
+
+
+def poisoned():
+    """An engine that the word `again` gives no number."""
+    tiny = engine()
+    tiny.backbone.model.get_input_embeddings().weight[AGAIN] = float("nan")
+    return tiny
+
+
+def test_a_loss_that_is_no_number_stops_its_seed_only():
+    (train, dev), tiny = tasks(SEEDS), poisoned()
+    healthy = tune(tiny, "joy", [1, 42], train[::2], dev[::2], SHORT)
+    assert not healthy.failed
+    train[1].texts[5] = [0, AGAIN, 2]
+    tuned = tune(tiny, "joy", SEEDS, train, dev, SHORT)
+    assert list(tuned.failed) == [3]
+    assert tuned.failed[3].startswith("joy, seed 3: the loss is not a finite number at step ")
+    assert "of 15; a learning rate below training.lr 0.02 may help" in tuned.failed[3]
+    assert tuned.seeds == (1, 42) and set(tuned.curve["seed"]) == {1, 42}
+    torch.testing.assert_close(tuned.prompts, healthy.prompts, atol=5e-5, rtol=0)
+    np.testing.assert_array_equal(tuned.best_epoch, healthy.best_epoch)
+
+
+def test_dev_that_gives_no_number_stops_its_seed_only():
+    (train, dev), tiny = tasks(SEEDS), poisoned()
+    dev[2].texts[0] = [0, 7, AGAIN, 2]
+    tuned = tune(tiny, "joy", SEEDS, train, dev, SHORT)
+    assert list(tuned.failed) == [42] and tuned.seeds == (1, 3)
+    assert tuned.failed[42].startswith("joy, seed 42, on dev after epoch 1: logits that are not numbers")
+    with pytest.raises(NotFiniteError):
+        evaluate(tiny, tuned.prompts[:1], None, dev[2])
+
+
+def test_an_infinite_loss_stops_its_seed(monkeypatch):
+    tiny, (train, dev) = engine(), tasks(SEEDS)
+    logits, far = tiny.logits, torch.zeros(15, 2)
+    far[5:10] = torch.tensor([3e38, -3e38])  # of the second seed's rows; their difference is beyond float32, their gradient is not
+    monkeypatch.setattr(tiny, "logits", lambda prompts, *rest: logits(prompts, *rest) + (far if len(prompts) == 15 else 0))
+    tuned = tune(tiny, "joy", SEEDS, train, dev, replace(SHORT, epochs=1))
+    assert list(tuned.failed) == [3] and "at step 1 of 5" in tuned.failed[3]
+
+
+def test_a_seed_that_fails_late_has_a_curve_and_no_prompt(monkeypatch):
+    calls = iter([None, None, NotFiniteError("none"), None, None])
+
+    def scripted(*_):
+        if error := next(calls):
+            raise error
+        return np.ones((1, 1), bool)
+
+    monkeypatch.setattr(tuning, "evaluate", scripted)
+    tuned = tune(engine(), "joy", [1, 3], *tasks([1, 3]), SHORT)
+    assert tuned.failed == {1: "joy, seed 1, on dev after epoch 2: none"}
+    assert tuned.seeds == (3,) and len(tuned.prompts) == len(tuned.accuracies) == 1 and tuned.best_epoch.tolist() == [1]
+    assert tuned.curve["seed"].tolist() == [1, 3, 3, 3]
+
+
+def test_all_seeds_can_fail():
+    train, dev = tasks(SEEDS)
+    steps = []
+    tuned = tune(engine(), "joy", SEEDS, train, dev, replace(SHORT, lr=1e38, epochs=9), steps.append)
+    assert list(tuned.failed) == list(SEEDS)
+    assert tuned.seeds == () and tuned.prompts.shape == (0, 4, 32) and len(tuned.curve) == 0
+    assert len(steps) < 5
+
+
+def test_prompts_start_as_told():
+    tiny = engine(max_position_embeddings=300)
+
+    def started(emotion, seed, **options):
+        """The prompt before any step: at a learning rate of 0."""
+        recipe = Recipe(epochs=1, lr=0.0, dropout=False, **options)
+        return tune(tiny, emotion, [seed], *tasks([seed], 2, 2), recipe).prompts[0]
+
+    many = [started(emotion, seed, prompt_len=200) for emotion in ("joy", "fear") for seed in (1, 3)]
+    for prompt in many:
+        assert abs(prompt.mean()) < 0.001 and 0.0195 < prompt.std() < 0.0205
+    assert len({tuple(prompt.flatten().tolist()) for prompt in many}) == 4
+    expected = tiny.backbone.model.get_input_embeddings().weight[4].expand(6, -1)
+    assert torch.equal(started("joy", 1, prompt_len=6, prompt_init="mask"), expected)
+
+
+@pytest.mark.parametrize("correct_bias", [False, True])
+def test_adamw_by_hand(correct_bias):
+    generator = np.random.default_rng(3)
+    values, gradients = generator.normal(size=4), generator.normal(size=(7, 4))
+    tensor = torch.from_numpy(values.copy())
+    optimiser = AdamW(tensor, weight_decay=0.1, correct_bias=correct_bias)
+    for gradient in gradients:
+        optimiser.step(torch.from_numpy(gradient), lr=0.05)
+    for i, value in enumerate(values):
+        m = v = 0.0
+        for t, gradient in enumerate(gradients[:, i], start=1):
+            m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+            factor = math.sqrt(1 - 0.999**t) / (1 - 0.9**t) if correct_bias else 1
+            value -= 0.05 * factor * m / (math.sqrt(v) + 1e-6)
+            value -= 0.05 * 0.1 * value
+        assert tensor[i].item() == pytest.approx(value, abs=1e-12)
+
+
+def test_adamw_with_correction_is_torchs():
+    generator = torch.Generator().manual_seed(1)
+    ours, theirs = torch.ones(5), torch.nn.Parameter(torch.ones(5))
+    optimiser, reference = AdamW(ours, 0.0, correct_bias=True), torch.optim.AdamW([theirs], lr=0.1, weight_decay=0.0)
+    for _ in range(20):
+        theirs.grad = torch.randn(5, generator=generator)
+        optimiser.step(theirs.grad, 0.1)
+        reference.step()
+    torch.testing.assert_close(ours, theirs.detach(), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("schedule, expected", [("constant", [0.02] * 6), ("linear", [0.02 * (6 - step) / 6 for step in range(6)])])
+def test_the_learning_rate_follows_its_schedule(monkeypatch, schedule, expected):
+    rates, step = [], AdamW.step
+    monkeypatch.setattr(AdamW, "step", lambda self, gradient, lr: (rates.append(lr), step(self, gradient, lr)))
+    tune(engine(), "joy", [1], *tasks([1], train=11), replace(SHORT, epochs=2, schedule=schedule))
+    assert rates == pytest.approx(expected)
+
+
+def test_each_seed_sees_each_example_once_an_epoch_in_an_order_of_its_own(monkeypatch):
+    tiny, (train, dev) = engine(), tasks([1, 3], train=13)
+    train[1] = train[0]  # the same examples for both
+    for examples in train:
+        examples.texts[:] = [[0, 10, *[9] * i, 2] for i in range(13)]  # an example is told by its length
+    seen, logits = [], tiny.logits
+    monkeypatch.setattr(tiny, "logits", lambda p, m, ids, a: (seen.append(a.sum(1).view(2, -1) - 3), logits(p, m, ids, a))[1])
+    monkeypatch.setattr(tuning, "evaluate", lambda *_: np.ones((1, 1), bool))
+    tune(tiny, "joy", [1, 3], train, dev, replace(SHORT, epochs=2))
+    assert [batch.shape[1] for batch in seen] == [5, 5, 3] * 2
+    orders = [tuple(order) for half in (seen[:3], seen[3:]) for order in torch.cat(half, dim=1).tolist()]
+    assert all(sorted(order) == list(range(13)) for order in orders)
+    assert len(set(orders)) == 4
+
+
+def test_what_cannot_be_tuned_is_refused():
+    for option in ({"schedule": "cosine"}, {"prompt_init": "zeros"}):
+        with pytest.raises(UserError, match=r"(training\.schedule|protocol\.prompt_init): '\w+' is not one of"):
+            Recipe(**option)
+    train, dev = tasks(SEEDS)
+    with pytest.raises(ValueError, match=r"3 seeds and \[24, 24\] examples"):
+        tune(engine(), "joy", SEEDS, train[:2], dev, SHORT)
+    with pytest.raises(ValueError, match=r"\[24, 24, 16\]"):
+        tune(engine(), "joy", SEEDS, [*train[:2], dev[0]], dev, SHORT)
+    with pytest.raises(ValueError, match="3 seeds and 2 dev sets"):
+        tune(engine(), "joy", SEEDS, train, dev[:2], SHORT)
