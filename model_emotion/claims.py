@@ -15,11 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model_emotion.cli import UserError
 from model_emotion.files import read_csv
-from model_emotion.measures import MEASURES
+from model_emotion.measures import MEASURES, READINGS
 from model_emotion.run import read_activations
 
 PASS, FAIL, NOT_REPRODUCED, NOT_APPLICABLE = "PASS", "FAIL", "NOT REPRODUCED", "NOT APPLICABLE"
-READINGS = Path(__file__).parents[1] / "data/figure_readings.csv"
 ENOUGH_SAMPLES = 5000  # bootstrap samples with which the weights meet their tolerance
 STATUSES = (PASS, FAIL, NOT_REPRODUCED, NOT_APPLICABLE)
 
@@ -140,8 +139,6 @@ SECTIONS = {
     "D": "D. Searchlight",
     "E": "E. Masking",
 }
-
-
 BEGIN, END = "<!-- claims: made by `make readme` -->", "<!-- end of claims -->"
 HEADLINES = {
     "H1": "Attributes of human emotion concepts have their own neuron populations",

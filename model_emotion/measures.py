@@ -4,6 +4,7 @@ A measure is a function of (claim, table of the file that answers it) -> Finding
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,9 @@ from model_emotion import rdm, study
 from model_emotion.cli import UserError
 from model_emotion.files import read_csv
 from model_emotion.inputs import raw
+
+READINGS = Path(__file__).parents[1] / "data/figure_readings.csv"
+"""Values read off the study's figures: docs/method.md says how."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,6 @@ def count(claim, table):
 def mean(claim, table):
     """The mean of a column."""
     return _beside(float(_rows(claim, table)[claim.column].mean()), claim.published)
-
-
-def share(claim, table):
-    """Rows where `column` is 1, as a share of the sum of `by`."""
-    rows = _rows(claim, table)
-    return _beside(float(rows.loc[rows[claim.column] == 1, claim.by].sum() / rows[claim.by].sum()), claim.published)
 
 
 def _totals(claim, table):
@@ -164,7 +162,7 @@ def readings(claim, table):
 
     Each within its own resolution, or `within` where the claim sets one.
     """
-    read = read_csv(claim.reference).query(claim.where)
+    read = read_csv(READINGS).query(claim.where)
     keys = [claim.by] if isinstance(claim.by, str) else claim.by
     table = table.assign(_ours=table.eval(claim.column).astype(float))
     both = read.merge(table[[*keys, "_ours"]], on=keys, how="left")
@@ -183,9 +181,9 @@ def neuron_order(claim, activations):
     neuron = activations.values[:, :, int(claim.column) - 1]
     ours = rdm.pair_names(activations.emotions).assign(distance=rdm.absolute_rdm(neuron).mean(axis=0))
     ours["emotion"] = ours["emotion_a"] + "|" + ours["emotion_b"]
-    both = read_csv(claim.reference).query(claim.where).merge(ours, on="emotion")
+    both = read_csv(READINGS).query(claim.where).merge(ours, on="emotion")
     if len(both) != len(ours):
-        raise UserError(f"{claim.reference}: {len(both)} pairs read, not {len(ours)}")
+        raise UserError(f"{READINGS}: {len(both)} pairs read, not {len(ours)}")
     found = float(both["value"].corr(both["distance"], method="spearman"))
     return Finding(found, 1, 1 - found)
 
@@ -193,7 +191,7 @@ def neuron_order(claim, activations):
 MEASURES = {
     measure.__name__: measure
     for measure in (
-        value, count, mean, share, least_sum, most_sum, least_mean, most_mean, same_table, same_percentiles, same_loadings,
+        value, count, mean, least_sum, most_sum, least_mean, most_mean, same_table, same_percentiles, same_loadings,
         same_ranks, same_order, same_best, same_dips, readings, neuron_order,
     )
 }  # fmt: skip

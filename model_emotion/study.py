@@ -46,5 +46,6 @@ LAYERS, WIDTH = 12, 3072
 """RoBERTa-base's feed-forward blocks: 12 layers of 3072 neurons, numbered layer by layer from 1."""
 
 ATTRIBUTE_TOP_K = (1500, 2000, 2500, 3000, 4000, 5000, 6000)
-RANDOM_TOP_K = (500, 1000, *ATTRIBUTE_TOP_K)
-"""Sizes of the study's attribute masks and of its random masks."""
+RANDOM_ONLY_TOP_K = (500, 1000)
+RANDOM_TOP_K = RANDOM_ONLY_TOP_K + ATTRIBUTE_TOP_K
+"""Sizes of the study's attribute masks, and of its random masks, which have two more."""

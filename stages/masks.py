@@ -21,10 +21,9 @@ def main():
 
     attributes = pd.read_parquet(out / "searchlight.parquet")
     ranking = attributes if masks.ranking == "attributes" else pd.read_parquet(out / "searchlight_spaces.parquet")
-    smaller = tuple(k for k in study.RANDOM_TOP_K if k < min(study.ATTRIBUTE_TOP_K))
     tensors = attribute_and_random_masks(
         ranks(ranking), grid.top_k, grid.layers, kind=masks.kind, baseline=masks.baseline, draws=masks.draws, seed=masks.seed,
-        random_top_k=smaller,
+        random_top_k=study.RANDOM_ONLY_TOP_K,
     )  # fmt: skip
     write_tensors(tensors, out / "masks.safetensors", masks.model_dump())
 

@@ -30,8 +30,7 @@ def main():
 
     accuracy = published.read_accuracy(raw("activations", f"{PLM}/accuracy.csv"), emotions, seeds)
     write_csv(accuracy, out / "accuracy.csv")
-    smaller = tuple(k for k in study.RANDOM_TOP_K if k < min(study.ATTRIBUTE_TOP_K))  # sizes with random masks only
-    sizes = {"attribute": tuple(grid.top_k), "random": smaller + tuple(grid.top_k)}
+    sizes = {"attribute": tuple(grid.top_k), "random": study.RANDOM_ONLY_TOP_K + tuple(grid.top_k)}
     write_csv(published.read_masked_accuracy(masking_file, emotions, seeds, sizes), out / "masked_accuracy.csv")
 
 

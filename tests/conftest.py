@@ -56,3 +56,14 @@ def private(raw):
     found = {cell for cell in found if len(cell) > 5 and cell not in study.EMOTIONS}
     assert len(found) > 61 + 35 + 36 + 2 * 329 - 20
     return found
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """One thread for torch: more only get in each other's way on a tiny model."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

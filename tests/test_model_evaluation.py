@@ -12,16 +12,8 @@ from model_emotion.model.engine import Engine
 from model_emotion.model.evaluation import ACCURACIES, NotFiniteError, evaluate, margins, mean_of_batches, overall
 from model_emotion.model.tasks import Examples
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 PAIRS, PROMPT_LEN, COUNT = 7, 3, 23
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """More only get in each other's way on so small a model."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

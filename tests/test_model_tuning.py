@@ -17,18 +17,10 @@ from model_emotion.model.tasks import Examples
 from model_emotion.model.tuning import AdamW, Recipe, tune
 
 SEEDS = (1, 3, 42)
+pytestmark = pytest.mark.usefixtures("one_thread")
 SHORT = Recipe(prompt_len=4, epochs=3, batch=5, lr=0.02, dropout=False)
 HAPPY, SAD = 10, 11
 AGAIN = tiny_models.VOCABULARY.index("again")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """More only get in each other's way on so small a model."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def engine(**settings):
