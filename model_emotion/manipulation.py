@@ -7,12 +7,19 @@ import diptest
 import numpy as np
 import pandas as pd
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
 from model_emotion import study
 from model_emotion.cli import UserError
 from model_emotion.statistics import mean_correlation, paired_drop, q_bh, q_rank
 
+ENOUGH = 4
+"""Emotions that the tests over emotions need."""
+
 CELL = ["emotion", "seed", "attribute", "k"]
+EACH = ["k", "emotion", "r", "z", "p", "slope", "intercept"]
+OVER_EMOTIONS = ["k", "mean_r", "t", "df", "p", "ci_low", "ci_high"]
+OVER_ATTRIBUTES = ["k", "r", "p", "n"]
 
 
 def drops(masked):
@@ -69,13 +76,16 @@ def human_correlation(table, weights):
 
     weights: series by attribute. Returns (`k, emotion, r, z, p, slope, intercept` of the drop's line on the weight;
     `k, mean_r, t, df, p, ci_low, ci_high` over the emotions by Fisher's z;
-    `k, r, p, n` of the attributes' mean effects, where attributes are the cases).
+    `k, r, p, n` of the attributes' mean effects, where attributes are the cases). Empty where the masks are of no attributes.
     """
+    if not set(table["attribute"]) <= set(weights.index):  # neurons ranked by something that people did not judge
+        return tuple(pd.DataFrame(columns=columns) for columns in (EACH, OVER_EMOTIONS, OVER_ATTRIBUTES))
     each, over_emotions, over_attributes = [], [], []
     for k, of_k in effects(table).groupby("k", sort=False):
         wide = of_k.pivot(index="attribute", columns="emotion", values="drop")[of_k["emotion"].unique()]
         weight = weights.loc[wide.index].to_numpy()
         lines = pd.DataFrame([stats.linregress(weight, wide[emotion])._asdict() for emotion in wide])
+        lines.loc[(wide.nunique() == 1).to_numpy(), ["rvalue", "pvalue"]] = np.nan  # the same drop everywhere: nothing to correlate
         r = lines["rvalue"].to_numpy()
         line = {"slope": lines["slope"], "intercept": lines["intercept"]}
         each.append(pd.DataFrame({"k": k, "emotion": wide.columns, "r": r, "z": np.arctanh(r), "p": lines["pvalue"], **line}))
@@ -107,17 +117,45 @@ def accuracy_by_mask(masked):
     return _mean_and_se(masked.assign(attribute=masked["attribute"].fillna("")), ["emotion", "attribute", "kind", "k"])
 
 
+def shown_size(table, k):
+    """k, or the table's first size where it has none of k."""
+    return k if (table["k"] == k).any() else table["k"].iloc[0]
+
+
 def metrics(accuracy, tables, k):
-    """The few numbers that experiments are compared by, at masks of size k: dict, JSON-ready."""
+    """The few numbers that experiments are compared by, at masks of size k, or a run's first: dict, JSON-ready, without what is unknown."""
+    k = shown_size(tables["drop_by_attribute"], k)
     by_attribute = tables["drop_by_attribute"].query("k == @k").set_index("attribute")
     by_emotion = tables["drop_by_emotion"].query("k == @k")
-    r = tables["human_correlation_summary"].set_index("k").loc[k, "mean_r"]
     headline = [attribute for attribute in study.HEADLINE_ATTRIBUTES if attribute in by_attribute.index]
-    return {
-        "mean_accuracy": float(accuracy["accuracy"].mean()),
+    found = {"mean_accuracy": float(accuracy["accuracy"].mean())}
+    if accuracy["majority"].notna().all():
+        found["mean_majority"] = float(accuracy["majority"].mean())
+        found["emotions_above_floor"] = int((~tables["floor"]["floor"]).sum())
+    found |= {
         "k": int(k),
         "emotions_hurt": int(by_emotion["star"].sum()),
         "attributes_hurting": int(by_attribute["star"].sum()),
         "drop": {attribute: float(by_attribute.loc[attribute, "drop"]) for attribute in headline},
-        "human_correlation": float(r),
     }
+    r = tables["human_correlation_summary"].set_index("k")["mean_r"]
+    return found | ({"human_correlation": float(r.loc[k])} if k in r and np.isfinite(r.loc[k]) else {})
+
+
+def floor(accuracy):
+    """Emotions that a run infers no better than by always saying the commoner class: no mask can make them worse.
+
+    accuracy: `emotion, seed, accuracy, majority, n`. Returns `emotion, accuracy, ci_low, ci_high, majority, floor`: accuracy averaged over
+    seeds, Wilson's 95 % interval for the examples of one seed, floor where it is not above the majority rate. Where the majority is
+    unknown, none is at floor.
+    """
+    means = accuracy.groupby("emotion", sort=False)[["accuracy", "majority", "n"]].mean()
+    low, high = proportion_confint(means["accuracy"] * means["n"], means["n"], method="wilson")
+    means = means.assign(ci_low=low, ci_high=high, floor=low <= means["majority"]).reset_index()
+    return means[["emotion", "accuracy", "ci_low", "ci_high", "majority", "floor"]]
+
+
+def above_floor(table, floors):
+    """The rows of emotions that are not at floor; all rows where fewer than ENOUGH emotions would be left."""
+    kept = set(floors.loc[~floors["floor"], "emotion"])
+    return table[table["emotion"].isin(kept)] if len(kept) >= ENOUGH else table

@@ -1,12 +1,14 @@
 """Neuron masks: which neurons of a model are silenced.
 
 A mask is an array [layers, width] that multiplies the neurons' outputs: 0 silences a neuron. Every choice has exactly k neurons,
-and a random one depends only on its seed, size and number, so that many draws need not be kept.
+and a random one depends only on its seed, size and number, so that many draws need not be kept: a run's Plan says which there are.
 """
 
 from zlib import crc32
 
 import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
 
 
 def best(rank, k):
@@ -47,20 +49,42 @@ def as_mask(chosen, layers, kind, seed=0, name=""):
     return mask.reshape(layers, -1)
 
 
-def attribute_and_random_masks(ranks, top_k, layers, *, kind, baseline, draws, seed, random_top_k=()):
-    """All masks of a run by name: `ATTRIBUTE/K`, and `random/K/DRAW` or, matched by layer, `random/ATTRIBUTE/K/DRAW`.
+def by_activity(activations):
+    """[seed, emotion, neuron] -> frame [neurons, 1] of ranks `activation`: 1 where the mean over seeds and emotions is largest."""
+    return pd.DataFrame({"activation": rankdata(-activations.mean(axis=(0, 1)))})
 
-    ranks: frame [neurons, attributes]; top_k: sizes as counts; random_top_k: further sizes of uniform random masks; draws count from 1.
+
+def attribute_masks(ranks, top_k, layers, kind, seed):
+    """{`ATTRIBUTE/K`: mask [layers, width]}. ranks: frame [neurons, attributes]; top_k: sizes as counts."""
+    names = {f"{attribute}/{k}": best(ranks[attribute].to_numpy(), k) for attribute in ranks for k in top_k}
+    return {name: as_mask(chosen, layers, kind, seed, name) for name, chosen in names.items()}
+
+
+def random_masks(draws, attributes, shape, *, kind, baseline, seed):
+    """Yields (name, mask [layers, width]): `random/K/DRAW` or, matched by layer, `random/ATTRIBUTE/K/DRAW`; draws count from 1.
+
+    draws: {size: number of draws}. attributes: the attribute masks by name, whose layers are matched. shape: (layers, width).
     """
-    neurons = len(ranks)
-    chosen = {f"{attribute}/{k}": best(ranks[attribute].to_numpy(), k) for attribute in ranks for k in top_k}
-    drawn = {}
-    for draw in range(1, draws + 1):
-        if baseline == "uniform":
-            drawn |= {f"random/{k}/{draw}": uniform(neurons, k, seed, draw) for k in (*random_top_k, *top_k)}
-        else:
-            drawn |= {f"random/{name}/{draw}": layer_matched(like, layers, seed, draw, name) for name, like in chosen.items()}
-    return {name: as_mask(selection, layers, kind, seed, name) for name, selection in (chosen | drawn).items()}
+    layers, neurons = shape[0], shape[0] * shape[1]
+    chosen = {name: (mask != 1).ravel() for name, mask in attributes.items()}
+    for k, number in draws.items():
+        for draw in range(1, number + 1):
+            if baseline == "uniform":
+                drawn = {f"random/{k}/{draw}": uniform(neurons, k, seed, draw)}
+            else:
+                of_size = {name: like for name, like in chosen.items() if name.endswith(f"/{k}")}
+                drawn = {f"random/{name}/{draw}": layer_matched(like, layers, seed, draw, name) for name, like in of_size.items()}
+            for name, selection in drawn.items():
+                yield name, as_mask(selection, layers, kind, seed, name)
+
+
+def describe(name):
+    """A mask's name -> {attribute, kind, draw, k}; attribute is empty for a draw that all share, draw None for an attribute's mask."""
+    *random, attribute, k, draw = name.split("/") if name.startswith("random/") else (*name.split("/"), None)
+    kind = "random" if draw else "attribute"
+    if kind == "random" and not random:
+        attribute = ""
+    return {"attribute": attribute, "kind": kind, "draw": draw and int(draw), "k": int(k)}
 
 
 def _check(k, neurons):

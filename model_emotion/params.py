@@ -45,6 +45,8 @@ Emotion = Annotated[str, _one_of(study.EMOTIONS, "emotions")]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Draws = Annotated[int, Field(ge=1, le=10_000)]
 Emotions = Annotated[list[Emotion], Field(min_length=4), AfterValidator(_unique)]
 Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_unique)]
 Counts = Annotated[list[Count], Field(min_length=1), AfterValidator(_unique)]
@@ -71,17 +73,62 @@ class Study(Section):
 
 
 class Backbone(Section):
-    name: str
-    revision: Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
+    """The model that the run `live` measures, and how a class is read from it."""
+
+    name: Annotated[str, Field(min_length=1)]
+    revision: Annotated[str, Field(pattern="^([0-9a-f]{40})?$")]
     layers: Count
     width: Count
+    verbalizer: Annotated[list[str], Field(min_length=2, max_length=2), AfterValidator(_unique)]
+    verbalizer_scale: Positive
+    precision: Literal["float32", "bf16", "tf32"]
+
+    @property
+    def neurons(self):
+        return self.layers * self.width
+
+
+class Training(Section):
+    prompt_len: Count
+    examples: Count | None
+    epochs: Count
+    dev_examples: Count | None
+    batch: Count
+    lr: Positive
+    weight_decay: Annotated[float, Field(ge=0, lt=1)]
+    correct_bias: bool
+    schedule: Literal["constant", "linear"]
+    dropout: bool
+
+
+class Evaluation(Section):
+    examples: Count | None
+    unmasked_examples: Count | None
+    rows: Count
+
+
+class Protocol(Section):
+    """Where the study's way and the textbook's part."""
+
+    negatives: Literal["with_replacement_any", "balanced_true_negatives"]
+    positions: Literal["zero", "native"]
+    split: Literal["dev", "test"]
+    probe: Literal["s", "mask"]
+    prompt_init: Literal["normal", "mask"]
+    accuracy: Literal["overall", "mean_of_batches"]
+    max_length: Annotated[int, Field(ge=3)]
+
+
+class Activation(Section):
+    point: Literal["post_gelu", "pre_gelu", "sign"]
 
 
 class Masks(Section):
+    ranking: Literal["attributes", "spaces", "activation"]
     kind: Literal["binary", "float"]
     baseline: Literal["uniform", "layer_matched"]
-    ranking: Literal["attributes", "spaces"]
-    draws: Annotated[int, Field(ge=1, le=10_000)]
+    draws: Draws
+    other_draws: Draws
     seed: Seed
 
 
@@ -96,37 +143,47 @@ class Analysis(Section):
     top_k: Count
     bootstrap: Resampling
     parallel: Resampling
+    permutations: Resampling
 
 
 class Figures(Section):
     top_k: Count
-    neuron: Count
+    attribute: Annotated[str, _one_of(study.ATTRIBUTES, "attributes")]
     emotion: Emotion
     dpi: Annotated[int, Field(ge=50, le=1200)]
 
 
 class Params(Section):
-    runs: Annotated[list[Literal["published"]], Field(min_length=1), AfterValidator(_unique)]
+    runs: Annotated[list[Literal["published", "live"]], Field(min_length=1), AfterValidator(_unique)]
     study: Study
     backbone: Backbone
     emotions: Emotions
     seeds: Seeds
     top_k: CountsOrShares
+    training: Training
+    evaluation: Evaluation
+    protocol: Protocol
+    activation: Activation
     masks: Masks
     analysis: Analysis
     figures: Figures
 
+    def sizes(self):
+        """top_k as counts of neurons of the backbone."""
+        return [k if isinstance(k, int) else round(k * self.backbone.neurons) for k in self.top_k]
+
     @model_validator(mode="after")
     def _within(self):
-        neurons = self.backbone.layers * self.backbone.width
-        for place, k in enumerate(self.top_k):
-            if k > neurons:
-                raise ValueError(f"top_k[{place}]: {k} is more than the {neurons} neurons of {self.backbone.name}")
+        backbone, sizes = self.backbone, self.sizes()
+        for place, k in enumerate(sizes):
+            if not 1 <= k <= backbone.neurons:
+                said, is_ = self.top_k[place], "more than" if k else "less than one of"
+                raise ValueError(f"top_k[{place}]: {said} is {is_} the {backbone.neurons} neurons of {backbone.name}")
+            if k in sizes[:place]:
+                raise ValueError(f"top_k[{place}]: {self.top_k[place]} of {backbone.neurons} neurons are {k}, as another size is")
         for key, k in (("analysis.top_k", self.analysis.top_k), ("figures.top_k", self.figures.top_k)):
             if k not in self.study.top_k:
                 raise ValueError(f"{key}: {k} is not one of study.top_k {self.study.top_k}")
-        if self.figures.neuron > self.study.layers * self.study.width:
-            raise ValueError(f"figures.neuron: {self.figures.neuron} is more than the {self.study.layers * self.study.width} neurons")
         if self.figures.emotion not in self.study.emotions:
             raise ValueError(f"figures.emotion: '{self.figures.emotion}' is not one of study.emotions")
         return self

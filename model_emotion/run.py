@@ -32,6 +32,10 @@ class Activations:
             raise UserError(f"activations of {self.emotions[emotion]}, seed {self.seeds[seed]}: a value is not finite")
 
 
+MEASURED = "live"
+"""The run that is measured here."""
+
+
 def folder(run):
     """results/RUN"""
     return Path("results") / run

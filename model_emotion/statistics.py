@@ -5,27 +5,33 @@ from scipy import stats
 
 
 def q_rank(p):
-    """The study's correction: q = p m / rank(p) over all m tests of any shape, ties given their average rank, at most 1.
+    """The study's correction: q = p m / rank(p) over all m tests of any shape, ties given their average rank, at most 1; NaN is no test.
 
     It is Benjamini and Hochberg's (1995) ratio without the running minimum, so q need not grow with p.
     """
     p = np.asarray(p, dtype=float)
-    return np.minimum(p * p.size / stats.rankdata(p).reshape(p.shape), 1.0)
+    tests = np.count_nonzero(~np.isnan(p))
+    return np.minimum(p * tests / stats.rankdata(p, nan_policy="omit").reshape(p.shape), 1.0)
 
 
 def q_bh(p):
-    """Benjamini and Hochberg's (1995) adjusted p over all tests of any shape."""
-    p = np.asarray(p, dtype=float)
-    return stats.false_discovery_control(p, axis=None).reshape(p.shape)
+    """Benjamini and Hochberg's (1995) adjusted p over all tests of any shape; NaN is no test."""
+    q = np.array(p, dtype=float)
+    tests = ~np.isnan(q)
+    q[tests] = stats.false_discovery_control(q[tests]) if tests.any() else np.nan
+    return q
 
 
 def paired_drop(drops):
     """One-sample t of drops [n] against 0: dict of drop (mean), t, df, se, ci_low, ci_high (two-sided 95 %), p (one-sided, greater).
 
-    A drop is random minus attribute mask of the same emotion, seed and size, so this is the paired t test of the two.
+    A drop is random minus attribute mask of the same emotion, seed and size, so this is the paired t test of the two. One drop alone
+    has no spread: all but its size is NaN.
     """
     drops = np.asarray(drops, dtype=float)
     mean, df = drops.mean(), len(drops) - 1
+    if df == 0:
+        return {"drop": mean, "t": np.nan, "df": 0, "se": np.nan, "ci_low": np.nan, "ci_high": np.nan, "p": np.nan}
     se = drops.std(ddof=1) / np.sqrt(len(drops))
     half = stats.t.ppf(0.975, df) * se
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -37,9 +43,10 @@ def paired_drop(drops):
 def mean_correlation(r):
     """Mean of correlations r [n] by Fisher's z: dict of mean_r, t, df, p (two-sided), ci_low, ci_high (95 %, back as r).
 
-    Raises ValueError where an r is not inside (-1, 1).
+    NaN, where there was nothing to correlate, is left out. Raises ValueError where an r is not inside (-1, 1).
     """
     r = np.asarray(r, dtype=float)
+    r = r[~np.isnan(r)]
     if not (np.abs(r) < 1).all():
         raise ValueError("a correlation is not inside (-1, 1)")
     z = np.arctanh(r)

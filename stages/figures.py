@@ -5,6 +5,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+import pandas as pd
+
 from model_emotion import cli, figures
 from model_emotion.figures import tables
 from model_emotion.files import write_text
@@ -15,17 +17,19 @@ WORKERS = 2
 
 
 def make(name, run, options):
-    """Draw one figure; its paths."""
+    """Draw one figure, unless one of its tables is empty; its paths."""
     entry = next(entry for entry in figures.FIGURES if entry.name == name)
-    figure = figures.draw(entry, [tables.read(table, run) for table in entry.inputs], options)
-    return figures.save(figure, entry, options, OUT / run)
+    frames = [tables.read(table, run) for table in entry.inputs]
+    if any(isinstance(frame, pd.DataFrame) and frame.empty for frame in frames):
+        return []
+    return figures.save(figures.draw(entry, frames, options), entry, options, OUT / run)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", required=True)
     run = parser.parse_args().run
-    options = load_params().figures.model_dump()
+    options = tables.of_run(load_params().figures.model_dump(), run)
 
     names = [entry.name for entry in figures.entries(run)]
     with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
@@ -33,7 +37,7 @@ def main():
     for path in set((OUT / run).iterdir()) - made:  # of figures that are no more, and what a killed run left half
         if path.is_file() and path.suffix in (".svg", ".png", ".part"):
             path.unlink()
-    write_text(figures.index(run, options), OUT / run / "README.md")
+    write_text(figures.index(run, options, {path.stem for path in made}), OUT / run / "README.md")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import argparse
 
-from model_emotion import cli, manipulation
+from model_emotion import cli, manipulation, plan
 from model_emotion.files import read_csv, write_csv, write_json
 from model_emotion.params import load_params
 from model_emotion.run import folder, read_accuracy, read_masked_accuracy
@@ -15,7 +15,8 @@ def main():
     analysis, out = load_params().analysis, folder(run)
 
     accuracy, masked = read_accuracy(run), read_masked_accuracy(run)
-    drops = manipulation.drops(masked)
+    floors = manipulation.floor(accuracy)
+    drops = manipulation.above_floor(manipulation.drops(masked), floors)
     weights = read_csv("results/human/weights.csv").set_index("attribute")["tau_boot"]
 
     tables = {f"drop_by_{name}": manipulation.drop_table(drops, keys, analysis.drop_alpha)
@@ -28,10 +29,12 @@ def main():
     ))  # fmt: skip
     tables["accuracy_by_condition"] = manipulation.accuracy_by_condition(accuracy, masked)
     tables["accuracy_by_mask"] = manipulation.accuracy_by_mask(masked)
+    neurons = plan.read(run).neurons
     for name, table in tables.items():
-        write_csv(table, out / f"{name}.csv")
+        write_csv(table.assign(share=table["k"] / neurons), out / f"{name}.csv")
+    write_csv(floors, out / "floor.csv")
 
-    write_json(manipulation.metrics(accuracy, tables, analysis.top_k), out / "metrics.json")
+    write_json(manipulation.metrics(accuracy, tables | {"floor": floors}, analysis.top_k), out / "metrics.json")
 
 
 if __name__ == "__main__":

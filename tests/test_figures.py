@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 SOME = ("surprise", "gratitude", "joy", "disappointment", "embarrassment", "remorse")
 FEW = ("valence", "happy-face", "control", "other-relativity")
 DRAWN = {"B2_weights", "E3_drop_by_emotion"}
-OPTIONS = {"top_k": 4000, "neuron": 7, "emotion": "remorse", "dpi": 60}
+OPTIONS = {"top_k": 4000, "attribute": "valence", "emotion": "remorse", "dpi": 60}
 by_name = pytest.mark.parametrize("entry", figures.FIGURES, ids=lambda entry: entry.name)
 
 
@@ -206,7 +206,7 @@ def test_names_and_results_of_the_table():
         assert set(entry.inputs) <= set(tables.TABLES)
         assert "{" not in entry.describe(OPTIONS)
     shown = {result for entry in figures.FIGURES for result in entry.shows}
-    ids = re.findall(r"^- id: ([A-Z]\d*)", (ROOT / "claims.yaml").read_text(), re.M) if (ROOT / "claims.yaml").exists() else []
+    ids = re.findall(r"^- id: ([A-F]\d*)", (ROOT / "claims.yaml").read_text(), re.M) if (ROOT / "claims.yaml").exists() else []
     assert shown >= {"H1", "H2", "H3", "H4", "A1", "D3", "E1", "E11", "F"} | set(ids)
 
 
@@ -336,11 +336,9 @@ def test_a_missing_column_is_named(name, small, tmp_path, monkeypatch):
             tables.read(name, "published")
 
 
-def test_a_size_neuron_or_emotion_that_the_run_lacks(small):
+def test_a_size_or_emotion_that_the_run_lacks(small):
     with pytest.raises(UserError, match=r"figures\.top_k: no masks of 77 neurons were measured, only of 1500, 4000"):
         draw(entry_of("E3_drop_by_emotion"), small, top_k=77)
-    with pytest.raises(UserError, match=r"figures\.neuron: 999, but the run has 240 neurons"):
-        draw(entry_of("D4_neuron_rdm"), small, neuron=999)
     with pytest.raises(UserError, match=r"figures\.emotion: 'fear' is not one of the run's emotions"):
         draw(entry_of("E10_regression_lines"), small, emotion="fear")
 
@@ -371,6 +369,21 @@ def project(small, tmp_path):
     return tmp_path, run
 
 
+def test_a_run_shows_its_first_size_and_emotion_where_it_lacks_those_named(project, monkeypatch):
+    monkeypatch.chdir(project[0])
+    assert tables.of_run(OPTIONS, "published") == OPTIONS
+    first = tables.read("drop_by_cell", "published").iloc[0]
+    own = tables.of_run(OPTIONS | {"top_k": 77, "emotion": "fear"}, "published")
+    assert (own["top_k"], own["emotion"], own["dpi"]) == (first["k"], first["emotion"], OPTIONS["dpi"])
+
+
+def test_the_example_neuron_is_the_attributes_best(small):
+    table = small["searchlight"]
+    best = table[table["attribute"] == "valence"].sort_values("rank").iloc[0]
+    title = draw(entry_of("D4_neuron_rdm"), small).axes[0].get_title()
+    assert title.startswith(f"neuron {best['neuron']} (layer {best['layer']},")
+
+
 def test_the_stage_draws_and_clears_what_is_no_more(project):
     folder, run = project
     drawn = folder / "paper_figures/published"
@@ -392,8 +405,8 @@ def test_the_stage_draws_and_clears_what_is_no_more(project):
 
 
 def test_the_page_here_is_not_stale():
-    params = load_params(ROOT / "params.yaml")
-    assert (ROOT / "paper_figures/published/README.md").read_text() == figures.index("published", params.figures.model_dump())
+    params, names = load_params(ROOT / "params.yaml"), {entry.name for entry in figures.FIGURES}
+    assert (ROOT / "paper_figures/published/README.md").read_text() == figures.index("published", params.figures.model_dump(), names)
 
 
 def test_what_is_kept_here_is_small():

@@ -59,19 +59,25 @@ def test_binary_silences_and_float_scales_the_chosen():
     assert (scaled.ravel()[~chosen] == 1).all() and ((scaled.ravel()[chosen] >= 0) & (scaled.ravel()[chosen] < 1)).all()
 
 
+def all_masks(ranks, top_k, layers, draws, **random):
+    """Attribute and random masks by name."""
+    made = masks.attribute_masks(ranks, top_k, layers, random["kind"], random["seed"])
+    return made | dict(masks.random_masks(draws, made, (layers, len(ranks) // layers), **random))
+
+
 @pytest.mark.parametrize("baseline", ["uniform", "layer_matched"])
 @pytest.mark.parametrize("kind", ["binary", "float"])
 def test_all_masks_have_exactly_k(baseline, kind):
     ranks = pd.DataFrame(np.random.default_rng(0).permuted(np.tile(np.arange(1.0, 61), (2, 1)), axis=1).T, columns=["a", "b"])
-    made = masks.attribute_and_random_masks(ranks, [5, 20], 3, kind=kind, baseline=baseline, draws=2, seed=1, random_top_k=(2,))
+    made = all_masks(ranks, [5, 20], 3, {2: 1, 5: 2, 20: 2}, kind=kind, baseline=baseline, seed=1)
     expected = {"a/5", "a/20", "b/5", "b/20"}
     if baseline == "uniform":
-        expected |= {f"random/{k}/{draw}" for k in (2, 5, 20) for draw in (1, 2)}
+        expected |= {f"random/{k}/{draw}" for k in (5, 20) for draw in (1, 2)} | {"random/2/1"}
     else:
         expected |= {f"random/{name}/{k}/{draw}" for name in "ab" for k in (5, 20) for draw in (1, 2)}
     assert set(made) == expected
     for name, mask in made.items():
-        k = next(int(part) for part in name.split("/") if part.isdigit())
+        k = masks.describe(name)["k"]
         assert mask.shape == (3, 20) and (mask < 1).sum() == k
 
 
@@ -84,7 +90,28 @@ def test_sizes_beyond_the_neurons_are_refused():
 def test_masks_of_a_size_are_independent():
     alternate = np.arange(400) % 2 * 200 + np.arange(400) // 2 + 1.0  # every second neuron is among the best 200
     ranks = pd.DataFrame({"a": alternate, "b": alternate})  # two attributes that choose the same neurons
-    floats = masks.attribute_and_random_masks(ranks, [200], 4, kind="float", baseline="layer_matched", draws=1, seed=1)
+    floats = all_masks(ranks, [200], 4, {200: 1}, kind="float", baseline="layer_matched", seed=1)
     assert (floats["a/200"] != floats["b/200"]).sum() > 190
     drawn = {name: mask < 1 for name, mask in floats.items() if name.startswith("random")}
     assert (drawn["random/a/200/1"] & drawn["random/b/200/1"]).sum() < 150  # 100 where each layer gives half of its neurons
+
+
+def test_what_a_masks_name_says():
+    own, shared, matched = (masks.describe(name) for name in ("happy-face/4000", "random/4000/2", "random/happy-face/4000/20"))
+    assert own == {"attribute": "happy-face", "kind": "attribute", "draw": None, "k": 4000}
+    assert shared == {"attribute": "", "kind": "random", "draw": 2, "k": 4000}
+    assert matched == {"attribute": "happy-face", "kind": "random", "draw": 20, "k": 4000}
+
+
+def test_more_draws_keep_those_that_were():
+    ranks = pd.DataFrame({"a": np.arange(1.0, 61)})
+    few, more = (all_masks(ranks, [5], 3, {5: n}, kind="binary", baseline="uniform", seed=1) for n in (2, 7))
+    assert all((more[name] == mask).all() for name, mask in few.items())
+    assert len({mask.tobytes() for mask in more.values()}) == 8
+
+
+def test_the_most_active_neurons_come_first():
+    activations = np.random.default_rng(0).normal(size=(2, 3, 50))
+    ranks = masks.by_activity(activations)["activation"].to_numpy()
+    order = sorted(range(50), key=lambda neuron: -sum(activations[s, e, neuron] for s in range(2) for e in range(3)))
+    assert [int(rank) for rank in ranks[order]] == list(range(1, 51))

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy, gelu, layer_norm, linear, softmax
 
 from model_emotion.cli import UserError
 from model_emotion.model import backbone
-from model_emotion.model.engine import Engine
+from model_emotion.model.engine import Engine, _computing
 
 ROWS, PROMPT_LEN = 5, 4
 TEXTS = [[0, 7, 2], [0, 7, 8, 9, 10, 11, 2], [0, 2], [0, 18, 17, 16, 15, 14, 13, 12, 2], [0, 5, 6, 2]]
@@ -297,7 +297,7 @@ def test_dropout_is_on_when_the_caller_trains():
 
 @pytest.mark.parametrize("kind", [kind for kind in tiny_models.ARCHITECTURES if kind != "deberta"])
 def test_bf16_comes_near_and_gives_float32(kind):
-    exact, rough = engine(kind), engine(kind, bf16=True)
+    exact, rough = engine(kind), engine(kind, precision="bf16")
     prompts, masks, ids, attention = rows(exact)
     expected, logits = exact.logits(prompts, masks, ids, attention), rough.logits(prompts, masks, ids, attention)
     assert not torch.equal(logits, expected)
@@ -309,15 +309,46 @@ def test_bf16_comes_near_and_gives_float32(kind):
     assert trained.grad.dtype == torch.float32 and trained.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("option", [{"positions": "one"}, {"verbalizer": ("negative", "unheard-of")}])
-def test_an_engine_refuses_bad_options(option):
-    with pytest.raises(UserError, match="is not one"):
+@pytest.mark.parametrize(
+    "option, message",
+    [
+        ({"positions": "one"}, "positions: 'one' is not one of zero, native"),
+        ({"precision": "fp16"}, "precision: 'fp16' is not one of float32, bf16, tf32"),
+        ({"verbalizer": ("negative", "unheard-of")}, "verbalizer: 'unheard-of' is not one token"),
+    ],
+)
+def test_an_engine_refuses_bad_options(option, message):
+    with pytest.raises(UserError, match=message):
         engine("bert", **option)
 
 
+def test_tf32_is_float32_on_a_cpu():
+    exact, fast = engine("bert"), engine("bert", precision="tf32")
+    assert torch.equal(fast.logits(*rows(fast)), exact.logits(*rows(exact)))
+
+
+def test_tf32_is_on_inside_only_and_on_cuda_only():
+    products = torch.backends.cuda.matmul
+    before = products.fp32_precision
+    with pytest.raises(RuntimeError, match="stop"), _computing("tf32", torch.device("cuda")):
+        assert products.fp32_precision == "tf32"
+        raise RuntimeError("stop")
+    assert products.fp32_precision == before != "tf32"
+    for precision, device in (("float32", "cuda"), ("tf32", "cpu")):
+        with _computing(precision, torch.device(device)):
+            assert products.fp32_precision == before
+
+
+def test_the_scale_multiplies_logits_and_nothing_else():
+    plain, scaled = engine("roberta"), engine("roberta", scale=8.0)
+    prompts, masks, ids, attention = rows(plain)
+    assert torch.equal(scaled.logits(prompts, masks, ids, attention), 8 * plain.logits(prompts, masks, ids, attention))
+    assert torch.equal(scaled.activations(prompts, ids, attention), plain.activations(prompts, ids, attention))
+
+
 def test_deberta_is_refused_in_bf16():
-    with pytest.raises(UserError, match="bf16: transformers can't run tiny deberta"):
-        engine("deberta", bf16=True)
+    with pytest.raises(UserError, match="precision: transformers can't run tiny deberta"):
+        engine("deberta", precision="bf16")
 
 
 def test_an_unknown_point_is_refused():

@@ -130,7 +130,7 @@ def test_the_curve_has_a_row_for_each_seed_and_epoch():
     train, dev = tasks(SEEDS[::-1])
     progress = []
     curve = tune(engine(), "joy", SEEDS[::-1], train, dev, SHORT, progress.append).curve
-    assert list(curve) == ["emotion", "seed", "epoch", "train_loss", "dev_accuracy"]
+    assert list(curve) == ["emotion", "seed", "epoch", "examples", "train_loss", "dev_accuracy"]
     assert list(curve[["seed", "epoch"]].itertuples(index=False, name=None)) == [(s, e) for s in SEEDS[::-1] for e in (1, 2, 3)]
     assert set(curve["emotion"]) == {"joy"} and curve["train_loss"].between(0, 20).all()
     assert progress == [15, 15, 15, 15, 12] * 3

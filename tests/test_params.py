@@ -66,7 +66,17 @@ GOOD = ["joy", "fear", "anger", "love"]
         ("analysis.drop_alpha", float("nan"), "analysis.drop_alpha: "),
         ("analysis.bootstrap.samples", 10, "analysis.bootstrap.samples: "),
         ("figures.top_k", 123, "figures.top_k: 123 is not one of study.top_k"),
-        ("figures.neuron", 40000, "figures.neuron: 40000 is more than the 36864 neurons"),
+        ("figures.attribute", "valense", "figures.attribute: 'valense' is not one of the 14 attributes; did you mean 'valence'?"),
+        ("top_k", [0.11, 1014], "top_k[1]: 1014 of 9216 neurons are 1014, as another size is"),
+        ("top_k", [0.00001], "top_k[0]: 1e-05 is less than one of the 9216 neurons"),
+        ("backbone.verbalizer", ["no"], "backbone.verbalizer: "),
+        ("backbone.revision", "main", "backbone.revision: "),
+        ("backbone.precision", "half", "backbone.precision: "),
+        ("training.lr", float("inf"), "training.lr: "),
+        ("training.examples", 0, "training.examples"),
+        ("protocol.split", "train", "protocol.split: "),
+        ("protocol.probes", "s", "protocol.probes: unknown key; did you mean 'probe'?"),
+        ("activation.point", "gelu", "activation.point: "),
         ("runs", ["lively"], "runs[0]: "),
         ("study", None, "study: "),
     ],
@@ -90,8 +100,8 @@ def test_files_that_are_no_parameters_are_named(tmp_path):
 def test_every_stage_refuses_it_before_any_work(stage, tmp_path):
     text = (ROOT / "params.yaml").read_text()
     (tmp_path / "params.yaml").write_text(text.replace("seeds: [1]", "seeds: [1, 1]"))
-    options = {"fetch": ["--group", "human"], "searchlight": ["--run", "published"], "masks": ["--run", "published"],
-               "manipulation": ["--run", "published"], "figures": ["--run", "published"]}  # fmt: skip
+    of_a_run = dict.fromkeys(("searchlight", "masks", "manipulation", "robustness", "figures", "judge"), ["--run", "published"])
+    options = of_a_run | {"fetch": ["--group", "human"]}
     done = subprocess.run(
         [sys.executable, ROOT / "stages" / f"{stage}.py", *options.get(stage, [])], cwd=tmp_path, capture_output=True, text=True
     )

@@ -61,3 +61,14 @@ def test_mean_correlation_equals_scipy_on_fishers_z():
 def test_a_perfect_correlation_has_no_z():
     with pytest.raises(ValueError, match="not inside"):
         mean_correlation([0.5, 1.0])
+
+
+def test_a_test_that_could_not_be_made_is_not_counted():
+    p = np.array([0.01, np.nan, 0.03, 0.5, np.nan])
+    for correct in (q_rank, q_bh):
+        np.testing.assert_array_equal(np.isnan(correct(p)), np.isnan(p))
+        np.testing.assert_array_equal(correct(p)[[0, 2, 3]], correct(p[[0, 2, 3]]))
+    assert np.isnan(correct(p[[1, 4]])).all()
+    alone = paired_drop([0.25])
+    assert alone["drop"] == 0.25 and alone["df"] == 0 and np.isnan([alone["t"], alone["p"], alone["ci_low"]]).all()
+    assert mean_correlation([0.1, np.nan, 0.3]) == mean_correlation([0.1, 0.3])

@@ -92,8 +92,8 @@ FIGURES = (
     ),
     Entry(
         "D4_neuron_rdm", ("D4",),
-        "Dissimilarity of the emotions in the activation of neuron {neuron}, as percentiles.",
-        searchlight.neuron_rdm, ("activations",), ("neuron",),
+        "Dissimilarity of the emotions in the activation of the neuron that follows {attribute} best, as percentiles.",
+        searchlight.neuron_rdm, ("activations", "searchlight"), ("attribute",),
     ),
     Entry(
         "D5_tau_of_significant_neurons", ("D5",),
@@ -194,10 +194,10 @@ def save(figure, entry, options, folder):
     return paths
 
 
-def index(run, options):
-    """The page that shows all figures of a run: picture, caption, results and tables. Markdown."""
+def index(run, options, drawn):
+    """The page that shows the figures of a run that were drawn (names): picture, caption, results and tables. Markdown."""
     lines = [f"# Figures of the run `{run}`", "", "Made by `stages/figures.py`; this page too. Letters and numbers: `CLAIMS.md`."]
-    for entry in entries(run):
+    for entry in (entry for entry in entries(run) if entry.name in drawn):
         files = ", ".join(f"`{tables.path(name, run)}`" for name in entry.inputs)
         lines += ["", f"## {entry.name}", "", f"![{entry.name}]({entry.name}.png)", "", entry.describe(options), "",
                   f"Shows {', '.join(entry.shows)}. From {files}. [svg]({entry.name}.svg)"]  # fmt: skip

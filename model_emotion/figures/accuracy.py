@@ -107,7 +107,7 @@ def accuracy_by_mask(accuracy_by_mask, weights):
     """E11: accuracy of every emotion under every mask: a panel for each attribute, random masks left and the attribute's right."""
     table = accuracy_by_mask.assign(attribute=accuracy_by_mask["attribute"].fillna(""))
     emotions = in_order(table["emotion"].unique(), study.EMOTIONS)
-    attributes = by_weight(table["attribute"].unique(), weights)
+    attributes = by_weight(table.loc[table["kind"] == "attribute", "attribute"].unique(), weights)
     norm = Normalize(min(CHANCE, table["accuracy"].min()) * 100, 100)
     figure = style.canvas(DOUBLE, 190)
     axes = style.panels(figure, len(attributes), 7, sharey=True)

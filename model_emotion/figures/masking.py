@@ -57,7 +57,7 @@ def _one_colour(names):
 
 
 def _space_colours(names):
-    return [style.ATTRIBUTE_COLOURS[name] for name in names]
+    return [(style.ATTRIBUTE_COLOURS | style.SPACE_COLOURS).get(name, style.QUIET) for name in names]
 
 
 def drop_by_emotion(drop_by_emotion, *, top_k):

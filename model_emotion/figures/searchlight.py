@@ -4,7 +4,6 @@ import numpy as np
 from matplotlib.colors import Normalize
 
 from model_emotion import rdm, study
-from model_emotion.cli import UserError
 from model_emotion.figures import style
 from model_emotion.figures.style import DOUBLE, SINGLE, SMALL
 from model_emotion.figures.tables import at_size, in_order, wide
@@ -121,10 +120,10 @@ def overlap(overlap, selectivity, *, top_k):
     return figure
 
 
-def neuron_rdm(activations, *, neuron):
-    """D4: the RDM of one neuron, averaged over seeds."""
-    if neuron > activations.values.shape[2]:
-        raise UserError(f"params.yaml: figures.neuron: {neuron}, but the run has {activations.values.shape[2]} neurons")
+def neuron_rdm(activations, searchlight, *, attribute):
+    """D4: the RDM of the neuron that follows an attribute best, averaged over seeds."""
+    own = searchlight[searchlight["attribute"] == attribute]
+    neuron = int(own.loc[own["rank"].idxmin(), "neuron"])
     values = activations.values[:, :, neuron - 1].astype(float)
     layer, unit = divmod(neuron - 1, activations.width)
     figure = style.canvas(SINGLE, 100)
@@ -132,7 +131,7 @@ def neuron_rdm(activations, *, neuron):
     image = style.rdm_image(ax, rdm.absolute_rdm(values).mean(axis=0))
     style.names_beside(ax, activations.emotions, fontsize=SMALL)
     style.names_below(ax, activations.emotions, fontsize=SMALL)
-    ax.set_title(f"neuron {neuron:,} (layer {layer + 1}, unit {unit + 1})")
+    ax.set_title(f"neuron {neuron:,} (layer {layer + 1}, unit {unit + 1}), best for {attribute}")
     style.colour_bar(figure, image, ax, "distance (percentile)", location="bottom", shrink=0.6)
     return figure
 

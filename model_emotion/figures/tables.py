@@ -74,6 +74,15 @@ def at_size(table, k):
     return rows
 
 
+def of_run(options, run):
+    """params.figures as a run can show them: its first size of mask, its first emotion, where it has not those that are named."""
+    cells, own = read("drop_by_cell", run), dict(options)
+    for name, column in (("top_k", "k"), ("emotion", "emotion")):
+        if own[name] not in set(cells[column]):
+            own[name] = cells[column].iloc[0]
+    return own | {"top_k": int(own["top_k"])}
+
+
 def in_order(names, known):
     """The distinct names, in the order of `known`."""
     present = set(names)
@@ -86,5 +95,6 @@ def wide(table, rows, columns, values, row_names, column_names):
 
 
 def by_weight(attributes, weights):
-    """The attributes, the one with the largest weight in the human space first (B2's order)."""
-    return in_order(attributes, weights.sort_values("tau_boot", ascending=False, kind="stable")["attribute"])
+    """The attributes, the one with the largest weight in the human space first (B2's order); names without a weight last."""
+    known = weights.sort_values("tau_boot", ascending=False, kind="stable")["attribute"]
+    return in_order(attributes, dict.fromkeys([*known, *attributes]))

@@ -9,7 +9,7 @@ multiplies it, in every layer and at every position.
 Nothing here trains: prompts that require a gradient get one, and dropout is on when the caller has set `backbone.model.train()`.
 """
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import torch
 
@@ -17,6 +17,7 @@ from model_emotion.cli import UserError
 from model_emotion.model.backbone import verbalizer_ids
 
 POSITIONS = ("zero", "native")
+PRECISIONS = ("float32", "bf16", "tf32")
 POINTS = ("post_gelu", "pre_gelu", "sign")
 
 
@@ -24,16 +25,20 @@ class Engine:
     """A backbone ready to be prompted.
 
     verbalizer: the words of class 0 and class 1. positions: `zero` counts positions from 0, as the study did, `native` as the
-    model was trained; they differ on RoBERTa and MPNet only. bf16: the encoder runs under bfloat16 autocast, the readout never.
+    model was trained; they differ on RoBERTa and MPNet only. precision: of the encoder, never of the readout; `bf16` is bfloat16 autocast,
+    `tf32` lets a CUDA device multiply matrices in TensorFloat-32 and is `float32` elsewhere. scale: the logits are multiplied by it,
+    for a backbone whose logits are far below 1.
     """
 
-    def __init__(self, backbone, verbalizer=("negative", "positive"), positions="zero", bf16=False):
-        if positions not in POSITIONS:
-            raise UserError(f"positions: {positions!r} is not one of {', '.join(POSITIONS)}")
-        if bf16 and backbone.model.config.model_type == "deberta":  # it fills bfloat16 scores with float32's least number
-            raise UserError(f"bf16: transformers can't run {backbone.name} (DeBERTa, version 1) under bfloat16 autocast; use float32")
+    def __init__(self, backbone, verbalizer=("negative", "positive"), positions="zero", precision="float32", scale=1.0):
+        for key, value, known in (("positions", positions, POSITIONS), ("precision", precision, PRECISIONS)):
+            if value not in known:
+                raise UserError(f"{key}: {value!r} is not one of {', '.join(known)}")
+        if precision == "bf16" and backbone.model.config.model_type == "deberta":  # it fills bfloat16 scores with float32's least number
+            raise UserError(f"precision: transformers can't run {backbone.name} (DeBERTa, version 1) under bfloat16 autocast; use float32")
         self.backbone = backbone
-        self.bf16 = bf16
+        self.precision = precision
+        self.scale = scale
         self.first_position = backbone.first_position if positions == "native" else 0
         self.device = backbone.model.device
         self.words = torch.tensor(verbalizer_ids(backbone, verbalizer), device=self.device)
@@ -52,7 +57,7 @@ class Engine:
         return ids.to(self.device), attention.long().to(self.device)
 
     def logits(self, prompts, masks, ids, attention=None):
-        """float32 [rows, 2] logits of the verbalizer's words.
+        """float32 [rows, 2] logits of the verbalizer's words, times the scale.
 
         prompts: [rows, prompt_len, embedding]. masks: [rows, layers, width] of any numbers, or None. ids: [rows, tokens] of `<s>`
         text `</s>` and padding. attention: like ids, 0 at padding; None: no padding. Masks, ids and attention may have one row for all.
@@ -65,7 +70,7 @@ class Engine:
                 for layer, ffn in enumerate(self.backbone.ffns):
                     hooks.enter_context(ffn.output.register_forward_pre_hook(_multiply(masks[:, layer, None])))
             hidden = self._hidden(prompts, ids, attention)
-        return self.backbone.readout(hidden, self.words)
+        return self.backbone.readout(hidden, self.words) * self.scale
 
     @torch.no_grad()
     def activations(self, prompts, ids, attention=None, point="post_gelu"):
@@ -105,7 +110,7 @@ class Engine:
         seen = torch.cat([attention.new_ones(rows, 1 + prompts.shape[1]), attention.expand(rows, -1)], dim=1)
         positions = torch.arange(inputs.shape[1], device=self.device) + self.first_position
         last = self.backbone.ffns[-1].before
-        with last.register_forward_hook(_first_only), torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+        with last.register_forward_hook(_first_only), _computing(self.precision, self.device):
             states = model.base_model(inputs_embeds=inputs, attention_mask=seen, position_ids=positions.expand(rows, -1))
         return states.last_hidden_state[:, 0].float()
 
@@ -115,6 +120,20 @@ class Engine:
             raise UserError(f"masks of {list(masks.shape[-2:])} neurons, but {self.backbone.name} has [{layers}, {width}] (layers, width)")
         if masks.ndim != 3 or len(masks) not in (1, rows):
             raise ValueError(f"masks of shape {list(masks.shape)} for {rows} rows")
+
+
+@contextmanager
+def _computing(precision, device):
+    """torch computes in that precision inside and as before outside."""
+    products = torch.backends.cuda.matmul
+    before = products.fp32_precision
+    try:
+        if precision == "tf32" and device.type == "cuda":
+            products.fp32_precision = "tf32"
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            yield
+    finally:
+        products.fp32_precision = before
 
 
 def _multiply(mask):

@@ -20,6 +20,7 @@ INIT, ORDER, DROPOUT = range(3)
 """What a stream of random numbers is for."""
 
 INIT_SD = 0.02
+CURVE = ["emotion", "seed", "epoch", "examples", "train_loss", "dev_accuracy"]
 SCHEDULES = {"constant": lambda done: 1.0, "linear": lambda done: 1.0 - done}
 """Share of the learning rate, by the share of the steps that are done."""
 
@@ -43,11 +44,14 @@ class Recipe:
 
     batch: examples of a seed in a step. correct_bias: AdamW with its correction of the first steps, which the study left out. dropout:
     the backbone's own, on while training. prompt_init: `normal`, N(0, .02), most likely the study's, or `mask`, copies of the
-    embedding of `<mask>`, which its comments tell of. eval_rows: of a batch on dev, for speed.
+    embedding of `<mask>`, which its comments tell of. examples: about how many a prompt sees in all, whatever the size of its task: then
+    the epochs are equal parts of these, each with its look at dev; None: an epoch is all examples once. eval_rows: of a batch on
+    dev, for speed.
     """
 
     prompt_len: int = 100
     epochs: int = 2
+    examples: int | None = None
     batch: int = 16
     lr: float = 2e-3
     weight_decay: float = 0.01
@@ -56,6 +60,15 @@ class Recipe:
     prompt_init: str = "normal"
     dropout: bool = True
     eval_rows: int = 32
+
+    def steps(self, length):
+        """Steps that a prompt is trained, with so many examples to learn from; at least one an epoch."""
+        a_pass = -(-length // self.batch)
+        return max(self.epochs, self.epochs * a_pass if self.examples is None else -(-self.examples * a_pass // length))
+
+    def sees(self, length):
+        """About how many examples that makes."""
+        return self.epochs * length if self.examples is None else self.examples
 
     def __post_init__(self):
         for key, known in (("training.schedule", SCHEDULES), ("protocol.prompt_init", INITS)):
@@ -69,8 +82,8 @@ class Tuned:
     """The prompts of an emotion, each as it was after its best epoch on dev, the earliest among equals.
 
     seeds: those that were trained to the end. prompts: float32 [seeds, prompt_len, embedding], on the CPU. best_epoch: [seeds], from
-    1. accuracies: [seeds], overall on dev after that epoch. curve: a frame `emotion, seed, epoch, train_loss, dev_accuracy`, a row for
-    every epoch that a seed finished. failed: {seed: a sentence on why it was stopped}.
+    1. accuracies: [seeds], overall on dev after that epoch. curve: a frame `emotion, seed, epoch, examples, train_loss, dev_accuracy`, a
+    row for every epoch that a seed finished; examples: seen up to then. failed: {seed: a sentence on why it was stopped}.
     """
 
     seeds: tuple
@@ -116,7 +129,7 @@ def tune(engine, emotion, seeds, train, dev, recipe=None, progress=None):
     best, curve = {}, []
     with _random(engine, emotion, seeds[0]):
         for epoch in range(1, recipe.epochs + 1):
-            losses = training.epoch()
+            losses = training.epoch(epoch)
             for place in training.alive():
                 seed, prompt = seeds[place], training.prompts[place].clone()
                 try:
@@ -124,7 +137,7 @@ def tune(engine, emotion, seeds, train, dev, recipe=None, progress=None):
                 except NotFiniteError as error:
                     training.failed[seed] = f"{emotion}, seed {seed}, on dev after epoch {epoch}: {error}"
                     continue
-                curve.append((emotion, seed, epoch, losses[place], accuracy))
+                curve.append((emotion, seed, epoch, training.seen, losses[place], accuracy))
                 if seed not in best or accuracy > best[seed][0]:
                     best[seed] = accuracy, epoch, prompt.cpu()
     curve.sort(key=lambda row: seeds.index(row[1]))
@@ -134,7 +147,7 @@ def tune(engine, emotion, seeds, train, dev, recipe=None, progress=None):
         prompts=torch.stack([best[seed][2] for seed in kept]) if kept else training.prompts[:0].cpu(),
         best_epoch=np.array([best[seed][1] for seed in kept], dtype=np.int64),
         accuracies=np.array([best[seed][0] for seed in kept]),
-        curve=pd.DataFrame(curve, columns=["emotion", "seed", "epoch", "train_loss", "dev_accuracy"]),
+        curve=pd.DataFrame(curve, columns=CURVE),
         failed=training.failed,
     )
 
@@ -154,24 +167,31 @@ class _Training:
         self.prompts = torch.stack(made).to(engine.device)
         self.optimiser = AdamW(self.prompts, recipe.weight_decay, recipe.correct_bias)
         self.orders = [_generator(ORDER, emotion, seed) for seed in seeds]
-        self.steps = recipe.epochs * -(-self.length // recipe.batch)
-        self.failed = {}
+        self.steps = recipe.steps(self.length)
+        self.batches, self.seen, self.failed = self._batches(), 0, {}
 
     def alive(self):
         """Places of the seeds that go on."""
         return [place for place, seed in enumerate(self.seeds) if seed not in self.failed]
 
-    def epoch(self):
-        """Train on all examples once, each seed in an order of its own; [seeds] means of the steps' losses."""
-        shuffled, losses = [order.permutation(self.length) for order in self.orders], []
+    def epoch(self, number):
+        """Train up to the end of that epoch; [seeds] means of its steps' losses, None where no seed goes on."""
+        losses, last = [], round(self.steps * number / self.recipe.epochs)
         self.engine.backbone.model.train(self.recipe.dropout)
         try:
-            for start in range(0, self.length, self.recipe.batch):
-                if alive := self.alive():
-                    losses.append(self._step(alive, [shuffled[place][start : start + self.recipe.batch] for place in alive]))
+            while self.optimiser.steps < last and (alive := self.alive()):
+                chosen = next(self.batches)
+                losses.append(self._step(alive, [chosen[place] for place in alive]))
         finally:
             self.engine.backbone.model.eval()
         return np.mean(losses, axis=0) if losses else None
+
+    def _batches(self):
+        """For ever: [seeds] arrays of examples' places, each seed in an order of its own, new after every pass through them all."""
+        while True:
+            shuffled = [order.permutation(self.length) for order in self.orders]
+            for start in range(0, self.length, self.recipe.batch):
+                yield [own[start : start + self.recipe.batch] for own in shuffled]
 
     def _step(self, alive, chosen):
         """One step with those examples of those seeds; [seeds] losses, NaN for the others."""
@@ -189,6 +209,7 @@ class _Training:
                 f"{self.emotion}, seed {self.seeds[place]}: the loss is not a finite number at step {self.optimiser.steps} "
                 f"of {self.steps}; a learning rate below training.lr {self.recipe.lr:g} may help"
             )
+        self.seen += len(chosen[0])
         self.progress(len(labels))
         found = np.full(len(self.seeds), np.nan)
         found[alive] = losses.detach().cpu().numpy()

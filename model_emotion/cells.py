@@ -1,0 +1,67 @@
+"""Work that repeats, a cell at a time: what is done stays done as long as all that it was made from is the same.
+
+A cell is a safetensors file whose metadata carry a fingerprint of the parameters, data and code behind it. It is written whole or
+not at all, so that a killed run goes on with the first cell that is missing.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from model_emotion.files import METADATA, write_tensors
+
+LIBRARY = Path(__file__).parent
+CODE = [*sorted((LIBRARY / "model").glob("*.py")), LIBRARY / "masks.py"]
+"""What decides how a model is measured."""
+
+
+def fingerprint(settings, files):
+    """Hexadecimal digest of settings (whatever JSON holds), of files' contents and of the measuring code."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for path in (*CODE, *files):
+        digest.update(hashlib.sha256(Path(path).read_bytes()).digest())
+    return digest.hexdigest()
+
+
+class Cells:
+    """The cells of a folder. fingerprints: {name: fingerprint} of those that there are to be."""
+
+    def __init__(self, folder, fingerprints):
+        self.folder, self.fingerprints = Path(folder), fingerprints
+
+    def path(self, name):
+        """The cell's file."""
+        return self.folder / f"{name}.safetensors"
+
+    def missing(self):
+        """Names of the cells that are to be made: not there, not whole, or made from something else."""
+        return [name for name, mark in self.fingerprints.items() if self._mark(name) != mark]
+
+    def write(self, name, tensors, about):
+        """Write a cell: arrays by name, and what else there is to know about it."""
+        write_tensors(tensors, self.path(name), {**about, "fingerprint": self.fingerprints[name]})
+
+    def read(self, name):
+        """(arrays by name, about) of a cell."""
+        return read(self.path(name))
+
+    def sweep(self):
+        """Remove all files that are no cell of these."""
+        keep = {self.path(name) for name in self.fingerprints}
+        for path in set(self.folder.glob("*")) - keep:
+            path.unlink()
+
+    def _mark(self, name):
+        try:
+            with safe_open(self.path(name), "np") as file:
+                return json.loads(file.metadata()[METADATA])["fingerprint"]
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+            return None
+
+
+def read(path):
+    """(arrays by name, about) of a safetensors file."""
+    with safe_open(path, "np") as file:
+        return {key: file.get_tensor(key) for key in file.keys()}, json.loads(file.metadata()[METADATA])  # noqa: SIM118

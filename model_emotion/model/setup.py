@@ -1,0 +1,36 @@
+"""What the stages that measure a model begin with: params.yaml's backbone as an Engine, and its texts."""
+
+from pathlib import Path
+
+import torch
+
+from model_emotion.cli import UserError
+from model_emotion.model.backbone import load
+from model_emotion.model.engine import Engine
+from model_emotion.model.tasks import Corpus
+
+DATA = Path("data/goemotions.parquet")
+LOCK = Path("requirements.lock")
+
+
+def engine_of(backbone, positions):
+    """Engine of params.backbone, on the GPU where there is one. Raises UserError where its neurons are not those named."""
+    loaded = load(backbone.name, backbone.revision, "cuda" if torch.cuda.is_available() else "cpu")
+    for key in ("layers", "width"):
+        if getattr(loaded, key) != getattr(backbone, key):
+            raise UserError(f"params.yaml: backbone.{key}: {getattr(backbone, key)}, but {loaded.name} has {getattr(loaded, key)}")
+    return Engine(loaded, backbone.verbalizer, positions, backbone.precision, backbone.verbalizer_scale)
+
+
+def corpus_of(engine, prompt_len, max_length):
+    """GoEmotions for the engine's tokenizer; texts are cut at max_length tokens, or at what the model has room for."""
+    room = engine.room(prompt_len)
+    if room < 3:
+        raise UserError(f"params.yaml: training.prompt_len: {prompt_len} vectors leave {engine.backbone.name} no room for a text")
+    return Corpus.read(DATA, engine.backbone.tokenizer, min(max_length, room))
+
+
+def sources(backbone):
+    """Files that a measurement depends on, beside code: texts, packages, and the model where it is a folder."""
+    folder = Path(backbone.name)
+    return [DATA, LOCK, *(sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else [])]

@@ -1,0 +1,27 @@
+"""activations: results/live/prompts -> results/live/activations.safetensors, every neuron at the probe position under every prompt"""
+
+import numpy as np
+import torch
+
+from model_emotion import cells, cli
+from model_emotion.model.setup import engine_of
+from model_emotion.params import load_params
+from model_emotion.run import MEASURED, Activations, folder, write_activations
+
+
+def main():
+    params, out = load_params(), folder(MEASURED)
+    engine = engine_of(params.backbone, params.protocol.positions)
+    probe, point = engine.probe(params.protocol.probe), params.activation.point
+
+    values = []
+    for emotion in params.emotions:
+        prompts = torch.from_numpy(cells.read(out / f"prompts/{emotion}.safetensors")[0]["prompts"])
+        values.append(engine.activations(prompts.to(engine.device), probe, point=point).cpu().numpy())
+    axes = {"seeds": tuple(params.seeds), "emotions": tuple(params.emotions)}
+    size = {"layers": engine.backbone.layers, "width": engine.backbone.width, "backbone": params.backbone.name}
+    write_activations(Activations(np.stack(values, axis=1), **axes, **size), out / "activations.safetensors")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,86 @@
+"""evaluation: live prompts and masks -> results/live/{accuracy.csv, masked_accuracy.csv} and every single answer, results/live/correct
+
+Every mask of a prompt meets the same examples. An emotion that is done is not done again.
+"""
+
+from itertools import islice
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from model_emotion import cells, cli, plan
+from model_emotion.files import write_csv
+from model_emotion.masks import describe, random_masks
+from model_emotion.model.evaluation import ACCURACIES, MASKED_BATCH, UNMASKED_BATCH, evaluate
+from model_emotion.model.setup import corpus_of, engine_of, sources
+from model_emotion.params import load_params
+from model_emotion.run import ACCURACY, MASKED_ACCURACY, MEASURED, folder
+
+OUT = folder(MEASURED)
+MASKS = OUT / "masks.safetensors"
+AT_ONCE = 128  # masks in memory
+
+
+def all_masks(planned):
+    """Yields (name, mask): the attributes' as they were written, then all random ones from their seeds."""
+    kept, about = cells.read(MASKS)
+    attributes = {name: kept[name] for name in about["masks"] if describe(name)["kind"] == "attribute"}
+    yield from attributes.items()
+    yield from random_masks({size.k: size.draws for size in planned.sizes}, attributes, **planned.random)
+
+
+def answers(engine, prompt, planned, examples, rows, progress):
+    """(names of all masks, uint8 [masks, n]: 1 where a prompt with that mask is right)."""
+    todo, names, correct = all_masks(planned), [], []
+    while some := dict(islice(todo, AT_ONCE)):
+        names += some
+        correct.append(evaluate(engine, prompt, torch.from_numpy(np.stack(list(some.values()))), examples, rows, progress))
+    return names, np.concatenate(correct).astype(np.uint8)
+
+
+def main():
+    params, planned = load_params(), plan.read(MEASURED)
+    protocol, caps, seeds, split = params.protocol, params.evaluation, params.seeds, params.protocol.split
+    used = {"backbone": True, "seeds": True, "evaluation": True, "protocol": {"negatives", "positions", "split", "max_length"}}
+    settings, made_from = params.model_dump(include=used), [__file__, *sources(params.backbone), MASKS, OUT / "plan.json"]
+    prompts = {emotion: OUT / f"prompts/{emotion}.safetensors" for emotion in params.emotions}
+    marks = {emotion: cells.fingerprint(settings, [*made_from, prompt]) for emotion, prompt in prompts.items()}
+    done = cells.Cells(OUT / "correct", marks)
+    if missing := done.missing():
+        engine = engine_of(params.backbone, protocol.positions)
+        corpus = corpus_of(engine, params.training.prompt_len, protocol.max_length)
+
+        def task(emotion, seed, at_most):
+            return corpus.task(emotion, split, seed, protocol.negatives, at_most)
+
+        masks = sum(1 for _ in all_masks(planned))
+        pairs = sum(masks * len(task(emotion, seed, caps.examples)) for emotion in missing for seed in seeds)
+        with tqdm(total=pairs, unit="ex", unit_scale=True, disable=None) as bar:
+            for emotion in missing:
+                tensors = {}
+                for seed, prompt in zip(seeds, torch.from_numpy(cells.read(prompts[emotion])[0]["prompts"]), strict=True):
+                    alone, masked = (corpus.examples(task(emotion, seed, n), split) for n in (caps.unmasked_examples, caps.examples))
+                    tensors[f"labels/{seed}"] = alone.labels.astype(np.uint8)
+                    tensors[f"unmasked/{seed}"] = evaluate(engine, prompt[None], None, alone, caps.rows)[0].astype(np.uint8)
+                    names, tensors[f"masked/{seed}"] = answers(engine, prompt[None], planned, masked, caps.rows, bar.update)
+                done.write(emotion, tensors, {"emotion": emotion, "seeds": seeds, "split": split, "masks": names})
+                bar.write(f"{emotion}: {tensors[f'unmasked/{seeds[0]}'].mean():.3f} on {split}, seed {seeds[0]}")
+    done.sweep()
+
+    accuracy, rows, masked_rows = ACCURACIES[protocol.accuracy], [], []
+    for emotion in params.emotions:
+        answered, about = done.read(emotion)
+        for seed in seeds:
+            positive, unmasked, masked = (answered[f"{name}/{seed}"] for name in ("labels", "unmasked", "masked"))
+            majority = max(positive.mean(), 1 - positive.mean())
+            rows.append((emotion, seed, accuracy(unmasked, UNMASKED_BATCH), majority, len(unmasked)))
+            for name, value in zip(about["masks"], accuracy(masked, MASKED_BATCH), strict=True):
+                masked_rows.append({"emotion": emotion, "seed": seed, **describe(name), "accuracy": value, "n": masked.shape[1]})
+    write_csv(pd.DataFrame(rows, columns=ACCURACY), OUT / "accuracy.csv")
+    write_csv(pd.DataFrame(masked_rows)[MASKED_ACCURACY].astype({"draw": "Int64"}), OUT / "masked_accuracy.csv")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,239 @@
+"""The run `live` from made-up texts to drops, on a tiny model in a folder: its stages, what they keep, and how they fail."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tiny_models
+import torch
+import yaml
+
+from model_emotion import cells, plan, rdm, study
+from model_emotion.cli import UserError
+from model_emotion.files import read_csv
+from model_emotion.masks import describe
+from model_emotion.model.setup import corpus_of, engine_of
+from model_emotion.params import load_params
+from model_emotion.run import read_activations
+from stages import activations, evaluation, manipulation, masks, prompts, searchlight
+from stages import plan as planning
+
+ROOT = Path(__file__).parents[1]
+EMOTIONS = ["joy", "fear", "anger", "love", "grief"]
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def texts(rows, seed):
+    """A made-up GoEmotions: the word `happy` or `sad` tells joy and love from fear and anger, now and then."""
+    draw = np.random.default_rng(seed)
+    labels = draw.integers(0, len(EMOTIONS), rows)
+    words = [["today", "it", "was", "long"][: draw.integers(1, 5)] + ["happy" if label in (0, 3) else "sad"] for label in labels]
+    table = pd.DataFrame({"text": [" ".join(draw.permutation(of)) for of in words]})
+    return table.assign(**{emotion: (labels == number).astype(int) for number, emotion in enumerate(EMOTIONS)})
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """A folder to run stages in, with a function that changes params.yaml: change("training.lr", .1)."""
+    tiny_models.model("roberta").save_pretrained(tmp_path / "tiny")
+    tiny_models.tokenizer().save_pretrained(tmp_path / "tiny")
+    (tmp_path / "data").mkdir()
+    splits = {"train": texts(200, 0), "dev": texts(100, 1), "test": texts(60, 2)}
+    pd.concat([of.assign(split=split) for split, of in splits.items()]).to_parquet(tmp_path / "data/goemotions.parquet", index=False)
+    (tmp_path / "requirements.lock").write_text("")
+    human, draw = tmp_path / "results/human", np.random.default_rng(0)
+    human.mkdir(parents=True)
+    pairs = rdm.pair_names(study.EMOTIONS)
+    own = pd.DataFrame(draw.random((351, 14)), columns=study.ATTRIBUTES)
+    pd.concat([pairs, own], axis=1).to_csv(human / "attribute_rdms.csv", index=False)
+    pairs.assign(distance=draw.random(351)).to_csv(human / "mean_rdm.csv", index=False)
+    pd.DataFrame({"attribute": study.ATTRIBUTES, "tau_boot": draw.random(14)}).to_csv(human / "weights.csv", index=False)
+
+    def change(*pairs):
+        for key, value in zip(pairs[::2], pairs[1::2], strict=True):
+            *sections, leaf = key.split(".")
+            target = params
+            for section in sections:
+                target = target[section]
+            target[leaf] = value
+        Path("params.yaml").write_text(yaml.safe_dump(params))
+
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["backbone"] |= {"name": "tiny", "revision": "", "layers": 3, "width": 24, "verbalizer_scale": 2.0}
+    params |= {"emotions": EMOTIONS, "seeds": [1, 3], "top_k": [0.25, 5]}
+    params["training"] |= {"prompt_len": 3, "examples": 40, "epochs": 2, "dev_examples": 10}
+    params["evaluation"] |= {"examples": 12, "unmasked_examples": 20, "rows": 16}
+    params["masks"] |= {"draws": 4, "other_draws": 1}
+    monkeypatch.chdir(tmp_path)
+    change()
+    return change
+
+
+def run(monkeypatch, *stages):
+    """Call the stages' main, one after the other."""
+    for stage in stages:
+        monkeypatch.setattr(sys, "argv", ["stage", *(["--run", "live"] if stage in (searchlight, masks, manipulation) else [])])
+        stage.main()
+
+
+MEASURE = (planning, prompts, activations, searchlight, masks, evaluation)
+
+
+def found(folder="results/live"):
+    """Every file's bytes."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+
+
+def test_the_chain_measures_what_a_plain_loop_measures(world, monkeypatch):
+    run(monkeypatch, *MEASURE, manipulation)
+    params, planned = load_params(), plan.read("live")
+    assert [(size.k, size.draws) for size in planned.sizes] == [(18, 4), (5, 1)]
+    engine = engine_of(params.backbone, "zero")
+    model, words = engine.backbone.model, engine.backbone.model.get_input_embeddings()
+    tuned = {emotion: torch.from_numpy(cells.read(f"results/live/prompts/{emotion}.safetensors")[0]["prompts"]) for emotion in EMOTIONS}
+
+    def plain(prompt, text):
+        inputs = torch.cat([words.weight[[4]], prompt, words(torch.tensor(text))])[None]
+        return model(inputs_embeds=inputs, position_ids=torch.arange(inputs.shape[1])[None])
+
+    recorded, seen = read_activations("results/live/activations.safetensors"), []
+    assert recorded.values.shape == (2, 5, 72) and recorded.values.dtype == np.float32 and recorded.backbone == "tiny"
+    layers = model.roberta.encoder.layer
+    hooks = [layer.output.dense.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0][0, 0])) for layer in layers]
+    with torch.no_grad():
+        plain(tuned["anger"][1], [0])
+    np.testing.assert_allclose(recorded.values[1, 2], torch.cat(seen), atol=1e-5)
+    for hook in hooks:
+        hook.remove()
+
+    accuracy, masked = read_csv("results/live/accuracy.csv"), read_csv("results/live/masked_accuracy.csv")
+    assert len(accuracy) == 10 and len(masked) == 10 * (14 * 2 + 5)
+    corpus = corpus_of(engine, 3, 256)
+    alone, under = (corpus.task("anger", "dev", 3, examples=n) for n in (20, 12))
+    row = accuracy[(accuracy["emotion"] == "anger") & (accuracy["seed"] == 3)].iloc[0]
+    assert row["n"] == 20 and row["majority"] == alone.majority
+    kept = cells.read("results/live/masks.safetensors")[0]
+    for name, task in (("", alone), ("valence/18", under), ("random/18/2", under)):
+        weights = [layer.output.dense.weight.clone() for layer in layers]
+        if name:
+            for layer, off in zip(layers, kept[name] == 0, strict=True):
+                layer.output.dense.weight[:, torch.from_numpy(off)] = 0
+            about = describe(name)
+            of = (masked["attribute"].fillna("") == about["attribute"]) & (masked["k"] == 18) & (masked["kind"] == about["kind"])
+            of &= (masked["emotion"] == "anger") & (masked["seed"] == 3) & (masked["draw"].isna() | (masked["draw"] == about["draw"]))
+            row = masked[of].iloc[0]
+        examples = corpus.examples(task, "dev")
+        with torch.no_grad():
+            logits = torch.stack([plain(tuned["anger"][1], text).logits[0, 0, [5, 6]] for text in examples.texts])
+        right = (logits[:, 1] > logits[:, 0]).numpy() == (examples.labels == 1)
+        assert row["accuracy"] == right.mean() and row["n"] == len(right), name
+        for layer, weight in zip(layers, weights, strict=True):
+            layer.output.dense.weight.data = weight
+    drops = read_csv("results/live/drop_by_attribute.csv")
+    assert list(drops["attribute"][::2]) == list(study.ATTRIBUTES) and list(drops["k"][:2]) == [18, 5]
+    assert set(drops["share"]) == {18 / 72, 5 / 72}
+
+
+def test_what_is_done_stays_done(world, monkeypatch):
+    run(monkeypatch, *MEASURE)
+    first = {path: path.stat().st_mtime_ns for path in Path("results/live").rglob("*/*.safetensors")}
+    assert len(first) == 10
+    world("protocol.accuracy", "mean_of_batches", "emotions", EMOTIONS[:4])
+    run(monkeypatch, prompts, evaluation)  # not the masks: without an emotion others are best
+    again = {path: path.stat().st_mtime_ns for path in Path("results/live").rglob("*/*.safetensors")}
+    assert set(again.values()) <= set(first.values()) and {path.stem for path in again} == set(EMOTIONS[:4])
+    assert {path.name for path in Path("results/live/learning_curves").iterdir()} == {"1.csv", "3.csv"}
+    Path("results/live/prompts/joy.safetensors").write_bytes(Path("results/live/prompts/joy.safetensors").read_bytes()[:-7])
+    world("evaluation.examples", 11)
+    run(monkeypatch, prompts, evaluation)
+    anew = {path for path in again if path.stat().st_mtime_ns != again[path]}
+    assert {path.parts[-2:] for path in anew} == {("prompts", "joy.safetensors"), *(("correct", f"{name}.safetensors") for name in EMOTIONS[:4])}
+    curve = read_csv("results/live/learning_curves/3.csv")
+    assert list(curve.columns) == ["emotion", "seed", "epoch", "examples", "train_loss", "dev_accuracy"] and len(curve) == 2 * 4
+
+
+@pytest.mark.parametrize("stage", ["prompts", "evaluation"])
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(world, monkeypatch, stage):
+    run(monkeypatch, *MEASURE)
+    whole = found()
+    folder = Path("results/live", {"prompts": "prompts", "evaluation": "correct"}[stage])
+    for path in folder.iterdir():
+        path.unlink()
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    killed = subprocess.Popen([sys.executable, "-m", f"stages.{stage}"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while killed.poll() is None and not list(folder.glob("*.safetensors")):
+        time.sleep(0.001)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert 1 <= len(list(folder.glob("*.safetensors"))) < len(EMOTIONS)
+    subprocess.run([sys.executable, "-m", f"stages.{stage}"], env=environment, check=True, capture_output=True)
+    assert found() == whole
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ("masks.ranking", "spaces", "masks.kind", "float"),
+        ("masks.ranking", "activation", "protocol.split", "test", "seeds", [1]),
+        ("masks.baseline", "layer_matched", "protocol.negatives", "balanced_true_negatives", "activation.point", "sign"),
+        ("protocol.positions", "native", "protocol.probe", "mask", "protocol.prompt_init", "mask", "activation.point", "pre_gelu"),
+    ],
+)
+def test_every_other_way_runs_through(world, monkeypatch, changes):
+    world(*changes)
+    run(monkeypatch, *MEASURE, manipulation)
+    masked = read_csv("results/live/masked_accuracy.csv")
+    named = set(masked.loc[masked["kind"] == "attribute", "attribute"])
+    assert named == {"spaces": set(study.SPACES), "activation": {"activation"}}.get(changes[1], set(study.ATTRIBUTES))
+    own_draws = masked.loc[masked["kind"] == "random", "attribute"].notna()
+    assert own_draws.all() if "layer_matched" in changes else not own_draws.any()
+
+
+def test_an_emotion_without_dev_examples_is_named_before_any_work(world, monkeypatch):
+    table = pd.read_parquet("data/goemotions.parquet")
+    table.loc[table["split"] == "dev", "grief"] = 0
+    table.to_parquet("data/goemotions.parquet", index=False)
+    with pytest.raises(UserError, match="^grief in dev: no row of 100 has it"):
+        run(monkeypatch, prompts)
+    assert not Path("results/live/prompts").exists()
+
+
+def test_a_loss_that_is_no_number_stops_its_emotion_alone(world, monkeypatch):
+    plain = prompts.tune
+
+    def tune(engine, emotion, *others):
+        if emotion == "anger":
+            engine.backbone.readout.weight[6] = float("nan")
+        try:
+            return plain(engine, emotion, *others)
+        finally:
+            engine.backbone.readout.weight[6] = 0.1
+
+    monkeypatch.setattr(prompts, "tune", tune)
+    with pytest.raises(UserError, match="anger, seed 1: the loss is not a finite number at step 1") as caught:
+        run(monkeypatch, prompts)
+    assert "anger, seed 3" in str(caught.value) and "grief" not in str(caught.value)
+    assert {path.stem for path in Path("results/live/prompts").iterdir()} == set(EMOTIONS) - {"anger"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("backbone.layers", 4, "params.yaml: backbone.layers: 4, but tiny has 3"),
+        ("backbone.name", "nowhere/none", "nowhere/none: no weights found; looked for a folder of that name"),
+        ("backbone.verbalizer", ["negative", "joyful"], "verbalizer: 'joyful' is not one token of tiny"),
+        ("training.prompt_len", 38, "params.yaml: training.prompt_len: 38 vectors leave tiny no room for a text"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_before_any_work(world, monkeypatch, key, value, message):
+    world(key, value)
+    with pytest.raises(UserError) as caught:
+        run(monkeypatch, prompts)
+    assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
+    assert not Path("results").joinpath("live").exists()
