@@ -16,7 +16,7 @@ TORCH_ALONE := torch triton sympy mpmath cuda-bindings cuda-pathfinder cuda-tool
   nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 \
   nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx
 
-.PHONY: help setup repro published test lint bench readme lock
+.PHONY: help setup repro published smoke paper test lint bench readme lock
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -41,6 +41,15 @@ published: $(READY)  ## the published run alone
 	@python -m model_emotion.params
 	dvc repro figures@published verify
 	@python stages/verify.py --check
+
+smoke: $(READY)  ## the whole chain on a small made-up world whose truth is known: no data, no download
+	@python -m model_emotion.smoke
+
+paper: $(READY)  ## the run `live` at the study's full size, as the DVC experiment `paper`: needs a CUDA GPU and roberta-base
+	@test -e data/goemotions.parquet || dvc repro --quiet goemotions
+	@python -m model_emotion.paper paper
+	options=$$(python -m model_emotion.experiment paper); mapfile -t options <<< "$$options"; \
+	  dvc exp run --name paper "$${options[@]}"
 
 test: $(READY)  ## the tests and the linter
 	ruff check

@@ -225,17 +225,23 @@ def _siblings(location):
     return list(section.model_fields)
 
 
+def check(values, path="params.yaml"):
+    """Params of plain values, as a YAML file holds them. Raises ParamsError with one line that names the key."""
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        raise ParamsError(_explain(error, path)) from None
+
+
 def load_params(path="params.yaml"):
     """Params read from a YAML file. Raises ParamsError with one line that names the key."""
     try:
         values = YAML(typ="safe").load(Path(path).read_text(encoding="utf-8"))
-        return Params.model_validate(values)
     except FileNotFoundError:
         raise ParamsError(f"{path}: not found; run this from the project's root") from None
     except YAMLError as error:
         raise ParamsError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    except ValidationError as error:
-        raise ParamsError(_explain(error, path)) from None
+    return check(values, path)
 
 
 if __name__ == "__main__":  # `python -m model_emotion.params` says what is wrong with params.yaml, or nothing

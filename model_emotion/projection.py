@@ -1,0 +1,103 @@
+"""How long a run would take: the examples it asks for, counted, times what an example costs here.
+
+Where there is a GPU the cost is measured on the model itself; without one only a bound is given, from the rate of a matrix product.
+"""
+
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+import torch
+
+from model_emotion.model.evaluation import evaluate
+from model_emotion.model.tasks import Examples
+from model_emotion.model.tuning import Recipe, tune
+
+TOKENS = 20
+"""Of a text of GoEmotions, on average."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Examples that a run asks for. trained: seen by a prompt while it is tuned, looks at dev aside; looked: those looks; evaluated:
+    (prompt, mask, text)."""
+
+    trained: int
+    looked: int
+    evaluated: int
+
+
+def work(params, table):
+    """Work of a run. table: GoEmotions as `data/goemotions.parquet`."""
+    training, caps = params.training, params.evaluation
+    recipe = Recipe(epochs=training.epochs, batch=training.batch, examples=training.examples)
+    rows = table.groupby("split")[list(params.emotions)].sum() * 2
+    seeds, sizes = len(params.seeds), len(params.top_k)
+    attributes = {"attributes": 14, "spaces": 3, "activation": 1}[params.masks.ranking]
+    pools = attributes if params.masks.baseline == "layer_matched" else 1
+    masks = attributes * sizes + pools * (params.masks.draws + params.masks.other_draws * (sizes - 1))
+
+    def capped(split, at_most):
+        return int(np.minimum(rows.loc[split], at_most or np.inf).sum())
+
+    trained = sum(recipe.sees(int(n)) for n in rows.loc["train"])
+    looked = training.epochs * capped("dev", training.dev_examples)
+    once, masked = capped(params.protocol.split, caps.unmasked_examples), capped(params.protocol.split, caps.examples)
+    return Work(seeds * trained, seeds * looked, seeds * (once + masks * masked))
+
+
+def flops(params, asked):
+    """Floating-point operations of a run, matrix products alone, for a backbone whose FFN is four times its hidden width.
+
+    The weights are frozen, so that a backward pass costs what a forward one does.
+    """
+    backbone, tokens = params.backbone, 1 + params.training.prompt_len + TOKENS
+    hidden = backbone.width // 4
+    forward = backbone.layers * tokens * 2 * (4 * hidden**2 + 2 * hidden * backbone.width + 2 * hidden * tokens)
+    return forward * (2 * asked.trained + asked.looked + asked.evaluated)
+
+
+def product_rate(size=2048, repeats=4):
+    """Floating-point operations a second of a float32 matrix product on this machine's CPU, the best of some."""
+    a, times = torch.rand(size, size), []
+    for _ in range(repeats):
+        start = perf_counter()
+        a @ a
+        times.append(perf_counter() - start)
+    return 2 * size**3 / min(times)
+
+
+def measured_rates(engine, params, seconds=20.0):
+    """(examples a second in training, in evaluation with masks) of an engine, on random texts of the usual length, after a first round."""
+    draw = np.random.default_rng(0)
+    seeds, vocabulary = tuple(range(len(params.seeds))), engine.backbone.tokenizer.vocab_size
+    bounds = (engine.backbone.tokenizer.cls_token_id, engine.backbone.tokenizer.sep_token_id)
+
+    def examples(n):
+        texts = [[bounds[0], *draw.integers(vocabulary // 2, vocabulary, TOKENS - 2).tolist(), bounds[1]] for _ in range(n)]
+        return Examples(texts, np.arange(n) % 2)
+
+    training = params.training
+    recipe = Recipe(prompt_len=training.prompt_len, epochs=1, batch=training.batch, lr=training.lr, dropout=training.dropout)
+    shape = (32, engine.backbone.layers, engine.backbone.width)
+    masks = torch.from_numpy((draw.random(shape) > 0.1).astype(np.uint8))
+    prompt = torch.zeros(1, training.prompt_len, engine.backbone.embedding_width)
+
+    def train(n):
+        tune(engine, "timing", seeds, [examples(n) for _ in seeds], [examples(2) for _ in seeds], recipe)
+        return n * len(seeds)
+
+    def ask(n):
+        evaluate(engine, prompt, masks, examples(n), params.evaluation.rows)
+        return n * len(masks)
+
+    return _rate(train, 2 * training.batch, seconds / 2), _rate(ask, 64, seconds / 2)
+
+
+def _rate(work, n, seconds):
+    """Examples a second of work(n), repeated for about so many seconds after a first round."""
+    work(n)
+    done, start = 0, perf_counter()
+    while perf_counter() - start < seconds:
+        done += work(n)
+    return done / (perf_counter() - start)
