@@ -39,8 +39,8 @@ repro: $(READY)  ## every published result regenerated and verified
 
 published: $(READY)  ## the published run alone
 	@python -m model_emotion.params
-	dvc repro figures@published verify
-	@python stages/verify.py --check
+	dvc repro figures@published robustness@published judge@published
+	@python stages/verify.py --check --run published
 
 smoke: $(READY)  ## the whole chain on a small made-up world whose truth is known: no data, no download
 	@python -m model_emotion.smoke

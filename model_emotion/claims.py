@@ -1,6 +1,7 @@
-"""What the study published, as data (claims.yaml), and whether the regenerated results agree.
+"""What the study published, and what is claimed of a model measured here, as data (claims.yaml); and whether the results agree.
 
-A claim names the file that answers it and a measure: how the answer is read and set beside what was published.
+A claim names the file that answers it and a measure: how the answer is read and set beside what was published. Each run's claims are
+judged on their own; `joined` puts them together again.
 """
 
 import math
@@ -34,9 +35,9 @@ class Claim(Entry):
     headline: Literal["H1", "H2", "H3", "H4"] | None = None
     claim: str
     source: str
-    run: Literal["human", "published"]
-    supposes: list[Literal["study", "searchlight_alpha", "drop_alpha", "bootstrap"]] = []
-    """The settings that must be the study's own; else it is NOT APPLICABLE."""
+    run: Literal["human", "published", "live"]
+    supposes: list[Literal["study", "searchlight_alpha", "drop_alpha", "bootstrap", "ranking"]] = []
+    """The settings that must be as the claim takes them, mostly the study's own; else it is NOT APPLICABLE."""
     file: str
     measure: str
     where: str | None = None
@@ -46,6 +47,8 @@ class Claim(Entry):
     published: float | int | str | dict[str, float | int | str] | None = None
     reading: dict[str, str | int] | None = None
     """Instead of `published`: the values read off a figure, by result, quantity, k …; each reading is a claim of its own."""
+    each: list[str] | None = None
+    """Instead of `published`: keys without a value, where the study has none to compare; each is a claim of its own."""
     key: str | None = None
     """The column of the readings that tells them apart."""
     within: Annotated[float, Field(ge=0)] | None = None
@@ -108,8 +111,8 @@ def load_claims(path="claims.yaml"):
 
 
 def _expand(claim):
-    """A table of published values, or of readings, -> one claim a key, with {key} filled in."""
-    published = _read_off(claim) if claim.reading else claim.published
+    """A table of published values, or of readings, or a list of keys -> one claim a key, with {key} filled in."""
+    published = _read_off(claim) if claim.reading else dict.fromkeys(claim.each) if claim.each else claim.published
     if not isinstance(published, dict):
         return [claim]
     texts = {name: text for name in ("claim", "where", "column") if (text := getattr(claim, name))}
@@ -138,7 +141,10 @@ SECTIONS = {
     "C": "C. Inference accuracy without masks",
     "D": "D. Searchlight",
     "E": "E. Masking",
+    "L": "L. The run live: a model measured here",
 }
+JUDGED_WITH = {"human": "published"}
+"""The human results have no run of their own: they are judged with the run published."""
 BEGIN, END = "<!-- claims: made by `make readme` -->", "<!-- end of claims -->"
 HEADLINES = {
     "H1": "Attributes of human emotion concepts have their own neuron populations",
@@ -148,8 +154,8 @@ HEADLINES = {
 }
 
 
-def departures(params):
-    """Settings that are not the study's own: {name: sentence}."""
+def departures(params, ranking="attributes"):
+    """Settings that are not the study's own: {name: sentence}. ranking: what a run's masks are made by."""
     analysis, found = params.analysis, {}
     if not params.study.is_the_studys:
         found["study"] = "study names another grid than the study's"
@@ -158,13 +164,42 @@ def departures(params):
             found[name] = f"analysis.{name} is {getattr(analysis, name)}, the study's {own}"
     if analysis.bootstrap.samples < ENOUGH_SAMPLES:
         found["bootstrap"] = f"analysis.bootstrap.samples is {analysis.bootstrap.samples}; fewer than {ENOUGH_SAMPLES} scatter too far"
+    if ranking != "attributes":
+        found["ranking"] = f"masks.ranking is {ranking}: there are no masks of the attributes"
     return found
+
+
+def run_of(claim):
+    """The run that a claim is judged with."""
+    return JUDGED_WITH.get(claim.run, claim.run)
+
+
+def judge_run(run, stated, departed):
+    """Verdicts on the claims that are judged with a run. departed: settings that are not the study's own."""
+    return [judge(claim, departed) for claim in stated if run_of(claim) == run]
+
+
+def joined(stated, judged):
+    """Verdicts on all claims, in their order. judged: {run: its verdicts}; claims on a run that is not there are NOT APPLICABLE.
+
+    Raises UserError where a run's verdicts are not on the claims that are stated.
+    """
+    by_id = {verdict.id: verdict for verdicts in judged.values() for verdict in verdicts}
+    verdicts = []
+    for claim in stated:
+        run = run_of(claim)
+        if run not in judged:
+            verdicts.append(_unanswered(_said(claim), claim, NOT_APPLICABLE, f"the run {run} was not measured"))
+        elif claim.id not in by_id:
+            raise UserError(f"results/{run}/claims.json: no verdict on {claim.id}; run `dvc repro judge@{run}`")
+        else:
+            verdicts.append(by_id[claim.id])
+    return verdicts
 
 
 def judge(claim, departed):
     """A Verdict on one claim. A file that is missing or does not answer is a FAIL that says so."""
-    base = {name: getattr(claim, name) for name in ("id", "claim", "source", "run", "file", "tolerance", "kind")}
-    base |= {"headline": claim.headline or "", "file": f"results/{claim.run}/{claim.file}"}
+    base = _said(claim)
     for setting in claim.supposes:
         if setting in departed:
             return _unanswered(base, claim, NOT_APPLICABLE, departed[setting])
@@ -176,9 +211,16 @@ def judge(claim, departed):
     if math.isnan(found.difference):
         return _unanswered(base, claim, FAIL, "no answer: not a number")
     close = found.difference <= claim.tolerance + 1e-12
-    status = PASS if close else NOT_REPRODUCED if claim.reason else FAIL
-    reason = "" if close else claim.reason or f"differs by {found.difference:.4g}, more than {claim.tolerance:g}"
-    return Verdict(**base, **vars(found), status=status, reason=reason)
+    known = claim.reason or found.reason
+    status = PASS if close else NOT_REPRODUCED if known else FAIL
+    reason = "" if close else known or f"differs by {found.difference:.4g}, more than {claim.tolerance:g}"
+    return Verdict(**base, **(vars(found) | {"status": status, "reason": reason}))
+
+
+def _said(claim):
+    """What a Verdict repeats of its claim."""
+    said = {name: getattr(claim, name) for name in ("id", "claim", "source", "run", "tolerance", "kind")}
+    return said | {"headline": claim.headline or "", "file": f"results/{claim.run}/{claim.file}"}
 
 
 def _unanswered(base, claim, status, reason):
@@ -221,7 +263,8 @@ def render(verdicts, unpublished):
 
 
 def headline_table(verdicts):
-    """Markdown lines for README: how many claims of each headline hold."""
+    """Markdown lines for README: how many of the study's claims hold, by headline; those on a model measured here are left out."""
+    verdicts = [verdict for verdict in verdicts if run_of(verdict) == "published"]
     lines = ["| | the study's claim | claims checked | " + " | ".join(STATUSES[:3]) + " |", "| --- " * 6 + "|"]
     for headline, sentence in HEADLINES.items():
         counts = tally([verdict for verdict in verdicts if verdict.headline == headline])

@@ -25,6 +25,8 @@ class Finding:
     regenerated: float | int | str
     published: float | int | str
     difference: float
+    reason: str = ""
+    """Why it does not hold, of a measure that is no comparison: then it is NOT REPRODUCED, not FAIL."""
 
 
 def _rows(claim, table):
@@ -188,10 +190,36 @@ def neuron_order(claim, activations):
     return Finding(found, 1, 1 - found)
 
 
+def _short(number):
+    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
+
+
+def interval(claim, table):
+    """Whether a re-test holds: its interval lies above 0, or its p is below .05, whichever decides. The study has no value to compare."""
+    rows = _rows(claim, table)
+    if len(rows) != 1:
+        raise UserError(f"{claim.file}: {len(rows)} rows where {claim.where}, not one")
+    row = rows.iloc[0]
+    by_p = {"p": True, "interval": False}[row["decided_by"]]
+    holds = bool(row["p"] < 0.05 if by_p else row["ci_low"] > 0)
+    known = not np.isnan([row["estimate"], row["p"] if by_p else row["ci_low"]]).any()
+    if holds != (row["verdict"] == "holds") or (known and not by_p and not row["ci_low"] <= row["estimate"] <= row["ci_high"]):
+        raise UserError(f"{claim.file}: estimate, limits, p and verdict contradict each other where {claim.where}")
+    expected = "p < .05" if by_p else "interval above 0"
+    if not known:
+        return Finding("no estimate", expected, 1.0, f"no estimate: {row['method']}")
+    found = _short(row["estimate"])
+    if not np.isnan(row["ci_low"]):
+        found += f" [{_short(row['ci_low'])}, {_short(row['ci_high'])}]"
+    found += f", p = {row['p']:.2g}" if by_p else ""
+    reason = "" if holds else f"{found}: " + ("not below .05" if by_p else "the interval is not above 0")
+    return Finding(found, expected, 0.0 if holds else 1.0, reason)
+
+
 MEASURES = {
     measure.__name__: measure
     for measure in (
         value, count, mean, least_sum, most_sum, least_mean, most_mean, same_table, same_percentiles, same_loadings,
-        same_ranks, same_order, same_best, same_dips, readings, neuron_order,
+        same_ranks, same_order, same_best, same_dips, readings, neuron_order, interval,
     )
 }  # fmt: skip

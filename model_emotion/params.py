@@ -174,6 +174,8 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _within(self):
+        if "live" not in self.runs or "published" not in self.runs:
+            raise ValueError(f"runs: {self.runs}, but the pipeline has both; for the published run alone there is `make published`")
         backbone, sizes = self.backbone, self.sizes()
         for place, k in enumerate(sizes):
             if not 1 <= k <= backbone.neurons:

@@ -1,4 +1,4 @@
-"""prompts: GoEmotions -> results/live/prompts/EMOTION.safetensors and a learning curve a seed, results/live/learning_curves/SEED.csv
+"""prompts: GoEmotions -> results/live/prompts/EMOTION.safetensors and results/live/learning_curves/SEED.csv
 
 An emotion that is done is not done again. One of whose seeds the loss is no number is left out, the others go on, and the stage fails.
 """
@@ -54,7 +54,9 @@ def main():
 
     curves = pd.DataFrame([row for emotion in params.emotions for row in cells.read(emotion)[1]["curve"]], columns=CURVE)
     for seed, curve in curves.groupby("seed"):
-        write_csv(curve, out / f"learning_curves/{seed}.csv")
+        mean = curve.groupby("epoch")[["train_loss", "dev_accuracy"]].mean()
+        each = curve.pivot(index="epoch", columns="emotion", values="dev_accuracy")[params.emotions]
+        write_csv(mean.join(each).reset_index(), out / f"learning_curves/{seed}.csv")
     for path in set((out / "learning_curves").iterdir()) - {out / f"learning_curves/{seed}.csv" for seed in params.seeds}:
         Path(path).unlink()
 

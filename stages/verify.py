@@ -1,7 +1,8 @@
-"""verify: every claim of claims.yaml against the results -> results/claims.json, CLAIMS.md
+"""verify: the verdicts on every run's claims, results/RUN/claims.json -> results/claims.json, CLAIMS.md
 
-It always writes and succeeds, so that an experiment is kept whatever it finds. Two options read what it wrote instead: `--check`
-prints the one line that ends `make repro` and fails where a claim fails; `--readme` puts the table of headlines into README.md.
+It always writes and succeeds, so that an experiment is kept whatever it finds. Two options read what was written instead: `--check`
+prints the one line that ends `make repro` and fails where a claim fails (`--run` looks at one run alone); `--readme` puts the table of
+headlines into README.md.
 """
 
 import argparse
@@ -13,15 +14,16 @@ from pathlib import Path
 from model_emotion import claims, cli
 from model_emotion.files import write_json, write_text
 from model_emotion.params import load_params
+from model_emotion.run import folder
 
 RESULT = Path("results/claims.json")
 
 
-def last_verdicts():
-    """The verdicts of the last verification."""
-    if not RESULT.exists():
-        raise cli.UserError(f"{RESULT}: not there; run `dvc repro` first")
-    return [claims.Verdict(**entry) for entry in json.loads(RESULT.read_text(encoding="utf-8"))["claims"]]
+def verdicts_in(path):
+    """The verdicts that a file holds."""
+    if not path.exists():
+        raise cli.UserError(f"{path}: not there; run `dvc repro` first")
+    return [claims.Verdict(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))["claims"]]
 
 
 def update_readme():
@@ -29,12 +31,12 @@ def update_readme():
     text = Path("README.md").read_text(encoding="utf-8")
     before, rest = text.split(claims.BEGIN)
     after = rest.split(claims.END)[1]
-    write_text(before + claims.readme_block(last_verdicts()) + after, "README.md")
+    write_text(before + claims.readme_block(verdicts_in(RESULT)) + after, "README.md")
 
 
-def check():
-    """Print the summary of the last verification; exit 1 where a claim failed."""
-    verdicts = last_verdicts()
+def check(path):
+    """Print the failures and the summary of verdicts that were written; exit 1 where a claim failed."""
+    verdicts = verdicts_in(path)
     for verdict in verdicts:
         if verdict.status == claims.FAIL:
             print(verdict.line())
@@ -44,17 +46,18 @@ def check():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="judge the last verification instead of making one")
+    parser.add_argument("--check", action="store_true", help="look at the last verification instead of making one")
+    parser.add_argument("--run", help="with --check: at this run's claims alone")
     parser.add_argument("--readme", action="store_true", help="put the last verification's headlines into README.md")
     options, params = parser.parse_args(), load_params()
+    if options.run and not options.check:
+        parser.error("--run goes with --check")
     if options.check:
-        return check()
+        return check(folder(options.run) / "claims.json" if options.run else RESULT)
     if options.readme:
         return update_readme()
-    departed, stated = claims.departures(params), claims.load_claims()
-    verdicts = [claims.judge(claim, departed) for claim in stated.claims]
-    for verdict in verdicts:
-        print(verdict.line())
+    stated = claims.load_claims()
+    verdicts = claims.joined(stated.claims, {run: verdicts_in(folder(run) / "claims.json") for run in params.runs})
     write_json({"count": claims.tally(verdicts), "claims": [asdict(verdict) for verdict in verdicts]}, RESULT)
     write_text(claims.render(verdicts, stated.unpublished), "CLAIMS.md")
     print(claims.summary(verdicts))

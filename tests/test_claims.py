@@ -1,20 +1,21 @@
-"""claims.yaml and `verify`: a wrong result is a FAIL, whatever the claim; a changed study is not."""
+"""claims.yaml, `judge`, `verify`: a wrong result is a FAIL, whatever the claim; a changed study or a re-test that does not hold is not."""
 
 import json
 import re
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
-from model_emotion import claims
+from model_emotion import claims, study
 from model_emotion.claims import Claim, departures, judge, load_claims, summary
 from model_emotion.cli import UserError
-from model_emotion.params import Params
+from model_emotion.params import Params, load_params
 
 ROOT = Path(__file__).parents[1]
 
@@ -79,10 +80,81 @@ def test_nan_never_passes(results):
     assert results(measure="value", file="nan.csv", where="drop != drop", column="drop", published=0.5, tolerance=9).status == "FAIL"
 
 
+@pytest.fixture
+def retest(results):
+    """A function that judges a claim on one row of re-tests, given as changes to a row that holds."""
+
+    def of(supposes=(), departed=(), **change):
+        row = {"question": "q", "key": "", "estimate": 0.25, "ci_low": 0.125, "ci_high": 0.5, "p": 0.01, "decided_by": "interval"}
+        row |= {"verdict": "holds", "method": "as told"} | change
+        Path("results/live").mkdir(exist_ok=True)
+        pd.DataFrame([row, row | {"question": "another"}]).to_csv("results/live/robustness.csv", index=False)
+        claims._answers.cache_clear()
+        claim = {"id": "L", "claim": "made up", "source": "here", "run": "live", "file": "robustness.csv", "kind": "statistical"}
+        return judge(Claim(**claim, measure="interval", where="question == 'q'", supposes=list(supposes)), dict(departed))
+
+    return of
+
+
+NOT = {"verdict": "does not hold"}
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "says"),
+    [
+        ({}, "PASS", ""),
+        ({"ci_low": 0.0} | NOT, "NOT REPRODUCED", "0.25 [0, 0.5]: the interval is not above 0"),
+        ({"ci_low": -0.1} | NOT, "NOT REPRODUCED", "0.25 [-0.1, 0.5]: the interval is not above 0"),
+        ({"ci_low": -0.4, "estimate": -0.3, "ci_high": -0.2} | NOT, "NOT REPRODUCED", "-0.3 [-0.4, -0.2]: the interval is not above 0"),
+        ({"ci_low": -0.1, "decided_by": "p"}, "PASS", ""),
+        ({"p": 0.05, "decided_by": "p"} | NOT, "NOT REPRODUCED", "0.25 [0.125, 0.5], p = 0.05: not below .05"),
+        ({"p": 0.2, "decided_by": "p", "estimate": 0, "ci_low": None} | NOT, "NOT REPRODUCED", "0, p = 0.2: not below .05"),
+        ({"estimate": None, "ci_low": None} | NOT, "NOT REPRODUCED", "no estimate: as told"),
+        ({"p": None, "decided_by": "p"} | NOT, "NOT REPRODUCED", "no estimate: as told"),
+        # a row that contradicts itself is no answer
+        (NOT, "FAIL", "contradict"),
+        ({"ci_low": -0.1}, "FAIL", "contradict"),
+        ({"p": 0.2, "decided_by": "p"}, "FAIL", "contradict"),
+        ({"estimate": 0.1}, "FAIL", "contradict"),
+        ({"decided_by": ""}, "FAIL", "no answer"),
+        ({"question": "none"}, "FAIL", "0 rows where question == 'q'"),
+        ({"question": "q", "estimate": "a"}, "FAIL", "no answer"),
+    ],
+)
+def test_a_retest_passes_only_where_it_holds_and_fails_only_where_it_is_broken(retest, change, status, says):
+    verdict = retest(**change)
+    assert verdict.status == status and says in verdict.reason, verdict
+    if status == "PASS":
+        assert (verdict.published, verdict.reason) == ("p < .05" if "decided_by" in change else "interval above 0", "")
+
+
+def test_a_retest_that_was_not_written_fails_and_one_that_does_not_apply_does_not(retest):
+    assert retest(supposes=["ranking"], departed={"ranking": "other masks"}).status == "NOT APPLICABLE"
+    retest()
+    Path("results/live/robustness.csv").unlink()
+    claims._answers.cache_clear()
+    claim = next(claim for claim in load_claims(ROOT / "claims.yaml").claims if claim.id == "L1")
+    assert judge(claim, {}).status == "FAIL"
+
+
+def test_the_live_claims_are_answered_by_what_the_retests_write():
+    """Each names one question and key that `robustness` has, and nothing that the study published."""
+    live = [claim for claim in load_claims(ROOT / "claims.yaml").claims if claim.run == "live"]
+    rows = [{"question": question, "key": ""} for question in ("accuracy_above_majority", "accuracy_order", "human_correlation_attributes")]
+    rows += [{"question": q, "key": key} for q in ("significant_neurons", "place_among_random") for key in study.ATTRIBUTES]
+    assert all(f'"{question}"' in (ROOT / "model_emotion/robustness.py").read_text() for question in {row["question"] for row in rows})
+    table, asked = pd.DataFrame(rows), set()
+    for claim in live:
+        (answer,) = table.query(claim.where).index
+        asked.add(answer)
+        assert claim.id.startswith("L") and claim.measure == "interval" and claim.published is None and claim.kind == "statistical"
+    assert len(asked) == len(live) == len(table) == 31
+
+
 def test_the_projects_claims_are_good_and_cover_the_catalogue():
     stated = load_claims(ROOT / "claims.yaml")
     covered = {claim.id.split(".")[0] for claim in stated.claims} | {entry.id.split(".")[0] for entry in stated.unpublished}
-    wanted = {"A": 5, "B": 2, "C": 2, "D": 5, "E": 11}
+    wanted = {"A": 5, "B": 2, "C": 2, "D": 5, "E": 11, "L": 5}
     assert covered == {f"{letter}{number}" for letter, last in wanted.items() for number in range(1, last + 1)} | {"F"}
     for claim in stated.claims:
         assert claim.published is None or not isinstance(claim.published, str) or claim.measure.startswith(("least", "most")), claim.id
@@ -132,8 +204,88 @@ def test_a_changed_setting_makes_the_claims_that_suppose_it_not_applicable(chang
 
 def test_what_the_authors_released_is_supposed_where_it_is_used():
     for claim in load_claims(ROOT / "claims.yaml").claims:
-        assert (claim.run == "published") == ("study" in claim.supposes), claim.id
+        assert (claim.run == "published" or claim.id == "L2") == ("study" in claim.supposes), claim.id  # L2 is set beside C1
         assert ("star" not in claim.id or claim.run == "human") or "drop_alpha" in claim.supposes, claim.id
+
+
+# Runs
+
+
+def said(claim, status="PASS"):
+    """A verdict as one might have been written."""
+    return claims.Verdict(**claims._said(claim), published=1, regenerated=1, difference=0.0, status=status, reason="")
+
+
+def test_each_run_is_judged_alone_and_joined_in_order():
+    stated = load_claims(ROOT / "claims.yaml").claims
+    judged = {run: [said(claim) for claim in stated if claims.run_of(claim) == run] for run in ("live", "published")}
+    assert {verdict.run for verdict in judged["published"]} == {"human", "published"}
+    both = claims.joined(stated, judged)
+    assert [verdict.id for verdict in both] == [claim.id for claim in stated] and claims.tally(both)["PASS"] == len(stated)
+    alone = claims.joined(stated, {"published": judged["published"]})
+    assert {verdict.reason for verdict in alone if verdict.status == "NOT APPLICABLE"} == {"the run live was not measured"}
+    assert {verdict.run for verdict in alone if verdict.status == "NOT APPLICABLE"} == {"live"}
+    with pytest.raises(UserError, match="results/live/claims.json: no verdict on L1; run `dvc repro judge@live`"):
+        claims.joined(stated, judged | {"live": judged["live"][1:]})
+
+
+def test_without_masks_of_the_attributes_their_claims_are_not_applicable():
+    stated = load_claims(ROOT / "claims.yaml").claims
+    departed = departures(load_params(ROOT / "params.yaml"), "spaces")
+    verdicts = {verdict.id: verdict for verdict in claims.judge_run("live", stated, departed)}
+    assert len(verdicts) == 31 and verdicts["L4.valence"].reason == "masks.ranking is spaces: there are no masks of the attributes"
+    assert {name.split(".")[0] for name, verdict in verdicts.items() if verdict.status == "NOT APPLICABLE"} == {"L4", "L5"}
+
+
+def test_readmes_headlines_are_the_studys_alone():
+    stated = load_claims(ROOT / "claims.yaml").claims
+    published = [said(claim) for claim in stated if claim.run != "live"]
+    live = [said(claim, "NOT REPRODUCED") for claim in stated if claim.run == "live"]
+    assert claims.headline_table(published + live) == claims.headline_table(published)
+    text = claims.render(published + live, [])
+    assert text.index("## E. Masking") < text.index("## L. The run live") < text.index("| L1 |") < text.index("## Not published")
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """A project folder with verdicts of both runs; returns a function that calls `verify` there."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copy(ROOT / "claims.yaml", tmp_path)
+    subprocess.run([sys.executable, ROOT / "stages/plan.py"], cwd=tmp_path, check=True)
+    stated = load_claims(ROOT / "claims.yaml").claims
+    for run in ("live", "published"):
+        of_run = [asdict(said(claim, "FAIL" if claim.id == "L4.valence" else "PASS")) for claim in stated if claims.run_of(claim) == run]
+        (tmp_path / "results" / run / "claims.json").write_text(json.dumps({"claims": of_run}))
+
+    def verify(*options):
+        return subprocess.run([sys.executable, ROOT / "stages/verify.py", *options], cwd=tmp_path, capture_output=True, text=True)
+
+    return verify
+
+
+def test_verify_joins_the_runs_and_check_looks_at_all_or_one(runs, tmp_path):
+    made, stated = runs(), load_claims(ROOT / "claims.yaml").claims
+    n, studys = len(stated), sum(claim.run != "live" for claim in stated)
+    line = f"claims: {n}, PASS {n - 1}, FAIL 1, NOT REPRODUCED 0"
+    assert (made.returncode, made.stdout.strip()) == (0, line), made.stderr
+    assert json.loads((tmp_path / "results/claims.json").read_text())["count"]["FAIL"] == 1
+    assert line in (tmp_path / "CLAIMS.md").read_text()
+    everything, published, live = runs("--check"), runs("--check", "--run", "published"), runs("--check", "--run", "live")
+    assert (everything.returncode, published.returncode, live.returncode) == (1, 0, 1)
+    assert everything.stdout.splitlines()[0].startswith("FAIL L4.valence") and everything.stdout.splitlines()[1:] == [line]
+    assert published.stdout.strip() == f"claims: {studys}, PASS {studys}, FAIL 0, NOT REPRODUCED 0"
+    (tmp_path / "results/published/claims.json").unlink()
+    gone = runs("--check", "--run", "published")
+    assert gone.returncode == 1 and "results/published/claims.json: not there" in gone.stderr
+    assert runs("--run", "live").returncode == 2
+
+
+def test_judge_writes_a_runs_verdicts_and_succeeds_whatever_it_finds(runs, tmp_path):
+    (tmp_path / "results/live/claims.json").unlink()
+    judged = subprocess.run([sys.executable, ROOT / "stages/judge.py", "--run", "live"], cwd=tmp_path, capture_output=True, text=True)
+    assert judged.returncode == 0, judged.stderr
+    assert judged.stdout.splitlines()[-1] == "claims: 31, PASS 0, FAIL 31, NOT REPRODUCED 0"  # there are no re-tests in this folder
+    assert len(json.loads((tmp_path / "results/live/claims.json").read_text())["claims"]) == 31
 
 
 @pytest.fixture

@@ -173,3 +173,24 @@ def test_class_balance_of_the_real_dev_split(goemotions):
     np.testing.assert_array_equal(shares, [[task.majority for task in tasks[emotion]] for emotion in EMOTIONS])
     assert {len(task) for task in tasks["grief"]} == {26}
     assert len({tuple(task.rows) for task in tasks["grief"]}) == len(SEEDS)
+
+
+def test_tokens_are_kept_for_the_next_time(tmp_path):
+    class Counting:
+        """A tokenizer that counts the texts it is given."""
+
+        def __init__(self):
+            self.plain, self.texts = tiny_models.tokenizer(), 0
+            self.backend_tokenizer = self.plain.backend_tokenizer
+
+        def __call__(self, texts, **options):
+            self.texts += len(texts)
+            return self.plain(texts, **options)
+
+    table = pd.DataFrame({"text": ["happy", "so sad today", ""] * 4, "split": "train", "joy": 1})
+    first, second, shorter = (Corpus(table, Counting(), length, tmp_path) for length in (40, 40, 4))
+    expected = [[0, 10, 2], [0, 9, 11, 12, 2], [0, 2]] * 4
+    assert first.texts("train") == expected and second.texts("train") == expected
+    assert shorter.texts("train")[1] == [0, 9, 11, 2] and len(list(tmp_path.iterdir())) == 2
+    assert (first._tokenizer.texts, second._tokenizer.texts, shorter._tokenizer.texts) == (12, 0, 12)
+    assert Corpus(table.assign(text="sad"), Counting(), 40, tmp_path).texts("train") == [[0, 11, 2]] * 12

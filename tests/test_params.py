@@ -78,6 +78,7 @@ GOOD = ["joy", "fear", "anger", "love"]
         ("protocol.probes", "s", "protocol.probes: unknown key; did you mean 'probe'?"),
         ("activation.point", "gelu", "activation.point: "),
         ("runs", ["lively"], "runs[0]: "),
+        ("runs", ["published"], "runs: ['published'], but the pipeline has both; for the published run alone there is `make published`"),
         ("study", None, "study: "),
     ],
 )

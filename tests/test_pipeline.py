@@ -78,7 +78,7 @@ def test_a_stages_parameters_are_those_its_script_reads(stage):
         value = PARAMS
         for part in name.split("."):
             value = value[part]
-        assert name.split(".")[-1] in script or stage == "verify", f"{stage} names {name} and does not read it"
+        assert name.split(".")[-1] in script or stage == "judge", f"{stage} names {name} and does not read it"
 
 
 def test_raw_files_are_never_pushed_nor_committed():
@@ -94,7 +94,8 @@ def test_raw_files_are_never_pushed_nor_committed():
 
 def test_every_figure_is_among_the_plots():
     plots = yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"]
-    assert plots == [f"paper_figures/published/{entry.name}.png" for entry in figures.entries("published")]
+    drawn = [f"paper_figures/{run}/{entry.name}.png" for run in ("published", "live") for entry in figures.entries(run)]
+    assert [plot for plot in plots if isinstance(plot, str)] == drawn
 
 
 def test_no_output_has_two_makers():
@@ -124,10 +125,14 @@ def clone(raw, tmp_path_factory):
     shutil.rmtree(folder)
 
 
-def repro(folder, *targets):
-    """`dvc repro` started in a process group of its own."""
+PUBLISHED = ("figures@published", "robustness@published", "judge@published")
+"""What is made of the run `published`; tests/test_live.py has the other run's stages, on a tiny model."""
+
+
+def repro(folder, *options):
+    """`dvc repro` of the published run, started in a process group of its own."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen(["dvc", "repro", *targets], cwd=folder, start_new_session=True, **pipes)
+    return subprocess.Popen(["dvc", "repro", *options, *PUBLISHED], cwd=folder, start_new_session=True, **pipes)
 
 
 def digests(folder):
@@ -138,7 +143,7 @@ def digests(folder):
 
 def test_killed_anywhere_it_completes_with_the_same_bytes(clone, private):
     log = ""
-    for stage in ("published", "searchlight@published", "figures@published", "verify"):
+    for stage in ("published", "searchlight@published", "figures@published", "judge@published"):
         running = repro(clone)
         for line in running.stdout:
             log += line
@@ -178,3 +183,15 @@ def test_with_nothing_to_do_nothing_runs_and_a_figures_parameter_redraws_only_fi
     printed, _ = drawn.communicate()
     assert drawn.returncode == 0, printed
     assert [line for line in printed.splitlines() if "Running stage" in line] == ["Running stage 'figures@published':"]
+
+
+def test_what_belongs_to_the_run_measured_here_leaves_the_published_one_alone(clone):
+    text, changed = (clone / "params.yaml").read_text(), "top_k: [0.2]\n"
+    text = text.replace("seeds: [1]\n", "seeds: [1, 2]\n").replace("ranking: attributes", "ranking: spaces").replace("draws: 20", "draws: 7")
+    text = text.replace(next(line for line in text.splitlines(True) if line.startswith("top_k:")), changed)
+    (clone / "params.yaml").write_text(text)
+    running = repro(clone)
+    printed, _ = running.communicate()
+    assert running.returncode == 0, printed
+    ran = [line.split("'")[1] for line in printed.splitlines() if "Running stage" in line]
+    assert "plan" in ran and set(ran) <= {"plan"}, ran

@@ -10,6 +10,7 @@ from model_emotion.model.engine import Engine
 from model_emotion.model.tasks import Corpus
 
 DATA = Path("data/goemotions.parquet")
+TOKENS = Path("data/tokens")
 LOCK = Path("requirements.lock")
 
 
@@ -27,7 +28,7 @@ def corpus_of(engine, prompt_len, max_length):
     room = engine.room(prompt_len)
     if room < 3:
         raise UserError(f"params.yaml: training.prompt_len: {prompt_len} vectors leave {engine.backbone.name} no room for a text")
-    return Corpus.read(DATA, engine.backbone.tokenizer, min(max_length, room))
+    return Corpus.read(DATA, engine.backbone.tokenizer, min(max_length, room), TOKENS)
 
 
 def sources(backbone):

@@ -5,11 +5,14 @@ all rows, with replacement, and let a drawn row keep its true label: rows repeat
 chance is not .5 but `Task.majority`.
 """
 
+import hashlib
+import json
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 import pandas as pd
+from datasets import Dataset, disable_progress_bars
 
 from model_emotion.cli import UserError
 
@@ -92,18 +95,18 @@ class Corpus:
     """GoEmotions as tasks for one tokenizer; each split is tokenised once, when it is first asked for.
 
     table: data frame `split`, `text` and a 0/1 column a label, as `data/goemotions.parquet`. max_length: of a text in tokens;
-    what is longer is cut, as the study did.
+    what is longer is cut, as the study did. folder: where tokens are kept for the next time, or None.
     """
 
-    def __init__(self, table, tokenizer, max_length=MAX_LENGTH):
+    def __init__(self, table, tokenizer, max_length=MAX_LENGTH, folder=None):
         self._splits = dict(list(table.groupby("split", sort=False)))
-        self._tokenizer, self._max_length = tokenizer, max_length
+        self._tokenizer, self._max_length, self._folder = tokenizer, max_length, folder
         self.texts = cache(self._tokenised)
 
     @classmethod
-    def read(cls, path, tokenizer, max_length=MAX_LENGTH):
+    def read(cls, path, tokenizer, max_length=MAX_LENGTH, folder=None):
         """Corpus of a Parquet file."""
-        return cls(pd.read_parquet(path), tokenizer, max_length)
+        return cls(pd.read_parquet(path), tokenizer, max_length, folder)
 
     def task(self, emotion, split, seed, negatives="with_replacement_any", examples=None):
         """Task of an emotion in a split, of at most so many examples. Raises UserError for what is not there."""
@@ -119,7 +122,22 @@ class Corpus:
 
     def _tokenised(self, split):
         """Token ids of a split's texts, a list a row."""
-        return self._tokenizer(self._split(split)["text"].tolist(), truncation=True, max_length=self._max_length)["input_ids"]
+        texts, kept = self._split(split)["text"].tolist(), None
+        if self._folder:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            kept = str(self._folder / f"{self._key(texts)}.arrow")
+
+        def tokenise(rows):
+            return {"ids": self._tokenizer(rows["text"], truncation=True, max_length=self._max_length)["input_ids"]}
+
+        disable_progress_bars()
+        rows = Dataset.from_dict({"text": texts})
+        return rows.map(tokenise, batched=True, remove_columns="text", cache_file_name=kept, new_fingerprint="tokens")["ids"][:]
+
+    def _key(self, texts):
+        """Digest of all that tokens depend on."""
+        tokenizer = self._tokenizer.backend_tokenizer.to_str()
+        return hashlib.sha256(json.dumps([texts, tokenizer, self._max_length]).encode()).hexdigest()
 
     def _split(self, split):
         if split not in self._splits:

@@ -1,0 +1,35 @@
+"""robustness: a run's measurements -> results/RUN/robustness.csv, the re-tests"""
+
+import argparse
+
+from model_emotion import cli, manipulation, rdm, robustness
+from model_emotion.files import read_csv, write_csv
+from model_emotion.params import load_params
+from model_emotion.run import MEASURED, folder, read_accuracy, read_activations, read_masked_accuracy
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", required=True)
+    run = parser.parse_args().run
+    analysis = load_params().analysis
+
+    accuracy = read_accuracy(run)
+    masked = manipulation.above_floor(read_masked_accuracy(run), manipulation.floor(accuracy))
+    k = manipulation.shown_size(masked.query("kind == 'attribute'"), analysis.top_k)
+    activations = read_activations(folder(run) / "activations.safetensors")
+    attributes = rdm.select(read_csv("results/human/attribute_rdms.csv"), activations.emotions)
+    weights = read_csv("results/human/weights.csv").set_index("attribute")["tau_boot"]
+
+    rows = robustness.accuracy_above_majority(accuracy)
+    if run == MEASURED:
+        rows += robustness.accuracy_order(accuracy, read_accuracy("published"))
+    rows += robustness.significant_neurons(activations.values, attributes, analysis.permutations.samples, analysis.permutations.seed)
+    rows += robustness.place_among_random(masked, k)
+    rows += robustness.human_correlation_of_attributes(masked, k, weights)
+    rows += robustness.detectable_drop(masked, k)
+    write_csv(robustness.table(rows), folder(run) / "robustness.csv")
+
+
+if __name__ == "__main__":
+    cli.run(main)

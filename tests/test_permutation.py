@@ -1,0 +1,124 @@
+"""The largest tau under permuted emotions: against all 120 orders of five emotions by scipy, and its level on data without any effect."""
+
+from itertools import permutations as all_orders
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from model_emotion.rdm import absolute_rdm, pair_indices, square
+from model_emotion.rsa import permutation
+from model_emotion.rsa.kendall import correlate, pattern, tau_b
+from model_emotion.rsa.permutation import critical, largest_tau, permutations, permuted_pairs
+
+
+def world(rng, emotions, neurons, attributes, decimals=9):
+    """RDMs of neurons [neurons, pairs], two seeds each, and of attributes [pairs, attributes]; few decimals make ties."""
+    activations = np.round(rng.standard_normal((2, neurons, emotions)), decimals)
+    return absolute_rdm(activations).mean(axis=0), absolute_rdm(np.round(rng.random((attributes, emotions)), decimals)).T
+
+
+def of(rdms, attributes, orders, **options):
+    return largest_tau(lambda rows: rdms[rows], len(rdms), attributes, orders, **options)
+
+
+def every_one(rdms, attributes, orders):
+    """The same by a matrix of each permuted RDM and the tau of every neuron."""
+    n, m = orders.shape[1], attributes.shape[1]
+    pairs = pair_indices(n)
+    permuted = [square(attributes[:, column])[np.ix_(order, order)][pairs] for order in orders for column in range(m)]
+    return np.nan_to_num(tau_b(rdms, np.array(permuted).T), nan=-1).max(axis=0).reshape(len(orders), m)
+
+
+def test_all_orders_of_five_emotions_as_scipy_has_them():
+    rdms, attributes = world(np.random.default_rng(0), 5, 7, 2, decimals=1)
+    orders = np.array(list(all_orders(range(5))))
+    assert len(orders) == 120
+    expected = np.empty((120, 2))
+    for place, order in enumerate(orders):
+        for column in range(2):
+            matrix = square(attributes[:, column])
+            permuted = [matrix[order[a], order[b]] for a, b in zip(*pair_indices(5), strict=True)]
+            expected[place, column] = max(stats.kendalltau(rdm, permuted).statistic for rdm in rdms)
+    np.testing.assert_allclose(of(rdms, attributes, orders), expected, atol=1e-12)
+    assert len(np.unique(expected[:, 0].round(9))) > 10  # the order matters
+
+
+@pytest.mark.parametrize("emotions", [4, 6, 9, 14, 27])
+@pytest.mark.parametrize("decimals", [1, 9])
+def test_the_largest_of_the_candidates_is_the_largest_of_all(emotions, decimals):
+    rdms, attributes = world(np.random.default_rng(emotions), emotions, 1500, 2, decimals)
+    rdms[3] = 0.5  # a neuron without a tau
+    orders = permutations(emotions, 40, seed=1)
+    np.testing.assert_array_equal(of(rdms, attributes, orders), every_one(rdms, attributes, orders))
+
+
+def test_where_the_largest_comes_late_among_the_candidates_all_are_computed(monkeypatch):
+    rdms, attributes = world(np.random.default_rng(1), 8, 400, 2)
+    orders, real = permutations(8, 30, seed=1), permutation._candidates
+    exact = every_one(rdms, attributes, orders)
+
+    def bad_then_good(unit, y, count):  # the three worst, then the best but for the very best
+        return np.column_stack([real(-unit, y, 3), real(unit, y, 4)[:, 1:]])
+
+    monkeypatch.setattr(permutation, "_candidates", bad_then_good)
+    np.testing.assert_array_equal(of(rdms, attributes, orders, candidates=6), exact)
+    monkeypatch.setattr(permutation, "_candidates", lambda unit, y, count: real(-unit, y, count))  # the worst candidates
+    assert (of(rdms, attributes, orders, candidates=6) < exact).any()  # so that the test above can fail
+
+
+def test_rho_in_small_blocks_is_the_same(monkeypatch):
+    rdms, attributes = world(np.random.default_rng(2), 10, 300, 3)
+    orders = permutations(10, 25, seed=3)
+    whole = of(rdms, attributes, orders)
+    monkeypatch.setattr(permutation, "CELLS", 700)
+    monkeypatch.setattr(permutation, "ROWS", 64)
+    np.testing.assert_array_equal(of(rdms, attributes, orders), whole)
+
+
+def test_what_is_constant_counts_as_the_least_tau():
+    rdms, attributes = np.ones((3, 6)), np.ones((6, 1))
+    assert (of(rdms, attributes, permutations(4, 5, seed=0)) == -1).all()
+
+
+def test_orders_are_permutations_and_follow_the_seed():
+    orders = permutations(9, 50, seed=4)
+    assert (np.sort(orders, axis=1) == np.arange(9)).all() and len(np.unique(orders, axis=0)) > 45
+    np.testing.assert_array_equal(orders, permutations(9, 50, seed=4))
+    assert (orders != permutations(9, 50, seed=5)).any()
+
+
+def test_a_permuted_rdm_by_hand():
+    rdm = np.array([12, 13, 23])  # of the emotions 1, 2, 3: the pairs (1, 2), (1, 3), (2, 3)
+    there = permuted_pairs(np.array([[0, 1, 2], [2, 0, 1]]))
+    assert rdm[there].tolist() == [[12, 13, 23], [13, 23, 12]]  # the second: 3, 1, 2
+
+
+def test_the_critical_tau_is_where_p_crosses_alpha():
+    largest = np.random.default_rng(0).permutation(np.arange(100.0))
+    limit = critical(largest, 0.05)
+    assert limit == 94  # five of a hundred are above
+    for tau in (93.5, 94, 94.5, 99):
+        assert (tau > limit) == ((largest >= tau).mean() <= 0.05)
+    assert critical(np.arange(10.0), 0.05) == 9  # of ten nothing can be that rare
+    assert critical(np.column_stack([largest, -largest]), 0.05).tolist() == [94, -5]
+
+
+def p_without_an_effect(rng, orders):
+    rdms, attributes = world(rng, 7, 25, 1)
+    observed = tau_b(rdms, attributes).max()
+    return (1 + (of(rdms, attributes, orders) >= observed).sum()) / (len(orders) + 1)
+
+
+def test_without_an_effect_p_is_uniform():
+    rng = np.random.default_rng(5)
+    p = np.array([p_without_an_effect(rng, permutations(7, 99, seed)) for seed in range(250)])
+    assert stats.kstest(p - rng.random(250) / 100, "uniform").pvalue > 0.01
+    assert 0.02 < (p <= 0.05).mean() < 0.08
+
+
+def test_the_usual_p_of_a_tau_is_too_small_for_distances():
+    """Why emotions are permuted: as if 351 distances were independent, chance is called rare at several times its rate."""
+    rdms, attributes = world(np.random.default_rng(6), 27, 400, 5)
+    _, z = correlate(lambda rows: rdms[rows], len(rdms), pattern(attributes))
+    assert (stats.norm.sf(z) <= 0.01).mean() > 0.03
