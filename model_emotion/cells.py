@@ -6,6 +6,8 @@ not at all, so that a killed run goes on with the first cell that is missing.
 
 import hashlib
 import json
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -59,6 +61,33 @@ class Cells:
                 return json.loads(file.metadata()[METADATA])["fingerprint"]
         except (OSError, SafetensorError, KeyError, TypeError, ValueError):
             return None
+
+
+def spread(make, settings, names, workers):
+    """Yields (name, result) as results come. make(settings) gives the function of a name that makes one.
+
+    Each of the workers is a process that calls `make` once; with one, all is done here. What a name gives may not depend on the worker.
+    """
+    if workers == 1:
+        work = make(settings)
+        yield from ((name, work(name)) for name in names)
+        return
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (make, settings))
+    try:
+        asked = {pool.submit(_call, name): name for name in names}
+        for future in as_completed(asked):
+            yield asked[future], future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start(make, settings):
+    global _work
+    _work = make(settings)
+
+
+def _call(name):
+    return _work(name)
 
 
 def read(path):

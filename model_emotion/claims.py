@@ -275,7 +275,8 @@ def headline_table(verdicts):
 
 def readme_block(verdicts):
     """README's generated part, between its marks."""
-    return "\n".join([BEGIN, *headline_table(verdicts), END])
+    published = summary([verdict for verdict in verdicts if run_of(verdict) == "published"])
+    return "\n".join([BEGIN, "```", published, "```", *headline_table(verdicts), END])
 
 
 def claim_table(verdicts):

@@ -123,6 +123,10 @@ class Activation(Section):
     point: Literal["post_gelu", "pre_gelu", "sign"]
 
 
+class Executor(Section):
+    workers: Count | None
+
+
 class Masks(Section):
     ranking: Literal["attributes", "spaces", "activation"]
     kind: Literal["binary", "float"]
@@ -167,6 +171,7 @@ class Params(Section):
     masks: Masks
     analysis: Analysis
     figures: Figures
+    executor: Executor
 
     def sizes(self):
         """top_k as counts of neurons of the backbone."""

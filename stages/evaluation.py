@@ -14,7 +14,7 @@ from model_emotion import cells, cli, plan
 from model_emotion.files import write_csv
 from model_emotion.masks import describe, random_masks
 from model_emotion.model.evaluation import ACCURACIES, MASKED_BATCH, UNMASKED_BATCH, evaluate
-from model_emotion.model.setup import corpus_of, engine_of, sources
+from model_emotion.model.setup import corpus_of, engine_of, sources, workers_of
 from model_emotion.params import load_params
 from model_emotion.run import ACCURACY, MASKED_ACCURACY, MEASURED, folder
 
@@ -31,42 +31,54 @@ def all_masks(planned):
     yield from random_masks({size.k: size.draws for size in planned.sizes}, attributes, **planned.random)
 
 
-def answers(engine, prompt, planned, examples, rows, progress):
+def prompt_file(emotion):
+    return OUT / f"prompts/{emotion}.safetensors"
+
+
+def answers(engine, prompt, planned, examples, rows):
     """(names of all masks, uint8 [masks, n]: 1 where a prompt with that mask is right)."""
     todo, names, correct = all_masks(planned), [], []
     while some := dict(islice(todo, AT_ONCE)):
         names += some
-        correct.append(evaluate(engine, prompt, torch.from_numpy(np.stack(list(some.values()))), examples, rows, progress))
+        correct.append(evaluate(engine, prompt, torch.from_numpy(np.stack(list(some.values()))), examples, rows))
     return names, np.concatenate(correct).astype(np.uint8)
 
 
+def worker(params):
+    """A function emotion -> (tensors, names of masks): what the prompts of an emotion answer, alone and under every mask."""
+    protocol, caps, planned = params.protocol, params.evaluation, plan.read(MEASURED)
+    engine = engine_of(params.backbone, protocol.positions)
+    corpus = corpus_of(engine, params.training.prompt_len, protocol.max_length)
+
+    def examples(emotion, seed, at_most):
+        task = corpus.task(emotion, protocol.split, seed, protocol.negatives, at_most)
+        return corpus.examples(task, protocol.split)
+
+    def work(emotion):
+        tensors = {}
+        for seed, prompt in zip(params.seeds, torch.from_numpy(cells.read(prompt_file(emotion))[0]["prompts"]), strict=True):
+            alone = examples(emotion, seed, caps.unmasked_examples)
+            tensors[f"labels/{seed}"] = alone.labels.astype(np.uint8)
+            tensors[f"unmasked/{seed}"] = evaluate(engine, prompt[None], None, alone, caps.rows)[0].astype(np.uint8)
+            names, tensors[f"masked/{seed}"] = answers(engine, prompt[None], planned, examples(emotion, seed, caps.examples), caps.rows)
+        return tensors, names
+
+    return work
+
+
 def main():
-    params, planned = load_params(), plan.read(MEASURED)
-    protocol, caps, seeds, split = params.protocol, params.evaluation, params.seeds, params.protocol.split
+    params = load_params()
+    protocol, seeds, split = params.protocol, params.seeds, params.protocol.split
     used = {"backbone": True, "seeds": True, "evaluation": True, "protocol": {"negatives", "positions", "split", "max_length"}}
     settings, made_from = params.model_dump(include=used), [__file__, *sources(params.backbone), MASKS, OUT / "plan.json"]
-    prompts = {emotion: OUT / f"prompts/{emotion}.safetensors" for emotion in params.emotions}
-    marks = {emotion: cells.fingerprint(settings, [*made_from, prompt]) for emotion, prompt in prompts.items()}
+    marks = {emotion: cells.fingerprint(settings, [*made_from, prompt_file(emotion)]) for emotion in params.emotions}
     done = cells.Cells(OUT / "correct", marks)
     if missing := done.missing():
-        engine = engine_of(params.backbone, protocol.positions)
-        corpus = corpus_of(engine, params.training.prompt_len, protocol.max_length)
-
-        def task(emotion, seed, at_most):
-            return corpus.task(emotion, split, seed, protocol.negatives, at_most)
-
-        masks = sum(1 for _ in all_masks(planned))
-        pairs = sum(masks * len(task(emotion, seed, caps.examples)) for emotion in missing for seed in seeds)
-        with tqdm(total=pairs, unit="ex", unit_scale=True, disable=None) as bar:
-            for emotion in missing:
-                tensors = {}
-                for seed, prompt in zip(seeds, torch.from_numpy(cells.read(prompts[emotion])[0]["prompts"]), strict=True):
-                    alone, masked = (corpus.examples(task(emotion, seed, n), split) for n in (caps.unmasked_examples, caps.examples))
-                    tensors[f"labels/{seed}"] = alone.labels.astype(np.uint8)
-                    tensors[f"unmasked/{seed}"] = evaluate(engine, prompt[None], None, alone, caps.rows)[0].astype(np.uint8)
-                    names, tensors[f"masked/{seed}"] = answers(engine, prompt[None], planned, masked, caps.rows, bar.update)
+        with tqdm(total=len(missing), unit="emotion", disable=None) as bar:
+            for emotion, (tensors, names) in cells.spread(worker, params, missing, workers_of(params.executor, len(missing))):
                 done.write(emotion, tensors, {"emotion": emotion, "seeds": seeds, "split": split, "masks": names})
-                bar.write(f"{emotion}: {tensors[f'unmasked/{seeds[0]}'].mean():.3f} on {split}, seed {seeds[0]}")
+                bar.write(f"{emotion}: {np.mean([tensors[f'unmasked/{seed}'].mean() for seed in seeds]):.3f} on {split} without a mask")
+                bar.update()
     done.sweep()
 
     accuracy, rows, masked_rows = ACCURACIES[protocol.accuracy], [], []

@@ -67,9 +67,10 @@ def world(tmp_path, monkeypatch):
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["backbone"] |= {"name": "tiny", "revision": "", "layers": 3, "width": 24, "verbalizer_scale": 2.0}
     params |= {"emotions": EMOTIONS, "seeds": [1, 3], "top_k": [0.25, 5]}
-    params["training"] |= {"prompt_len": 3, "examples": 40, "epochs": 2, "dev_examples": 10}
+    params["training"] |= {"prompt_len": 3, "examples": 40, "epochs": 2, "dev_examples": 10, "lr": 0.05, "correct_bias": False, "batch": 8}
     params["evaluation"] |= {"examples": 12, "unmasked_examples": 20, "rows": 16}
     params["masks"] |= {"draws": 4, "other_draws": 1}
+    params["executor"] = {"workers": 1}
     monkeypatch.chdir(tmp_path)
     change()
     return change
@@ -196,6 +197,19 @@ def test_every_other_way_runs_through(world, monkeypatch, changes):
     assert named == {"spaces": set(study.SPACES), "activation": {"activation"}}.get(changes[1], set(study.ATTRIBUTES))
     own_draws = masked.loc[masked["kind"] == "random", "attribute"].notna()
     assert own_draws.all() if "layer_matched" in changes else not own_draws.any()
+
+
+def test_workers_change_nothing(world, monkeypatch):
+    run(monkeypatch, *MEASURE)
+    alone = found()
+    for name in ("prompts", "correct"):
+        for path in Path("results/live", name).iterdir():
+            path.unlink()
+    world("executor.workers", 2)
+    for stage in ("prompts", "evaluation"):
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        subprocess.run([sys.executable, "-m", f"stages.{stage}"], env=environment, check=True, capture_output=True)
+    assert found() == alone
 
 
 def test_an_emotion_without_dev_examples_is_named_before_any_work(world, monkeypatch):

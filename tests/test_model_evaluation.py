@@ -79,16 +79,24 @@ def test_same_bytes_twice(tiny, examples):
     assert one.tobytes() == two.tobytes()
 
 
-def test_similar_lengths_share_a_batch_and_repeats_are_computed_once(tiny, examples, monkeypatch):
-    seen, logits = [], tiny.logits
+@pytest.mark.parametrize("short", [False, True])
+def test_similar_lengths_share_a_batch_and_repeats_are_computed_once(tiny, examples, monkeypatch, short):
+    seen, logits, start = [], tiny.logits, tiny.start
 
     def watched(prompts, masks, ids, attention):
         seen.append(attention.sum(dim=1).tolist())
         return logits(prompts, masks, ids, attention)
 
+    def watched_start(prompts, texts):
+        seen.append([len(text) for text in texts])
+        return start(prompts, texts)
+
+    monkeypatch.setattr(type(tiny), "shares", short)
     monkeypatch.setattr(tiny, "logits", watched)
+    monkeypatch.setattr(tiny, "start", watched_start)
     progress = []
-    evaluate(tiny, *pairs(tiny), examples, rows=10, progress=progress.append)
+    prompts, masks = pairs(tiny)
+    evaluate(tiny, prompts, masks[:1], examples, rows=10, progress=progress.append)
     distinct = {tuple(text) for text in examples.texts}
     lengths = sum(seen, [])
     assert len(distinct) < COUNT
@@ -98,7 +106,7 @@ def test_similar_lengths_share_a_batch_and_repeats_are_computed_once(tiny, examp
 
 
 def test_a_tie_is_class_0(tiny, examples, monkeypatch):
-    monkeypatch.setattr(tiny, "logits", lambda prompts, *_: torch.ones(len(prompts), 2))
+    monkeypatch.setattr(tiny, "_read", lambda state: torch.ones(len(state), 2))
     np.testing.assert_array_equal(evaluate(tiny, pairs(tiny)[0], None, examples)[0], examples.labels == 0)
 
 

@@ -23,9 +23,15 @@ HAPPY, SAD = 10, 11
 AGAIN = tiny_models.VOCABULARY.index("again")
 
 
-def engine(**settings):
+class Padded(Engine):
+    """An engine that goes the model's own way, with padding."""
+
+    shares = False
+
+
+def engine(kind=Engine, **settings):
     model = tiny_models.model("roberta", num_hidden_layers=2, hidden_size=32, **settings)
-    return Engine(backbone.wrap(model, tiny_models.tokenizer(), "tiny roberta"))
+    return kind(backbone.wrap(model, tiny_models.tokenizer(), "tiny roberta"))
 
 
 def toy(count, seed):
@@ -186,8 +192,20 @@ def test_dev_that_gives_no_number_stops_its_seed_only():
         evaluate(tiny, tuned.prompts[:1], None, dev[2])
 
 
+def test_without_padding_each_step_is_the_same():
+    steps, (train, _) = [], tasks(SEEDS)
+    for kind in (Engine, Padded):
+        training = tuning._Training(engine(kind), "joy", SEEDS, train, SHORT, None)
+        assert (training.unmasked is not None) == (kind is Engine)
+        took = training.optimiser.step = lambda gradient, lr: steps.append(gradient.clone())
+        training._step([0, 1, 2], [np.arange(5)] * 3)
+        assert training.optimiser.step is took
+    assert steps[0].abs().max() > 0.01
+    torch.testing.assert_close(*steps, atol=1e-6, rtol=1e-5)
+
+
 def test_an_infinite_loss_stops_its_seed(monkeypatch):
-    tiny, (train, dev) = engine(), tasks(SEEDS)
+    tiny, (train, dev) = engine(Padded), tasks(SEEDS)
     logits, far = tiny.logits, torch.zeros(15, 2)
     far[5:10] = torch.tensor([3e38, -3e38])  # of the second seed's rows; their difference is beyond float32, their gradient is not
     monkeypatch.setattr(tiny, "logits", lambda prompts, *rest: logits(prompts, *rest) + (far if len(prompts) == 15 else 0))
@@ -273,7 +291,7 @@ def test_the_learning_rate_follows_its_schedule(monkeypatch, schedule, expected)
 
 
 def test_each_seed_sees_each_example_once_an_epoch_in_an_order_of_its_own(monkeypatch):
-    tiny, (train, dev) = engine(), tasks([1, 3], train=13)
+    tiny, (train, dev) = engine(Padded), tasks([1, 3], train=13)
     train[1] = train[0]  # the same examples for both
     for examples in train:
         examples.texts[:] = [[0, 10, *[9] * i, 2] for i in range(13)]  # an example is told by its length

@@ -15,7 +15,7 @@ from torch.nn.functional import linear
 
 from model_emotion.cli import UserError
 from model_emotion.model import weights
-from model_emotion.model.architecture import BackboneError, architecture_of
+from model_emotion.model.architecture import BackboneError, Block, architecture_of
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ class Backbone:
     model: transformers.PreTrainedModel
     tokenizer: transformers.PreTrainedTokenizerBase
     ffns: tuple[FeedForward, ...]
+    blocks: tuple[Block, ...] | None  # None: its layers are others than Block says
     first_position: int  # the number of the first position, as the model was trained
     readout: Readout
 
@@ -114,6 +115,7 @@ def wrap(model, tokenizer, name, *, revision="", source="memory", headless=False
             raise BackboneError(f"{name}: its tokenizer has no {token} token")
     model.requires_grad_(False).eval()
     encoder, embeddings = model.base_model, model.get_input_embeddings().weight
+    layers, heads = encoder.get_submodule(architecture.layers), getattr(model.config, "num_attention_heads", None)
     parameters = dict(model.named_parameters(remove_duplicate=False))
     if headless:
         if embeddings.shape[1] != model.config.hidden_size:
@@ -130,10 +132,8 @@ def wrap(model, tokenizer, name, *, revision="", source="memory", headless=False
         source=source,
         model=model,
         tokenizer=tokenizer,
-        ffns=tuple(
-            FeedForward(*(layer.get_submodule(path) for path in (architecture.before_ffn, architecture.activation, architecture.output)))
-            for layer in encoder.get_submodule(architecture.layers)
-        ),
+        ffns=tuple(FeedForward(*map(layer.get_submodule, architecture.watched)) for layer in layers),
+        blocks=architecture.block and tuple(Block(heads, *map(layer.get_submodule, architecture.block)) for layer in layers),
         first_position=encoder.embeddings.padding_idx + 1 if architecture.after_padding else 0,
         readout=readout,
     )

@@ -7,13 +7,20 @@ input of an FFN's output projection, that is, the output of the activation funct
 multiplies it, in every layer and at every position.
 
 Nothing here trains: prompts that require a gradient get one, and dropout is on when the caller has set `backbone.model.train()`.
+
+`logits` and `activations` watch the model's own forward pass. For many masks of the same rows `start`, `weights` and `finish` are a
+shorter way to the same logits, where `shares` says so: the layers written out, with what no mask changes computed once for all masks,
+no padding, no neuron that is masked, and of the last layer only what position 0 needs.
 """
 
 from contextlib import ExitStack, contextmanager
+from itertools import groupby
 
 import torch
+from torch.nn.functional import linear
 
 from model_emotion.cli import UserError
+from model_emotion.model.architecture import rectangles
 from model_emotion.model.backbone import verbalizer_ids
 
 POSITIONS = ("zero", "native")
@@ -70,7 +77,7 @@ class Engine:
                 for layer, ffn in enumerate(self.backbone.ffns):
                     hooks.enter_context(ffn.output.register_forward_pre_hook(_multiply(masks[:, layer, None])))
             hidden = self._hidden(prompts, ids, attention)
-        return self.backbone.readout(hidden, self.words) * self.scale
+        return self._read(hidden)
 
     @torch.no_grad()
     def activations(self, prompts, ids, attention=None, point="post_gelu"):
@@ -94,25 +101,78 @@ class Engine:
         tokenizer = self.backbone.tokenizer
         return torch.tensor([[{"s": tokenizer.cls_token_id, "mask": tokenizer.mask_token_id}[kind]]], device=self.device)
 
-    def _hidden(self, prompts, ids, attention):
-        """[rows, hidden] state of position 0 after the last layer."""
-        model, rows = self.backbone.model, len(prompts)
-        words = model.get_input_embeddings()
+    @property
+    def shares(self):
+        """Whether `start`, `weights` and `finish` can be used: not with every architecture, and made for a CPU."""
+        return self.backbone.blocks is not None and self.device.type == "cpu"
+
+    def start(self, prompts, texts):
+        """What no mask changes, for `finish`; never with dropout.
+
+        prompts: [rows, prompt_len, embedding]. texts: a list of token ids for each row; rows of equal length should be neighbours.
+        """
+        encoder, first = self.backbone.model.base_model, self.backbone.blocks[0]
+        states, shapes, row = [], [], 0
+        with _computing(self.precision, self.device):
+            for _, texts_of_a_length in groupby(texts, key=len):
+                ids = torch.tensor(list(texts_of_a_length), device=self.device)
+                inputs, positions = self._inputs(prompts[row : row + len(ids)], ids)
+                embedded = encoder.embeddings(input_ids=None, inputs_embeds=inputs, position_ids=positions)
+                states.append(encoder.embeddings_project(embedded) if hasattr(encoder, "embeddings_project") else embedded)
+                shapes.append(inputs.shape[:2])
+                row += len(ids)
+            state = first.attend(torch.cat([state.flatten(0, 1) for state in states]), shapes)
+            neurons = first.activation(first.up(state))
+            return state + first.down(neurons), neurons, shapes
+
+    def weights(self, mask=None):
+        """What `finish` needs of a mask [layers, width] of any numbers, None: unmasked. Raises UserError for masks of another model."""
+        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        mask = torch.ones(self.backbone.layers, self.backbone.width) if mask is None else mask
+        self._check(mask[None], 1)
+        first, *others = zip(self.backbone.blocks, mask.to(self.device, torch.float32), strict=True)
+        return [first[0].difference(first[1], dtype), *(block.reduced(own, dtype) for block, own in others)]
+
+    def finish(self, started, weights):
+        """float32 [rows, 2] logits as `logits` gives, of what `start` and `weights` gave."""
+        state, neurons, shapes = started
+        first, *others = self.backbone.blocks
+        changed, difference = weights[0]
+        with _computing(self.precision, self.device):
+            state = first.ffn_norm(state + linear(neurons.index_select(1, changed), difference))
+            for block, (up, up_bias, down) in zip(others, weights[1:], strict=True):
+                state = block.attend_at_0(state, shapes) if block is others[-1] else block.attend(state, shapes)
+                state = block.ffn_norm(state + linear(block.activation(linear(state, up, up_bias)), down, block.down.bias))
+        if not others:
+            state = torch.cat([rows[:, 0] for rows in rectangles(state, shapes)])
+        return self._read(state)
+
+    def _read(self, state):
+        return self.backbone.readout(state.float(), self.words) * self.scale
+
+    def _inputs(self, prompts, ids):
+        """[rows, positions, embedding] of `<mask>`, prompt and text, and the number of each position [rows, positions]."""
+        words, rows = self.backbone.model.get_input_embeddings(), len(prompts)
         if prompts.ndim != 3 or prompts.shape[2] != self.backbone.embedding_width:
             expected = f"[rows, prompt_len, {self.backbone.embedding_width}]"
             raise UserError(f"prompts of shape {list(prompts.shape)}, but {self.backbone.name} takes {expected}")
         if ids.shape[1] > self.room(prompts.shape[1]):
             sizes = f"a prompt of {prompts.shape[1]} vectors leaves {self.room(prompts.shape[1])} tokens for a text"
             raise UserError(f"{self.backbone.name}: {sizes}, but one has {ids.shape[1]}")
-        attention = torch.ones_like(ids) if attention is None else attention.long()
         mask_token = words.weight[self.backbone.tokenizer.mask_token_id]
         inputs = torch.cat([mask_token.expand(rows, 1, -1), prompts, words(ids).expand(rows, -1, -1)], dim=1)
+        return inputs, (torch.arange(inputs.shape[1], device=self.device) + self.first_position).expand(rows, -1)
+
+    def _hidden(self, prompts, ids, attention):
+        """[rows, hidden] state of position 0 after the last layer."""
+        model, rows = self.backbone.model, len(prompts)
+        inputs, positions = self._inputs(prompts, ids)
+        attention = torch.ones_like(ids) if attention is None else attention.long()
         seen = torch.cat([attention.new_ones(rows, 1 + prompts.shape[1]), attention.expand(rows, -1)], dim=1)
-        positions = torch.arange(inputs.shape[1], device=self.device) + self.first_position
         last = self.backbone.ffns[-1].before
         with last.register_forward_hook(_first_only), _computing(self.precision, self.device):
-            states = model.base_model(inputs_embeds=inputs, attention_mask=seen, position_ids=positions.expand(rows, -1))
-        return states.last_hidden_state[:, 0].float()
+            states = model.base_model(inputs_embeds=inputs, attention_mask=seen, position_ids=positions)
+        return states.last_hidden_state[:, 0]
 
     def _check(self, masks, rows):
         layers, width = self.backbone.layers, self.backbone.width

@@ -1,4 +1,4 @@
-"""Which examples a prompt gets right, with and without masks: many (prompt, mask) pairs in a batch.
+"""Which examples a prompt gets right, with and without masks: many (prompt, mask) pairs at once.
 
 The class is the likelier of the verbalizer's two words; a tie is class 0. Texts of similar length share a batch, an example that
 repeats is computed once, and results come back in the task's order, which the study's mean of batch means depends on.
@@ -12,6 +12,9 @@ from model_emotion.cli import UserError
 UNMASKED_BATCH, MASKED_BATCH = 256, 100
 """Batches behind the study's accuracies without and with masks."""
 
+KEPT = 4
+"""Batches that wait for all masks, so that a mask's weights are chosen once for them."""
+
 
 class NotFiniteError(UserError):
     """A prompt, or what a mask leaves of the model, gives logits that are not numbers."""
@@ -21,8 +24,8 @@ def evaluate(engine, prompts, masks, examples, rows=32, progress=None):
     """correct: [pairs, n] bool. Pair i is prompt i with mask i; one prompt, or one mask, serves all pairs.
 
     prompts: [pairs or 1, prompt_len, embedding]. masks: [pairs or 1, layers, width] of any numbers, or None. examples: Examples.
-    rows: of a batch, pairs times texts; changes speed and memory only. progress: called with the number of examples done.
-    Raises NotFiniteError.
+    rows: of a batch, prompts times texts, and times masks where the engine does not share; changes speed and memory only. progress:
+    called with the number of examples done. Raises NotFiniteError.
     """
     return (margins(engine, prompts, masks, examples.texts, rows, progress) > 0) == (examples.labels == 1)
 
@@ -34,24 +37,52 @@ def margins(engine, prompts, masks, texts, rows=32, progress=None):
     sizes = {len(prompts), len(prompts) if masks is None else len(masks)}
     if len(sizes - {1}) > 1:
         raise ValueError(f"{len(prompts)} prompts and {len(masks)} masks: neither as many nor one for all")
-    pairs = max(sizes)
     distinct, place = _by_length(texts)
-    found = torch.empty(len(distinct), pairs)
-    for start in range(0, found.numel(), rows):
-        text, pair = np.divmod(np.arange(start, min(start + rows, found.numel())), pairs)
-        ids, attention = engine.pad([distinct[t] for t in text])
-        own = prompts[pair if len(prompts) > 1 else np.zeros_like(pair)].to(engine.device)
-        masked = masks if masks is None or len(masks) == 1 else masks[pair]  # the engine takes one mask for all
-        logits = engine.logits(own, masked, ids, attention)
-        found.view(-1)[start : start + len(pair)] = (logits[:, 1] - logits[:, 0]).cpu()
-        if progress:
-            progress(len(pair))
-    bad = sorted({int(pair) for pair in found.isnan().nonzero()[:, 1]})
+    way = _shared if engine.shares else _mixed
+    found = way(engine, prompts, masks, distinct, rows, progress or (lambda done: None))
+    bad = sorted({int(pair) for pair in found.isnan().nonzero()[:, 0]})
     if bad:
         raise NotFiniteError(
-            f"logits that are not numbers from {len(bad)} of {pairs} pairs of prompt and mask, the first number {bad[0] + 1}"
+            f"logits that are not numbers from {len(bad)} of {len(found)} pairs of prompt and mask, the first number {bad[0] + 1}"
         )
-    return found.T[:, place].numpy()
+    return found[:, place].numpy()
+
+
+def _mixed(engine, prompts, masks, texts, rows, progress):
+    """[pairs, texts] margins, for any engine: batches of all pairs of a text, then of the next."""
+    pairs = max(len(prompts), 1 if masks is None else len(masks))
+    found = torch.empty(len(texts), pairs)
+    for start in range(0, found.numel(), rows):
+        text, pair = np.divmod(np.arange(start, min(start + rows, found.numel())), pairs)
+        ids, attention = engine.pad([texts[t] for t in text])
+        own = prompts[pair if len(prompts) > 1 else np.zeros_like(pair)].to(engine.device)
+        masked = masks if masks is None or len(masks) == 1 else masks[pair]  # the engine takes one mask for all
+        found.view(-1)[start : start + len(pair)] = _margin(engine.logits(own, masked, ids, attention))
+        progress(len(pair))
+    return found.T
+
+
+def _shared(engine, prompts, masks, texts, rows, progress):
+    """[pairs, texts] margins, for an engine that shares: what no mask changes is computed once, and then every mask on it."""
+    masks = [None] if masks is None else masks
+    if len(prompts) > 1 and len(masks) > 1:
+        own = zip(prompts, masks, strict=True)
+        return torch.cat([_shared(engine, prompt[None], mask[None], texts, rows, progress) for prompt, mask in own])
+    text, prompt = np.divmod(np.arange(len(texts) * len(prompts)), len(prompts))
+    found = torch.empty(len(masks), len(text))
+    for first in range(0, len(text), rows * KEPT):
+        places = [slice(start, start + rows) for start in range(first, min(first + rows * KEPT, len(text)), rows)]
+        started = [engine.start(prompts[prompt[place]].to(engine.device), [texts[t] for t in text[place]]) for place in places]
+        for mask, margin in zip(masks, found, strict=True):
+            weights = engine.weights(mask)
+            for place, batch in zip(places, started, strict=True):
+                margin[place] = _margin(engine.finish(batch, weights))
+                progress(len(text[place]))
+    return found.view(len(masks), len(texts), len(prompts)).transpose(1, 2).reshape(-1, len(texts))
+
+
+def _margin(logits):
+    return (logits[:, 1] - logits[:, 0]).cpu()
 
 
 def _by_length(texts):

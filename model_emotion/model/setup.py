@@ -1,5 +1,6 @@
 """What the stages that measure a model begin with: params.yaml's backbone as an Engine, and its texts."""
 
+import os
 from pathlib import Path
 
 import torch
@@ -14,8 +15,17 @@ TOKENS = Path("data/tokens")
 LOCK = Path("requirements.lock")
 
 
+def workers_of(executor, cells):
+    """Processes for so many cells: as many as params.executor says, or one for each core; one where there is a GPU."""
+    return 1 if torch.cuda.is_available() else min(executor.workers or len(os.sched_getaffinity(0)), cells)
+
+
 def engine_of(backbone, positions):
-    """Engine of params.backbone, on the GPU where there is one. Raises UserError where its neurons are not those named."""
+    """Engine of params.backbone, on the GPU where there is one, else on one core. Raises UserError where its neurons are not those named.
+
+    One core does most of what several do with a batch this small, and results do not depend on how many there are.
+    """
+    torch.set_num_threads(1)
     loaded = load(backbone.name, backbone.revision, "cuda" if torch.cuda.is_available() else "cpu")
     for key in ("layers", "width"):
         if getattr(loaded, key) != getattr(backbone, key):

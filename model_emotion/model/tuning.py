@@ -165,6 +165,7 @@ class _Training:
         make = INITS[recipe.prompt_init]
         made = [make(engine.backbone, recipe.prompt_len, _generator(INIT, emotion, seed)) for seed in seeds]
         self.prompts = torch.stack(made).to(engine.device)
+        self.unmasked = engine.weights() if engine.shares and not recipe.dropout else None  # the way without padding has no dropout
         self.optimiser = AdamW(self.prompts, recipe.weight_decay, recipe.correct_bias)
         self.orders = [_generator(ORDER, emotion, seed) for seed in seeds]
         self.steps = recipe.steps(self.length)
@@ -196,11 +197,17 @@ class _Training:
     def _step(self, alive, chosen):
         """One step with those examples of those seeds; [seeds] losses, NaN for the others."""
         lr = self.recipe.lr * SCHEDULES[self.recipe.schedule](self.optimiser.steps / self.steps)
-        ids, attention = self.engine.pad([self.train[a].texts[i] for a, own in zip(alive, chosen, strict=True) for i in own])
+        texts = [self.train[a].texts[i] for a, own in zip(alive, chosen, strict=True) for i in own]
         labels = torch.cat([self.labels[a][own] for a, own in zip(alive, chosen, strict=True)])
         prompts = self.prompts.clone().requires_grad_()
         batch = prompts[alive][:, None].expand(-1, len(chosen[0]), -1, -1).flatten(0, 1)
-        wrong = cross_entropy(self.engine.logits(batch, None, ids, attention), labels, reduction="none")
+        if self.unmasked is None:
+            logits = self.engine.logits(batch, None, *self.engine.pad(texts))
+        else:
+            order = sorted(range(len(texts)), key=lambda row: len(texts[row]))  # rows of a length share a product
+            logits = self.engine.finish(self.engine.start(batch[order], [texts[row] for row in order]), self.unmasked)
+            logits = logits[torch.tensor(order).argsort()]
+        wrong = cross_entropy(logits, labels, reduction="none")
         losses = wrong.view(len(alive), -1).mean(dim=1)
         (gradient,) = torch.autograd.grad(losses.sum(), prompts)
         self.optimiser.step(gradient, lr)

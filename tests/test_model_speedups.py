@@ -1,0 +1,146 @@
+"""The short way of many masks over the same rows (start, weights, finish): what the model's own forward pass gives, with less work."""
+
+import numpy as np
+import pytest
+import tiny_models
+import torch
+from test_model_engine import PROMPT_LEN, ROWS, TEXTS, engine, roberta_forward, rows
+
+from model_emotion.cli import UserError
+from model_emotion.model import backbone
+from model_emotion.model.architecture import Block
+from model_emotion.model.engine import Engine
+from model_emotion.model.evaluation import KEPT, margins
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+SHARING = ["bert", "distilbert", "electra", "roberta"]
+TEXTS_BY_LENGTH = sorted([*TEXTS, [0, 9, 2], [0, 10, 11, 12, 2]], key=len)
+
+
+def masks_of_every_kind(tiny):
+    """[8, layers, width] masks: binary ones with few, many, all and no neurons left; floats with and without zeros, above 1, below 0."""
+    generator = torch.Generator().manual_seed(7)
+    layers, width = tiny.backbone.layers, tiny.backbone.width
+    uniform = [torch.rand(layers, width, generator=generator) for _ in range(5)]
+    binary = [(mask > share).float() for mask, share in zip(uniform[:3], (0.1, 0.5, 0.9), strict=True)]
+    floats = [uniform[3], torch.where(uniform[3] < 0.4, 0, uniform[4]), 4 * uniform[4] - 2]
+    return torch.stack([*binary, *floats, torch.ones(layers, width), torch.zeros(layers, width)])
+
+
+def watch(tiny):
+    """Shapes of what goes through each layer's activation function, as a list a layer that grows with use."""
+    shapes = [[] for _ in tiny.backbone.ffns]
+    for ffn, own in zip(tiny.backbone.ffns, shapes, strict=True):
+        ffn.activation.register_forward_hook(lambda module, inputs, output, own=own: own.append(tuple(output.shape)))
+    return shapes
+
+
+def test_who_shares():
+    assert [kind for kind in tiny_models.ARCHITECTURES if engine(kind).shares] == SHARING
+
+
+@pytest.mark.parametrize("positions, first", [("zero", 0), ("native", 2)])
+def test_roberta_is_the_studys_forward_pass(positions, first):
+    tiny = engine("roberta", positions=positions)
+    prompts, masks, *_ = rows(tiny)
+    weights, config = tiny.backbone.model.state_dict(), tiny.backbone.model.config
+    expected = [roberta_forward(weights, config, prompts[i], masks[i], TEXTS[i], first)[0] for i in range(ROWS)]
+    started = tiny.start(prompts, TEXTS)
+    found = torch.stack([tiny.finish(started, tiny.weights(mask))[i] for i, mask in enumerate(masks)])
+    torch.testing.assert_close(found, torch.stack(expected), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("kind", SHARING)
+@pytest.mark.parametrize("options", [{}, {"num_hidden_layers": 1}, {"num_hidden_layers": 2, "hidden_act": "relu"}])
+def test_each_mask_on_each_row_is_the_models_own_forward_pass(kind, options):
+    if kind == "distilbert":
+        options = {{"num_hidden_layers": "n_layers", "hidden_act": "activation"}[key]: value for key, value in options.items()}
+    tiny = Engine(backbone.wrap(tiny_models.model(kind, **options), tiny_models.tokenizer(), f"tiny {kind}"), scale=3.0)
+    prompts, _, ids, attention = rows(tiny)
+    masks, started = masks_of_every_kind(tiny), tiny.start(prompts, TEXTS)
+    found = torch.stack([tiny.finish(started, tiny.weights(mask)) for mask in masks])
+    expected = torch.stack([tiny.logits(prompts, mask[None], ids, attention) for mask in masks])
+    torch.testing.assert_close(found, expected, atol=3e-5, rtol=0)  # logits times 3
+    assert (expected[0] - expected).flatten(1).abs().amax(dim=1)[1:].min() > 1e-3  # masks do matter
+    torch.testing.assert_close(tiny.finish(started, tiny.weights()), tiny.logits(prompts, None, ids, attention), atol=3e-5, rtol=0)
+
+
+@pytest.mark.parametrize("kind", tiny_models.ARCHITECTURES)
+@pytest.mark.parametrize("shape", ["one prompt", "one mask", "no masks", "pairs"])
+def test_margins_are_those_of_one_example_at_a_time(kind, shape):
+    tiny = engine(kind)
+    masks = masks_of_every_kind(tiny)
+    prompts = torch.randn(len(masks), PROMPT_LEN, tiny.backbone.embedding_width, generator=torch.Generator().manual_seed(3))
+    prompts = prompts[:1] if shape == "one prompt" else prompts
+    masks = {"one mask": masks[[4]], "no masks": None}.get(shape, masks)
+    found = margins(tiny, prompts, masks, TEXTS_BY_LENGTH[::-1], rows=1)
+    for pair in range(8):
+        prompt, mask = prompts[[pair % len(prompts)]], None if masks is None else masks[[pair % len(masks)]]
+        logits = torch.cat([tiny.logits(prompt, mask, torch.tensor([text])) for text in TEXTS_BY_LENGTH[::-1]])
+        torch.testing.assert_close(torch.from_numpy(found[pair]), logits[:, 1] - logits[:, 0], atol=2e-5, rtol=0)
+    for size in (2, 5, 100):
+        np.testing.assert_allclose(margins(tiny, prompts, masks, TEXTS_BY_LENGTH[::-1], rows=size), found, atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("kind", SHARING)
+def test_nothing_is_computed_that_is_not_needed(kind):
+    tiny = Engine(backbone.wrap(tiny_models.model(kind, **_wide(kind)), tiny_models.tokenizer(), kind))
+    prompts, seen = rows(tiny)[0][:1], watch(tiny)
+    masks = torch.ones(6, 3, 64, dtype=torch.uint8)
+    masks[:, :, 5:25] = 0  # leaves 44, a multiple of 16 above which is 48
+    batch = 3
+    margins(tiny, prompts, masks, TEXTS_BY_LENGTH, rows=batch)
+    positions = [sum(1 + PROMPT_LEN + len(text) for text in TEXTS_BY_LENGTH[start : start + batch]) for start in (0, 3, 6)]
+    assert batch * KEPT > len(TEXTS_BY_LENGTH)
+    assert seen[0] == [(count, 64) for count in positions]  # once for all masks, without padding
+    assert seen[1] == [(count, 48) for count in positions] * len(masks)
+    assert seen[2] == [(count, 48) for count in (3, 3, 1)] * len(masks)  # position 0 alone
+
+
+def _wide(kind):
+    return {"hidden_dim" if kind == "distilbert" else "intermediate_size": 64}
+
+
+@pytest.mark.parametrize("kind", SHARING)
+def test_bf16_comes_near_and_gives_float32(kind):
+    exact, rough = engine(kind), engine(kind, precision="bf16")
+    prompts, masks, ids, attention = rows(exact)
+    with torch.no_grad():
+        found = rough.finish(rough.start(prompts, TEXTS), rough.weights(masks[0]))
+    expected = exact.logits(prompts, masks[:1], ids, attention)
+    assert found.dtype == torch.float32 and not torch.equal(found, expected)
+    torch.testing.assert_close(found, expected, atol=0.2, rtol=0)
+    assert all(weight.dtype == torch.bfloat16 for layer in rough.weights(masks[0])[1:] for weight in layer)
+
+
+def test_a_prompt_that_is_not_finite_spoils_its_own_row_only():
+    tiny = engine("roberta")
+    prompts, masks, *_ = rows(tiny)
+    expected = tiny.finish(tiny.start(prompts, TEXTS), tiny.weights(masks[0]))
+    prompts[2, 1, 3] = float("nan")
+    logits = tiny.finish(tiny.start(prompts, TEXTS), tiny.weights(masks[0]))
+    assert logits[2].isnan().all()
+    kept = [0, 1, 3, 4]
+    assert torch.equal(logits[kept], expected[kept])
+
+
+def test_what_does_not_fit_is_refused():
+    tiny = engine("roberta")
+    prompts = rows(tiny)[0]
+    with pytest.raises(UserError, match=r"masks of \[3, 23\] neurons, but tiny roberta has \[3, 24\]"):
+        tiny.weights(torch.ones(3, 23))
+    with pytest.raises(UserError, match="leaves 35 tokens for a text, but one has 36"):
+        tiny.start(prompts[:1], [[0] * 36])
+    with pytest.raises(UserError, match="prompts of shape"):
+        tiny.start(prompts[:, :, 1:], TEXTS)
+
+
+def test_a_block_by_hand():
+    """One head, one row of one position: attention is the value, whatever the query."""
+    torch.manual_seed(0)
+    dense = [torch.nn.Linear(4, 4) for _ in range(4)]
+    block = Block(1, *dense, torch.nn.Identity(), torch.nn.Linear(4, 6), torch.nn.ReLU(), torch.nn.Linear(6, 4), torch.nn.Identity())
+    state = torch.randn(1, 4)
+    expected = state + dense[3](dense[2](state))
+    torch.testing.assert_close(block.attend(state, [(1, 1)]), expected, atol=1e-6, rtol=0)
+    torch.testing.assert_close(block.attend_at_0(state, [(1, 1)]), expected, atol=1e-6, rtol=0)

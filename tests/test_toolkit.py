@@ -1,0 +1,563 @@
+"""The toolkit: README's example, each method against the engine's own calls or a plain forward pass, every argument, the command."""
+
+import dataclasses
+import json
+import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+import tiny_models
+import torch
+import transformers
+from safetensors.numpy import load_file
+from sklearn.metrics import accuracy_score
+from transformers import EvalPrediction, TrainingArguments
+
+from model_emotion import cli, mask_evaluation, toolkit
+from model_emotion.cli import UserError
+from model_emotion.files import read_csv, write_parquet, write_tensors
+from model_emotion.goemotions import SPLITS, read_labels, read_split, tidy
+from model_emotion.model import backbone, tuning
+from model_emotion.model.architecture import BackboneError
+from model_emotion.model.engine import Engine
+from model_emotion.model.tasks import Corpus
+from model_emotion.run import Activations, write_activations
+from model_emotion.toolkit import AutoTokenizer, ModelEmotionArguments, ModelEmotionTrainer, RobertaForMaskedLMPrompt
+
+ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.usefixtures("one_thread")
+LAYERS, WIDTH, PROMPT_LEN = 2, 24, 4
+SETTINGS = {
+    "prompt_len": PROMPT_LEN, "sentiment": "joy", "max_source_length": 12, "learning_rate": 0.02, "num_train_epochs": 2,
+    "per_device_train_batch_size": 5, "per_device_eval_batch_size": 7, "weight_decay": 0.1, "lr_scheduler_type": "linear", "seed": 3,
+    "dropout": False, "use_cpu": True, "disable_tqdm": True,
+}  # fmt: skip
+
+
+def save(kind, folder, **settings):
+    tiny_models.model(kind, **settings).save_pretrained(folder)
+    tiny_models.tokenizer().save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """Folder of a small random RoBERTa."""
+    return save("roberta", tmp_path_factory.mktemp("tiny"), num_hidden_layers=LAYERS, hidden_size=32)
+
+
+def table():
+    """Texts whose first word tells joy from its absence."""
+    generator, rows = np.random.default_rng(8), []
+    for split, count in (("train", 60), ("dev", 50)):
+        for joy in generator.integers(0, 2, count):
+            rest = generator.choice(["i", "am", "so", "today", "it", "was", "a", "long", "day"], generator.integers(1, 6))
+            rows.append((split, " ".join(["happy" if joy else "sad", *rest]), joy))
+    return pd.DataFrame(rows, columns=["split", "text", "joy"])
+
+
+TABLE = table()
+
+
+def trainer(tiny, folder, **settings):
+    """A trainer on the toy table; settings that are not the trainer's own are arguments."""
+    own = {name: settings.pop(name) for name in ("compute_metrics", "searchlight", "tokenizer") if name in settings}
+    args = ModelEmotionArguments(output_dir=str(folder / "out"), backbone=tiny, **SETTINGS | settings)
+    return ModelEmotionTrainer(args=args, model=RobertaForMaskedLMPrompt.from_pretrained(tiny, args.prompt_len), data=TABLE, **own)
+
+
+@pytest.fixture
+def ready(tiny, tmp_path, monkeypatch):
+    """A trainer with a prompt, in a folder without results."""
+    monkeypatch.chdir(tmp_path)
+    made = trainer(tiny, tmp_path)
+    made.train_prompt()
+    return made
+
+
+def inputs(model, prompt, ids):
+    """What a plain transformers model takes for `<mask>`, the prompt and a text."""
+    words = model.get_input_embeddings().weight
+    embedded = torch.cat([words[[4]], prompt, words[torch.tensor(ids)]])[None]
+    return {"inputs_embeds": embedded, "position_ids": torch.arange(embedded.shape[1])[None]}
+
+
+@pytest.fixture(scope="session")
+def goemotions(raw, tmp_path_factory):
+    """Path of the real texts."""
+    if (made := ROOT / "data/goemotions.parquet").is_file():
+        return made
+    labels = read_labels(raw("human", "Data/raw_data/subjective_comparison/emotions.txt"))
+    path = tmp_path_factory.mktemp("goemotions") / "goemotions.parquet"
+    write_parquet(tidy({split: read_split(raw("goemotions", f"goemotions/data/{split}.tsv"), labels) for split in SPLITS}), path)
+    return path
+
+
+def test_readmes_example(goemotions, tmp_path, monkeypatch):
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## The toolkit in Python\n")[1]
+    (code,) = re.findall(r"```python\n(.*?)```", section.split("\n## ")[0], flags=re.S)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/goemotions.parquet").symlink_to(goemotions)
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    with pytest.warns(UserWarning, match="no searchlight of sentence-transformers/all-MiniLM-L6-v2 .* the most active neurons"):
+        exec(code, found)
+    trained, evaluated = found["train_result"].metrics, found["eval_result"]
+    assert trained["dev_accuracy"] == evaluated["accuracy"] > evaluated["majority"] + 0.05
+    assert evaluated["n"] == found["args"].examples and 0 < evaluated["f1"] <= 1
+    for activations in (found["neuron_before_relu"], found["neuron_after_relu"]):
+        assert activations.shape == (6, 1536)
+    k = round(0.2 * 6 * 1536)
+    assert {(mask == 0).sum() for mask in found["mask"].values()} == {k} and f"activation/{k}" in found["mask"]
+    assert found["eval_results"]["accuracy"][0] == evaluated["accuracy"]
+    assert (tmp_path / "outputs/neurons.png").is_file()
+
+
+def test_training_is_tune_with_these_settings(tiny, tmp_path):
+    made = trainer(tiny, tmp_path)
+    result = made.train_prompt()
+    engine = Engine(backbone.load(tiny))
+    corpus = Corpus(TABLE, engine.backbone.tokenizer, 12)
+    tasks = {split: corpus.task("joy", split, 3) for split in ("train", "dev")}
+    examples = {split: corpus.examples(task, split) for split, task in tasks.items()}
+    recipe = tuning.Recipe(prompt_len=4, epochs=2, batch=5, lr=0.02, weight_decay=0.1, schedule="linear", dropout=False)
+    expected = tuning.tune(engine, "joy", [3], [examples["train"]], [examples["dev"]], recipe)
+    torch.testing.assert_close(made.model.prompt, expected.prompts[0], atol=1e-5, rtol=0)
+    saved = load_file(tmp_path / "out/joy-3.safetensors")
+    np.testing.assert_array_equal(saved["prompts"], made.model.prompt[None])
+    assert result.global_step == 2 * int(np.ceil(len(tasks["train"]) / 5))
+    assert result.metrics == {
+        "train_loss": pytest.approx(expected.curve["train_loss"].mean(), abs=1e-5),
+        "train_samples": len(tasks["train"]),
+        "best_epoch": expected.best_epoch[0],
+        "dev_accuracy": pytest.approx(expected.accuracies[0]),
+        "majority": tasks["dev"].majority,
+        "n": len(tasks["dev"]),
+    }
+    assert result.training_loss == result.metrics["train_loss"]
+
+
+@pytest.mark.parametrize(
+    "argument, value, key",
+    [
+        ("learning_rate", 0.5, "lr"), ("num_train_epochs", 7, "epochs"), ("per_device_train_batch_size", 9, "batch"),
+        ("dropout", False, None),
+        ("per_device_eval_batch_size", 3, "eval_rows"), ("weight_decay", 0.4, None),
+        ("lr_scheduler_type", "linear", "schedule"), ("prompt_len", 6, None),
+    ],
+)  # fmt: skip
+def test_an_argument_reaches_the_recipe(tiny, tmp_path, monkeypatch, argument, value, key):
+    monkeypatch.setattr(
+        toolkit, "tune", lambda engine, emotion, seeds, train, dev, recipe, progress: exec("raise Stop", {"Stop": Stop(recipe)})
+    )
+    with pytest.raises(Stop) as stopped:
+        trainer(tiny, tmp_path, **{argument: value}).train_prompt()
+    recipe = stopped.value.args[0]
+    assert getattr(recipe, key or argument) == value
+
+
+class Stop(Exception):
+    """Carries what a function was called with."""
+
+
+def test_seed_and_examples_draw_the_task(tiny, tmp_path):
+    labels = []
+    for settings in ({"seed": 3}, {"seed": 5}, {"seed": 5, "examples": 20}):
+        made = trainer(tiny, tmp_path, compute_metrics=lambda p: labels.append(p.label_ids) or {}, **settings, num_train_epochs=1)
+        metrics = made.train_prompt().metrics
+        assert made.eval_prompt()["n"] == metrics["n"] == len(labels[-1])
+    positive = TABLE.loc[TABLE["split"] == "dev", "joy"].to_numpy()
+    for seed, found in zip((3, 5), labels, strict=False):
+        drawn = np.random.RandomState(seed).choice(len(positive), positive.sum())  # noqa: NPY002
+        np.testing.assert_array_equal(found, [1] * positive.sum() + positive[drawn].tolist())
+    assert metrics["train_samples"] == metrics["n"] == 20
+
+
+def test_bf16_the_cpu_and_the_progress_bar_are_honoured(tiny, tmp_path, capsys):
+    made = trainer(tiny, tmp_path, bf16=True, num_train_epochs=1)
+    assert made.engine.precision == "bf16" and made.engine.device.type == "cpu"
+    made.train_prompt()
+    assert capsys.readouterr().err == ""
+    trainer(tiny, tmp_path, disable_tqdm=False, num_train_epochs=1).train_prompt()
+    assert "100%" in capsys.readouterr().err
+
+
+def test_defaults_are_the_studys():
+    args, study = ModelEmotionArguments(output_dir="out"), tuning.Recipe()
+    assert args.backbone == "sentence-transformers/all-MiniLM-L6-v2"
+    assert (args.prompt_len, args.learning_rate, args.num_train_epochs) == (study.prompt_len, study.lr, study.epochs) == (100, 2e-3, 2)
+    assert (args.per_device_train_batch_size, args.lr_scheduler_type, args.weight_decay) == (study.batch, study.schedule, 0.01)
+    assert isinstance(args, TrainingArguments) and args.max_source_length == 128 and args.seed == 42
+
+
+TAKEN = {*toolkit.HONOURED, *toolkit.HARMLESS}
+
+
+@pytest.mark.parametrize(
+    "name", [f.name for f in dataclasses.fields(TrainingArguments) if f.name not in TAKEN and not f.name.startswith("log")]
+)
+def test_whatever_transformers_takes_and_we_do_not_is_refused_by_name(name):
+    with pytest.raises(UserError, match=rf"^{name}='another': has no effect here"):
+        ModelEmotionArguments(output_dir="out", **{name: "another"})
+
+
+@pytest.mark.parametrize(
+    "name, value, reason",
+    [
+        ("gradient_accumulation_steps", 4, "no effect"), ("fp16", True, "no effect"), ("max_steps", 10, "no effect"),
+        ("warmup_steps", 5, "no effect"), ("max_grad_norm", 1.0, "no effect"), ("adam_epsilon", 1e-8, "no effect"),
+        ("report_to", "wandb", "no effect"), ("save_strategy", "epoch", "no effect"), ("lr_scheduler_type", "cosine", "constant, linear"),
+        ("num_train_epochs", 1.5, "whole number"), ("num_train_epochs", 0, "at least 1"), ("prompt_len", 0, "at least 1"),
+        ("examples", 0, "at least 1"), ("seed", -1, "at least 0"), ("learning_rate", float("nan"), "at least 0"),
+    ],
+)  # fmt: skip
+def test_values_that_cannot_be_honoured_are_refused_by_name(name, value, reason):
+    with pytest.raises(UserError, match=rf"^{name}=.*{reason}"):
+        ModelEmotionArguments(output_dir="out", **{name: value})
+
+
+def test_what_changes_nothing_is_taken_and_what_is_unknown_is_not():
+    ModelEmotionArguments(output_dir="out", logging_steps=5, log_level="error", do_train=True, report_to="none", save_strategy="no")
+    with pytest.raises(TypeError, match="learning_rte"):
+        ModelEmotionArguments(output_dir="out", learning_rte=0.1)
+
+
+def test_a_copy_and_a_command_line_give_arguments_too():
+    args = ModelEmotionArguments(output_dir="out", sentiment="Anger", use_cpu=True)
+    copy = dataclasses.replace(args, seed=7)
+    assert (copy.sentiment, copy.seed, copy.learning_rate) == ("anger", 7, args.learning_rate)
+    given = ["--output_dir", "out", "--examples", "9"]
+    (parsed,) = transformers.HfArgumentParser(ModelEmotionArguments).parse_args_into_dataclasses(given)
+    assert parsed.examples == 9 and parsed.sentiment == "surprise"
+
+
+def test_evaluation_is_what_sklearn_says_of_plain_logits(ready):
+    seen = []
+    ready.compute_metrics = lambda p: seen.append(p) or {"combined_score": 0.5}
+    metrics = ready.eval_prompt()
+    (prediction,) = seen
+    assert isinstance(prediction, EvalPrediction) and metrics["combined_score"] == 0.5
+    assert metrics["accuracy"] == accuracy_score(prediction.label_ids, prediction.predictions.argmax(axis=1))
+    assert metrics["majority"] == max(np.bincount(prediction.label_ids)) / metrics["n"]
+    model = ready.model.backbone.model
+    dev = TABLE[TABLE["split"] == "dev"].reset_index()
+    for place, row in enumerate(np.flatnonzero(dev["joy"])[:5]):  # the study's tasks begin with all positive rows
+        with torch.no_grad():
+            plain = model(**inputs(model, ready.model.prompt, tiny_models.tokenizer()(dev["text"][row])["input_ids"])).logits[0, 0, [5, 6]]
+        np.testing.assert_allclose(prediction.predictions[place], plain - plain[0], atol=1e-5)
+
+
+def test_activations_are_those_on_both_sides_of_the_activation_function(ready):
+    model, seen = ready.model.backbone.model, {"before": [], "after": []}
+    for layer in model.roberta.encoder.layer:
+        layer.intermediate.dense.register_forward_hook(lambda module, ins, out: seen["before"].append(out[0, 0]))
+        layer.intermediate.register_forward_hook(lambda module, ins, out: seen["after"].append(out[0, 0]))
+    with torch.no_grad():
+        model(**inputs(model, ready.model.prompt, [0]))
+    plain = {name: torch.stack(values).numpy() for name, values in seen.items()}
+    before, after = ready.activated_neuron()
+    np.testing.assert_allclose(before, plain["before"], atol=1e-5)
+    np.testing.assert_allclose(after, plain["after"], atol=1e-5)
+    assert after.min() > -0.17 > before.min()
+    np.testing.assert_array_equal(ready.activated_neuron(layers=[2])[0], before[[1]])
+    assert np.abs(ready.activated_neuron(probe="mask")[0] - before).max() > 1e-3
+    np.testing.assert_array_equal(load_file(ready.out / "activated_neuron.safetensors")["after"], ready.activated_neuron(probe="mask")[1])
+    for layers in ([0], [3], [1, 1], []):
+        with pytest.raises(UserError, match=r"layers=\[.*\]: must be different numbers from 1 to 2"):
+            ready.activated_neuron(layers=layers)
+
+
+@pytest.mark.filterwarnings("ignore:no searchlight")
+def test_the_most_active_are_masked_where_there_is_no_searchlight(ready):
+    with pytest.warns(UserWarning, match=r"no searchlight of .* \(looked for results/live/searchlight.parquet, results/published"):
+        results, masks = ready.mask_activated_neuron(draws=3)
+    k = round(0.2 * LAYERS * WIDTH)
+    assert list(masks) == [f"activation/{k}", f"random/{k}/1", f"random/{k}/2", f"random/{k}/3"]
+    assert all(mask.shape == (LAYERS, WIDTH) and (mask == 0).sum() == k == (mask != 1).sum() for mask in masks.values())
+    after = ready.activated_neuron()[1]
+    assert after[masks[f"activation/{k}"] == 0].min() >= after[masks[f"activation/{k}"] == 1].max()
+    assert set(results["ranking"]) == {"activation"}
+    assert results["mask"].tolist() == ["unmasked", *masks] and results["kind"].tolist() == ["unmasked", "attribute", *["random"] * 3]
+    assert results["accuracy"][0] == ready.eval_prompt()["accuracy"]
+    mean = results["accuracy"][2:].mean()
+    assert results["random"][1] == pytest.approx(mean) and results["drop"][1] == pytest.approx(mean - results["accuracy"][1])
+    assert results[["random", "drop"]].drop(index=1).isna().all(axis=None)
+    pd.testing.assert_frame_equal(read_csv(ready.out / "masked_accuracy.csv", dtype={"k": "Int64"}), results, check_dtype=False)
+    saved = load_file(ready.out / "masks.safetensors")
+    assert set(saved) == set(masks) and all((saved[name] == mask).all() for name, mask in masks.items())
+
+
+@pytest.mark.filterwarnings("ignore:no searchlight")
+@pytest.mark.parametrize("kind", ["BINARY_MASK", "FLOAT_MASK"])
+def test_masked_accuracy_is_that_of_a_plain_forward_pass(ready, kind):
+    results, masks = ready.mask_activated_neuron(kind=kind, ratio=0.5, draws=1)
+    model, tokenizer = ready.model.backbone.model, tiny_models.tokenizer()
+    dev = TABLE[TABLE["split"] == "dev"].reset_index()
+    positive = np.flatnonzero(dev["joy"])
+    rows = [*positive, *np.random.RandomState(3).choice(len(dev), len(positive))]  # noqa: NPY002
+    for name, mask in masks.items():
+        handles = [
+            layer.intermediate.register_forward_hook(lambda module, ins, out, own=own: out * own)
+            for layer, own in zip(model.roberta.encoder.layer, torch.from_numpy(mask), strict=True)
+        ]
+        right = []
+        with torch.no_grad():
+            for row in rows:
+                no, yes = model(**inputs(model, ready.model.prompt, tokenizer(dev["text"][row])["input_ids"])).logits[0, 0, [5, 6]]
+                right.append((yes > no).item() == (dev["joy"][row] == 1))
+        for handle in handles:
+            handle.remove()
+        assert results.loc[results["mask"] == name, "accuracy"].item() == np.mean(right)
+    inside = masks["activation/24"][masks["activation/24"] != 1]
+    assert len(inside) == 24 and ((inside == 0).all() if kind == "BINARY_MASK" else (inside >= 0).all() and inside.std() > 0.15)
+
+
+@pytest.mark.filterwarnings("ignore:no searchlight")
+def test_neurons_can_be_chosen_in_some_layers(ready):
+    _, masks = ready.mask_activated_neuron(layers=[2], top_k=7, draws=4)
+    assert {name.split("/")[1] for name in masks} == {"7"}
+    for mask in masks.values():
+        assert (mask[0] == 1).all() and (mask[1] == 0).sum() == 7
+    after = ready.activated_neuron(layers=[2])[1][0]
+    assert set(np.flatnonzero(masks["activation/7"][1] == 0)) == set(np.argsort(-after)[:7])
+
+
+def write_searchlight(folder, of, attributes, file="searchlight.parquet", shape=(LAYERS, WIDTH)):
+    """A searchlight of a backbone of that name, ranks at random. Returns the ranks [neurons, attributes]."""
+    neurons = shape[0] * shape[1]
+    ranks = np.array([np.random.default_rng(i).permutation(neurons) + 1.0 for i in range(len(attributes))]).T
+    long = {"neuron": np.repeat(np.arange(neurons) + 1, len(attributes)), "rank": ranks.ravel()}
+    long["attribute"] = pd.Categorical(np.tile(attributes, neurons), categories=attributes)
+    write_parquet(pd.DataFrame(long), folder / file)
+    write_activations(Activations(np.zeros((1, 1, neurons)), (1,), ("joy",), *shape, of), folder / "activations.safetensors")
+    return ranks
+
+
+def test_neurons_ranked_by_a_searchlight_of_this_backbone(ready, tiny, tmp_path):
+    ranks = write_searchlight(tmp_path / "results/live", tiny, ["valence", "arousal"])
+    results, masks = ready.mask_activated_neuron(top_k=5, draws=2)
+    assert results["ranking"].unique().tolist() == ["14Properties"]
+    assert results["mask"].tolist() == ["unmasked", "valence/5", "arousal/5", "random/5/1", "random/5/2"]
+    for place, attribute in enumerate(("valence", "arousal")):
+        np.testing.assert_array_equal(masks[f"{attribute}/5"].ravel() == 0, ranks[:, place] <= 5)
+    with pytest.raises(UserError, match="no searchlight of .* for the ranking 3Spaces .*searchlight_spaces.parquet"):
+        ready.mask_activated_neuron(ranking="3Spaces")
+    write_searchlight(tmp_path / "results/live", tiny, ["affective"], "searchlight_spaces.parquet")
+    assert "affective/5" in ready.mask_activated_neuron(ranking="3Spaces", top_k=5, draws=1)[1]
+    assert "activation/5" in ready.mask_activated_neuron(ranking="activation", top_k=5, draws=1)[1]
+
+
+def test_a_searchlight_of_another_backbone_is_not_taken(ready, tmp_path):
+    write_searchlight(tmp_path / "results/live", "another", ["valence"])
+    with pytest.raises(UserError, match="no searchlight of .* for the ranking 14Properties"):
+        ready.mask_activated_neuron(ranking="14Properties")
+    with pytest.warns(UserWarning, match="the most active neurons are masked instead"):
+        assert "activation/10" in ready.mask_activated_neuron(draws=1)[1]
+
+
+def test_a_searchlight_elsewhere_is_taken_by_folder_or_file_or_not_at_all(tiny, tmp_path):
+    of_its_own = write_searchlight(tmp_path / "mine", tiny, ["valence"])
+    write_searchlight(tmp_path / "other", "another", ["valence"])
+    for path in (tmp_path / "mine", str(tmp_path / "mine/searchlight.parquet")):
+        made = trainer(tiny, tmp_path, searchlight=path)
+        made.train_prompt()
+        np.testing.assert_array_equal(made.mask_activated_neuron(top_k=3, draws=1)[1]["valence/3"].ravel() == 0, of_its_own[:, 0] <= 3)
+    made.searchlight = tmp_path / "other"
+    with pytest.raises(UserError, match=r"no searchlight of .*other/searchlight.parquet"):
+        made.mask_activated_neuron()
+
+
+def test_a_searchlight_left_from_another_model_is_refused(ready, tiny, tmp_path):
+    write_searchlight(tmp_path / "results/live", tiny, ["valence"])
+    old = write_searchlight(tmp_path / "old", "another", ["valence"], shape=(LAYERS, WIDTH + 1))
+    (tmp_path / "old/searchlight.parquet").replace(tmp_path / "results/live/searchlight.parquet")
+    with pytest.raises(UserError, match=f"results/live/searchlight.parquet: ranks {len(old)} neurons, but .* has {LAYERS * WIDTH}"):
+        ready.mask_activated_neuron()
+
+
+def test_roberta_base_is_known_by_both_its_names(tmp_path):
+    write_searchlight(tmp_path, "FacebookAI/roberta-base", ["valence"], shape=(3, 4))
+    for name, shape, same in (("roberta-base", (3, 4), True), ("roberta-base", (4, 3), False), ("roberta-large", (3, 4), False)):
+        ours = SimpleNamespace(name=name, layers=shape[0], width=shape[1])
+        if same:
+            assert mask_evaluation.rank_neurons(ours, "14Properties", tmp_path, None)[0] == "14Properties"
+        else:
+            with pytest.raises(UserError, match=f"no searchlight of {name}"):
+                mask_evaluation.rank_neurons(ours, "14Properties", tmp_path, None)
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        ({"kind": "GREY_MASK"}, "kind='GREY_MASK': must be one of BINARY_MASK, FLOAT_MASK"),
+        ({"ranking": "2Spaces"}, "ranking='2Spaces': must be one of 14Properties, 3Spaces, activation"),
+        ({"top_k": 49}, "top_k=49: a mask of 49 neurons, but there are 48"),
+        ({"ratio": 0.001}, "ratio=0.001: a mask of 0 neurons"),
+        ({"layers": [1], "ratio": 1.1}, "ratio=1.1: a mask of 26 neurons, but there are 24"),
+        ({"draws": 0}, "draws=0: must be at least 1"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:no searchlight")
+def test_masks_that_cannot_be(ready, wrong, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        ready.mask_activated_neuron(**wrong)
+
+
+def test_the_picture_shows_the_activations(ready):
+    path = ready.plot_neuron()
+    assert path == ready.out / "neurons.png"
+    first = matplotlib.image.imread(path)
+    assert min(first.shape[:2]) > 200 and first[..., :3].std() > 0.1
+    ready.model.prompt = ready.model.prompt.flip(0)
+    assert (matplotlib.image.imread(ready.plot_neuron()) != first).any()
+
+
+def test_what_the_full_example_saves(ready, capsys):
+    ready.save_state()
+    assert read_csv(ready.out / "learning_curve.csv")["epoch"].tolist() == [1, 2]
+    ready.save_metrics("eval", {"accuracy": np.float64(0.75), "n": 4})
+    assert json.loads((ready.out / "eval_results.json").read_text()) == {"accuracy": 0.75, "n": 4}
+    ready.log_metrics("eval", {"accuracy": np.float32(0.75)})
+    assert capsys.readouterr().out == 'eval {"accuracy": 0.75}\n'
+
+
+def test_a_prompt_can_start_as_copies_of_the_mask_token(tiny, tmp_path):
+    args = ModelEmotionArguments(output_dir=str(tmp_path), backbone=tiny, **SETTINGS | {"learning_rate": 0.0, "num_train_epochs": 1})
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny, max_length=args.max_source_length, use_fast=False)
+    ids = torch.tensor([tokenizer.mask_token_id] * PROMPT_LEN)
+    model = RobertaForMaskedLMPrompt.from_pretrained(tiny, prompt_len=PROMPT_LEN, init_ids=ids, num_labels=2)
+    ModelEmotionTrainer(args=args, model=model, tokenizer=tokenizer, data=TABLE).train_prompt()
+    expected = model.backbone.model.get_input_embeddings().weight[4]
+    assert torch.equal(model.prompt, expected.expand(PROMPT_LEN, -1))
+    for wrong in (ids[1:], ids + 1):
+        with pytest.raises(UserError, match="init_ids: must be 4 times the id of the mask token, 4"):
+            RobertaForMaskedLMPrompt.from_pretrained(tiny, prompt_len=PROMPT_LEN, init_ids=wrong)
+
+
+def test_the_default_backbones_tokenizer_is_found_by_its_name():
+    tokenizer = AutoTokenizer.from_pretrained("sentence-transformers/all-MiniLM-L6-v2", max_length=128, use_fast=False)
+    assert tokenizer("I am happy")["input_ids"] == [101, 1045, 2572, 3407, 102]
+    with pytest.raises(BackboneError, match="no-such/model: no weights found"):
+        AutoTokenizer.from_pretrained("no-such/model")
+
+
+def test_a_decoder_only_model_is_one_clear_error(tmp_path):
+    config = transformers.GPT2Config(vocab_size=19, n_positions=40, n_embd=16, n_layer=1, n_head=2, bos_token_id=0, eos_token_id=2)
+    transformers.GPT2LMHeadModel(config).save_pretrained(tmp_path)
+    tiny_models.tokenizer().save_pretrained(tmp_path)
+    with pytest.raises(BackboneError, match="gpt2, a decoder-only model without a masked token; this takes masked encoders") as error:
+        RobertaForMaskedLMPrompt.from_pretrained(str(tmp_path))
+    assert "\n" not in str(error.value)
+
+
+def test_what_does_not_go_together_is_refused(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="num_labels=3"):
+        RobertaForMaskedLMPrompt.from_pretrained(tiny, num_labels=3)
+    model = RobertaForMaskedLMPrompt.from_pretrained(tiny, PROMPT_LEN)
+
+    def attempt(data=TABLE, tokenizer=None, **settings):
+        args = ModelEmotionArguments(output_dir="out", **{"backbone": tiny} | SETTINGS | settings)
+        return ModelEmotionTrainer(args, model, tokenizer, data=data)
+
+    with pytest.raises(UserError, match="prompt_len=5, but the model's is 4"):
+        attempt(prompt_len=5)
+    with pytest.raises(UserError, match="backbone='roberta-base', but the model's is"):
+        attempt(backbone="roberta-base")
+    with pytest.raises(UserError, match="max_source_length=36: beside a prompt of 4 vectors .* has room for 35 tokens"):
+        attempt(max_source_length=36)
+    with pytest.raises(UserError, match="tokenizer: not the one of"):
+        attempt(tokenizer=AutoTokenizer.from_pretrained("sentence-transformers/all-MiniLM-L6-v2"))
+    with pytest.raises(UserError, match="data/goemotions.parquet: not there; `dvc repro goemotions`"):
+        attempt(data=toolkit.DATA)
+    with pytest.raises(UserError, match="without a column text"):
+        attempt(data=TABLE[["split", "joy"]])
+    with pytest.raises(UserError, match="hapiness: GoEmotions has no such label"):
+        attempt(sentiment="hapiness").train_prompt()
+    for method in ("eval_prompt", "activated_neuron", "mask_activated_neuron", "plot_neuron"):
+        with pytest.raises(UserError, match="no prompt yet: call train_prompt"):
+            getattr(attempt(), method)()
+
+
+def test_a_loss_that_is_no_number_is_an_error(tiny, tmp_path):
+    with pytest.raises(UserError, match="joy, seed 3: .*not "):
+        trainer(tiny, tmp_path, learning_rate=1e38).train_prompt()
+
+
+@pytest.fixture
+def command(ready, tmp_path):
+    """A function that runs the command on what the trainer left; keywords take an argument's place."""
+    write_parquet(TABLE, tmp_path / "toy.parquet")
+    usual = {"sentiment": "joy", "random_seed": 3, "promptPath": "out/joy-3.safetensors", "maskPath": "out/masks.safetensors",
+             "resultPath": "results.csv", "data": "toy.parquet", "max_source_length": 12}  # fmt: skip
+
+    def run(**settings):
+        chosen = usual | settings
+        return [f"--{name}={value}" for name, value in chosen.items() if value is not None]
+
+    return run
+
+
+@pytest.mark.filterwarnings("ignore:no searchlight")
+def test_the_command_gives_what_the_trainer_gave(ready, command, tmp_path):
+    expected, _ = ready.mask_activated_neuron(draws=2)
+    call = [sys.executable, "-m", "model_emotion.toolkit", *command()]
+    done = subprocess.run(call, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr
+    results = read_csv("results.csv")
+    assert list(results) == ["mask", "accuracy", "n"]
+    pd.testing.assert_frame_equal(results.set_index("mask"), expected.set_index("mask").loc[results["mask"], ["accuracy", "n"]])
+    assert len(results) == len(expected)
+
+
+def test_the_command_takes_a_runs_prompts_and_any_masks(ready, command):
+    own = ready.model.prompt.numpy()
+    write_tensors({"prompts": np.stack([own * 0, own])}, "live.safetensors", {"emotion": "joy", "seeds": [1, 3]})
+    nothing = {"ones": np.ones((LAYERS, WIDTH), np.float32), "none": np.zeros((LAYERS, WIDTH), np.uint8)}
+    write_tensors(nothing, "masks.safetensors", {})
+    mask_evaluation.main(command(promptPath="live.safetensors", maskPath="masks.safetensors", backbone=ready.args.backbone))
+    results = read_csv("results.csv").set_index("mask")
+    assert list(results.index)[0] == "unmasked" and set(results.index) == {"unmasked", "ones", "none"}
+    assert results["accuracy"]["ones"] == results["accuracy"]["unmasked"] == ready.eval_prompt()["accuracy"]
+    mask_evaluation.main(command(promptPath="live.safetensors", maskPath="masks.safetensors", backbone=ready.args.backbone, examples=10))
+    assert set(read_csv("results.csv")["n"]) == {10}
+
+
+@pytest.mark.filterwarnings("ignore:no searchlight")
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"maskPath": "wide.safetensors"}, "wide.safetensors: mask 'joy/3' is [2, 23], but .* has [2, 24] neurons (layers, width)"),
+        ({"maskPath": "empty.safetensors"}, "empty.safetensors: holds no mask"),
+        ({"maskPath": "there.is.none"}, "there.is.none: not there; it was to hold masks"),
+        ({"maskPath": "masks.pkl"}, "masks.pkl: masks are read from safetensors alone, since pickles (.pkl, .pt) can run code"),
+        ({"promptPath": "masks.pkl"}, "masks.pkl: prompts are read from safetensors alone"),
+        ({"promptPath": "out/masks.safetensors"}, "out/masks.safetensors: has no tensor `prompts`"),
+        ({"promptPath": "narrow.safetensors"}, "narrow.safetensors: its prompts are vectors of 31, but .* takes 32"),
+        ({"promptPath": None}, "outputs/joy-3.safetensors: not there"),
+        ({"sentiment": "anger"}, "joy-3.safetensors: its prompts are for joy, not anger"),
+        ({"random_seed": 5}, "joy-3.safetensors: has the seeds 3, not 5"),
+        ({"backbone": "roberta-base"}, "its prompts are for .*, not roberta-base"),
+        ({"data": "none.parquet"}, "none.parquet: not there; `dvc repro goemotions`"),
+        ({"split": "exam"}, "'exam' is not one of train, dev"),
+    ],
+)
+def test_the_command_says_what_is_wrong(ready, command, settings, message):
+    ready.mask_activated_neuron(draws=1)
+    write_tensors({"joy/3": np.ones((LAYERS, WIDTH - 1), np.uint8)}, "wide.safetensors", {})
+    write_tensors({}, "empty.safetensors", {})
+    Path("masks.pkl").write_bytes(pickle.dumps({"joy/3": np.ones((LAYERS, WIDTH))}))
+    about = {"emotion": "joy", "seeds": [3], "backbone": ready.args.backbone}
+    write_tensors({"prompts": np.zeros((1, PROMPT_LEN, 31), np.float32)}, "narrow.safetensors", about)
+    with pytest.raises(SystemExit) as exit_:
+        cli.run(lambda: mask_evaluation.main(command(**settings)))
+    said = str(exit_.value)
+    assert re.search(".*".join(map(re.escape, message.split(".*"))), said) and said.startswith("error: ") and "\n" not in said
+    assert not Path("results.csv").exists()
