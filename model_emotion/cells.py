@@ -6,9 +6,11 @@ not at all, so that a killed run goes on with the first cell that is missing.
 
 import hashlib
 import json
+import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 from safetensors import SafetensorError, safe_open
 
@@ -83,7 +85,13 @@ def spread(make, settings, names, workers):
 
 def _start(make, settings):
     global _work
+    Thread(target=_end_with_parent, daemon=True).start()
     _work = make(settings)
+
+
+def _end_with_parent():
+    parent_process().join()
+    os._exit(1)  # killed, it can't have said goodbye
 
 
 def _call(name):

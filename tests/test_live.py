@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import tiny_models
 import torch
@@ -210,6 +211,20 @@ def test_workers_change_nothing(world, monkeypatch):
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         subprocess.run([sys.executable, "-m", f"stages.{stage}"], env=environment, check=True, capture_output=True)
     assert found() == alone
+
+
+def test_workers_end_when_what_started_them_is_killed(world):
+    world("executor.workers", 2, "training.examples", 400_000)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    started = subprocess.Popen([sys.executable, "-m", "stages.prompts"], env=environment, **silent)
+    family = []
+    while started.poll() is None and len(family) < 3:  # a process that keeps track of resources, and two workers
+        family = psutil.Process(started.pid).children(recursive=True)
+        time.sleep(0.05)
+    started.kill()
+    started.wait()
+    assert len(family) == 3 and psutil.wait_procs(family, timeout=60)[1] == []
 
 
 def test_an_emotion_without_dev_examples_is_named_before_any_work(world, monkeypatch):

@@ -169,7 +169,8 @@ def regression_lines(drop_by_cell, human_correlation, weights, *, top_k, emotion
     right.fill_between(across, fitted - half, fitted + half, color=style.EXAMPLE, alpha=0.12, linewidth=0)
     right.plot(across, fitted, color=style.EXAMPLE, linewidth=1.8)
     right.scatter(weight, drop, s=12, color=_space_colours(cells.index), zorder=3, linewidths=0)
-    right.set_title(f"{emotion}: r = {example['r']:.2f} over {n} attributes", loc="left")
+    r = f"r = {example['r']:.2f}" if np.isfinite(example["r"]) else "the same drop"
+    right.set_title(f"{emotion}: {r} over {n} attributes", loc="left")
     for ax in (left, right):
         ax.grid()
         ax.margins(0.08)
