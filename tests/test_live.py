@@ -68,7 +68,7 @@ def world(tmp_path, monkeypatch):
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["backbone"] |= {"name": "tiny", "revision": "", "layers": 3, "width": 24, "verbalizer_scale": 2.0}
     params |= {"emotions": EMOTIONS, "seeds": [1, 3], "top_k": [0.25, 5]}
-    params["training"] |= {"prompt_len": 3, "examples": 40, "epochs": 2, "dev_examples": 10, "lr": 0.05, "correct_bias": False, "batch": 8}
+    params["training"] |= {"prompt_len": 3, "examples": 40, "epochs": 2, "dev_examples": 10, "lr": 0.02, "correct_bias": False, "batch": 8}
     params["evaluation"] |= {"examples": 12, "unmasked_examples": 20, "rows": 16}
     params["masks"] |= {"draws": 4, "other_draws": 1}
     params["executor"] = {"workers": 1}
