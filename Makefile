@@ -58,8 +58,10 @@ test: $(READY)  ## the tests and the linter
 lint: $(READY)  ## the linter alone
 	ruff check
 
-bench: $(READY)  ## the searchlight's time and memory, beside scipy's and base R's
+bench: $(READY)  ## speed and memory beside what one would use instead: searchlight, masked evaluation, training
 	python benchmarks/searchlight.py
+	python benchmarks/evaluation.py
+	python benchmarks/training.py
 
 readme: $(READY)  ## README's table of claims made anew from the last verification
 	python stages/verify.py --readme
