@@ -34,11 +34,13 @@ $(READY): requirements.lock pyproject.toml
 
 repro: $(READY)  ## every published result regenerated and verified
 	@python -m model_emotion.params
+	@python -m model_emotion.environment
 	dvc repro
 	@python stages/verify.py --check
 
 published: $(READY)  ## the published run alone
 	@python -m model_emotion.params
+	@python -m model_emotion.environment
 	dvc repro figures@published robustness@published judge@published
 	@python stages/verify.py --check --run published
 

@@ -90,8 +90,9 @@ def human_correlation(table, weights):
         line = {"slope": lines["slope"], "intercept": lines["intercept"]}
         each.append(pd.DataFrame({"k": k, "emotion": wide.columns, "r": r, "z": np.arctanh(r), "p": lines["pvalue"], **line}))
         over_emotions.append({"k": k} | mean_correlation(r))
-        pooled = stats.pearsonr(wide.mean(axis=1), weight)
-        over_attributes.append({"k": k, "r": pooled.statistic, "p": pooled.pvalue, "n": len(wide)})
+        mean = wide.mean(axis=1)
+        r, p = stats.pearsonr(mean, weight) if mean.nunique() > 1 else (np.nan, np.nan)
+        over_attributes.append({"k": k, "r": r, "p": p, "n": len(wide)})
     return pd.concat(each, ignore_index=True), pd.DataFrame(over_emotions), pd.DataFrame(over_attributes)
 
 

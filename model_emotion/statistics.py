@@ -43,15 +43,17 @@ def paired_drop(drops):
 def mean_correlation(r):
     """Mean of correlations r [n] by Fisher's z: dict of mean_r, t, df, p (two-sided), ci_low, ci_high (95 %, back as r).
 
-    NaN, where there was nothing to correlate, is left out. Raises ValueError where an r is not inside (-1, 1).
+    NaN, where there was nothing to correlate, is left out; of one r alone all but the mean is NaN, of none all is. Raises ValueError
+    where an r is not inside (-1, 1).
     """
     r = np.asarray(r, dtype=float)
     r = r[~np.isnan(r)]
     if not (np.abs(r) < 1).all():
         raise ValueError("a correlation is not inside (-1, 1)")
-    z = np.arctanh(r)
-    test = stats.ttest_1samp(z, 0)
-    low, high = np.tanh(test.confidence_interval(0.95))
+    if not len(r):
+        return dict.fromkeys(("mean_r", "t", "df", "p", "ci_low", "ci_high"), np.nan)
+    mean = paired_drop(np.arctanh(r))  # the same t test against 0
     return {
-        "mean_r": np.tanh(z.mean()), "t": test.statistic, "df": int(test.df), "p": test.pvalue, "ci_low": low, "ci_high": high,
+        "mean_r": np.tanh(mean["drop"]), "t": mean["t"], "df": mean["df"], "p": float(2 * stats.t.sf(abs(mean["t"]), mean["df"])),
+        "ci_low": np.tanh(mean["ci_low"]), "ci_high": np.tanh(mean["ci_high"]),
     }  # fmt: skip

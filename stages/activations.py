@@ -1,16 +1,18 @@
 """activations: results/live/prompts -> results/live/activations.safetensors, every neuron at the probe position under every prompt"""
 
+from time import perf_counter
+
 import numpy as np
 import torch
 
-from model_emotion import cells, cli
-from model_emotion.model.setup import engine_of
+from model_emotion import cells, cli, environment
+from model_emotion.model.setup import engine_of, switch
 from model_emotion.params import load_params
 from model_emotion.run import MEASURED, Activations, folder, write_activations
 
 
 def main():
-    params, out = load_params(), folder(MEASURED)
+    params, out, start = load_params(), folder(MEASURED), perf_counter()
     engine = engine_of(params.backbone, params.protocol.positions)
     probe, point = engine.probe(params.protocol.probe), params.activation.point
 
@@ -21,6 +23,7 @@ def main():
     axes = {"seeds": tuple(params.seeds), "emotions": tuple(params.emotions)}
     size = {"layers": engine.backbone.layers, "width": engine.backbone.width, "backbone": params.backbone.name}
     write_activations(Activations(np.stack(values, axis=1), **axes, **size), out / "activations.safetensors")
+    environment.record(out / "provenance/activations.json", params.seeds, switch(), perf_counter() - start, len(params.emotions))
 
 
 if __name__ == "__main__":

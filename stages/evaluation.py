@@ -4,17 +4,18 @@ Every mask of a prompt meets the same examples. An emotion that is done is not d
 """
 
 from itertools import islice
+from time import perf_counter
 
 import numpy as np
 import pandas as pd
 import torch
 from tqdm import tqdm
 
-from model_emotion import cells, cli, plan
+from model_emotion import cells, cli, environment, plan
 from model_emotion.files import write_csv
 from model_emotion.masks import describe, random_masks
 from model_emotion.model.evaluation import ACCURACIES, MASKED_BATCH, UNMASKED_BATCH, evaluate
-from model_emotion.model.setup import corpus_of, engine_of, sources, workers_of
+from model_emotion.model.setup import corpus_of, engine_of, sources, switch, workers_of
 from model_emotion.params import load_params
 from model_emotion.run import ACCURACY, MASKED_ACCURACY, MEASURED, folder
 
@@ -67,7 +68,7 @@ def worker(params):
 
 
 def main():
-    params = load_params()
+    params, start = load_params(), perf_counter()
     protocol, seeds, split = params.protocol, params.seeds, params.protocol.split
     used = {"backbone": True, "seeds": True, "evaluation": True, "protocol": {"negatives", "positions", "split", "max_length"}}
     settings, made_from = params.model_dump(include=used), [__file__, *sources(params.backbone), MASKS, OUT / "plan.json"]
@@ -79,6 +80,7 @@ def main():
                 done.write(emotion, tensors, {"emotion": emotion, "seeds": seeds, "split": split, "masks": names})
                 bar.write(f"{emotion}: {np.mean([tensors[f'unmasked/{seed}'].mean() for seed in seeds]):.3f} on {split} without a mask")
                 bar.update()
+        environment.record(OUT / "provenance/evaluation.json", seeds, switch(), perf_counter() - start, len(missing))
     done.sweep()
 
     accuracy, rows, masked_rows = ACCURACIES[protocol.accuracy], [], []

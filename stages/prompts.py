@@ -4,14 +4,15 @@ An emotion that is done is not done again. One of whose seeds the loss is no num
 """
 
 from pathlib import Path
+from time import perf_counter
 
 import pandas as pd
 from tqdm import tqdm
 
-from model_emotion import cli
+from model_emotion import cli, environment
 from model_emotion.cells import Cells, fingerprint, spread
 from model_emotion.files import write_csv
-from model_emotion.model.setup import corpus_of, engine_of, sources, workers_of
+from model_emotion.model.setup import corpus_of, engine_of, sources, switch, workers_of
 from model_emotion.model.tuning import CURVE, Recipe, tune
 from model_emotion.params import load_params
 from model_emotion.run import MEASURED, folder
@@ -49,7 +50,7 @@ def check(params, emotions):
 
 
 def main():
-    params, out = load_params(), folder(MEASURED)
+    params, out, start = load_params(), folder(MEASURED), perf_counter()
     seeds = params.seeds
     used = {"backbone": True, "seeds": True, "training": True, "protocol": {"negatives", "positions", "prompt_init", "max_length"}}
     mark = fingerprint(params.model_dump(include=used), [__file__, *sources(params.backbone)])
@@ -67,6 +68,7 @@ def main():
                 bar.update(sees[emotion] * len(seeds))
         if failed:
             raise cli.UserError("; ".join(sorted(failed)))
+        environment.record(out / "provenance/prompts.json", seeds, switch(), perf_counter() - start, len(missing))
     cells.sweep()
 
     curves = pd.DataFrame([row for emotion in params.emotions for row in cells.read(emotion)[1]["curve"]], columns=CURVE)

@@ -88,8 +88,9 @@ MEASURE = (planning, prompts, activations, searchlight, masks, evaluation)
 
 
 def found(folder="results/live"):
-    """Every file's bytes."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+    """Every file's bytes, but for the records of how it was made."""
+    files = [path for path in Path(folder).rglob("*") if path.is_file() and path.parent.name != "provenance"]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def test_the_chain_measures_what_a_plain_loop_measures(world, monkeypatch):

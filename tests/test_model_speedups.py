@@ -8,7 +8,7 @@ from test_model_engine import PROMPT_LEN, ROWS, TEXTS, engine, roberta_forward, 
 
 from model_emotion.cli import UserError
 from model_emotion.model import backbone
-from model_emotion.model.architecture import Block
+from model_emotion.model.architecture import Block, Layout
 from model_emotion.model.engine import Engine
 from model_emotion.model.evaluation import KEPT, margins
 
@@ -142,5 +142,6 @@ def test_a_block_by_hand():
     block = Block(1, *dense, torch.nn.Identity(), torch.nn.Linear(4, 6), torch.nn.ReLU(), torch.nn.Linear(6, 4), torch.nn.Identity())
     state = torch.randn(1, 4)
     expected = state + dense[3](dense[2](state))
-    torch.testing.assert_close(block.attend(state, [(1, 1)]), expected, atol=1e-6, rtol=0)
-    torch.testing.assert_close(block.attend_at_0(state, [(1, 1)]), expected, atol=1e-6, rtol=0)
+    layout = Layout(((1, 1),), state.device)
+    torch.testing.assert_close(block.attend(state, layout), expected, atol=1e-6, rtol=0)
+    torch.testing.assert_close(block.attend_at_0(state, layout), expected, atol=1e-6, rtol=0)

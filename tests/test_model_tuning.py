@@ -204,11 +204,30 @@ def test_without_padding_each_step_is_the_same():
     torch.testing.assert_close(*steps, atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", [Engine, Padded])
+def test_a_step_in_parts_is_the_same(monkeypatch, kind):
+    steps, (train, _) = [], tasks(SEEDS)
+    for at_once in (1, 60, 10**6):
+        monkeypatch.setitem(tuning.AT_ONCE, "cpu", at_once)
+        training = tuning._Training(engine(kind), "joy", SEEDS, train, SHORT, None)
+        monkeypatch.setattr(training.optimiser, "step", lambda gradient, lr: steps.append(gradient))
+        losses = training._step([0, 2], [np.arange(5), np.arange(5, 10)])
+        steps.append(torch.from_numpy(losses[[0, 2]]))
+    assert len(training._groups(train[0].texts)) == 1 and not steps[0][1].any()
+    for part in (0, 1):
+        for other in (2, 4):
+            torch.testing.assert_close(steps[part], steps[part + other], atol=1e-6, rtol=1e-5)
+
+
 def test_an_infinite_loss_stops_its_seed(monkeypatch):
     tiny, (train, dev) = engine(Padded), tasks(SEEDS)
-    logits, far = tiny.logits, torch.zeros(15, 2)
-    far[5:10] = torch.tensor([3e38, -3e38])  # of the second seed's rows; their difference is beyond float32, their gradient is not
-    monkeypatch.setattr(tiny, "logits", lambda prompts, *rest: logits(prompts, *rest) + (far if len(prompts) == 15 else 0))
+    second = tuning._Training(tiny, "joy", SEEDS, train, SHORT, None).prompts[1]  # as it is at its first step
+    logits, far = tiny.logits, torch.tensor([3e38, -3e38])  # their difference is beyond float32, their gradient is not
+
+    def scripted(prompts, *rest):
+        return logits(prompts, *rest) + far * (prompts == second).flatten(1).all(dim=1, keepdim=True)
+
+    monkeypatch.setattr(tiny, "logits", scripted)
     tuned = tune(tiny, "joy", SEEDS, train, dev, replace(SHORT, epochs=1))
     assert list(tuned.failed) == [3] and "at step 1 of 5" in tuned.failed[3]
 
@@ -292,11 +311,15 @@ def test_the_learning_rate_follows_its_schedule(monkeypatch, schedule, expected)
 
 def test_each_seed_sees_each_example_once_an_epoch_in_an_order_of_its_own(monkeypatch):
     tiny, (train, dev) = engine(Padded), tasks([1, 3], train=13)
-    train[1] = train[0]  # the same examples for both
-    for examples in train:
-        examples.texts[:] = [[0, 10, *[9] * i, 2] for i in range(13)]  # an example is told by its length
+    for place, examples in enumerate(train):
+        examples.texts[:] = [[0, 10 + place, *[9] * i, 2] for i in range(13)]  # the second token tells the seed, the length the example
     seen, logits = [], tiny.logits
-    monkeypatch.setattr(tiny, "logits", lambda p, m, ids, a: (seen.append(a.sum(1).view(2, -1) - 3), logits(p, m, ids, a))[1])
+
+    def watched(prompts, masks, ids, attention):
+        seen.append(torch.stack([attention.sum(1)[ids[:, 1] == 10 + place] - 3 for place in (0, 1)]))
+        return logits(prompts, masks, ids, attention)
+
+    monkeypatch.setattr(tiny, "logits", watched)
     monkeypatch.setattr(tuning, "evaluate", lambda *_: np.ones((1, 1), bool))
     tune(tiny, "joy", [1, 3], train, dev, replace(SHORT, epochs=2))
     assert [batch.shape[1] for batch in seen] == [5, 5, 3] * 2

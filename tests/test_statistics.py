@@ -58,6 +58,14 @@ def test_mean_correlation_equals_scipy_on_fishers_z():
     assert found["ci_low"] < found["mean_r"] < found["ci_high"]
 
 
+def test_correlations_that_hardly_differ_or_are_too_few_have_a_mean_and_no_warning():
+    alike = mean_correlation([0.3, np.nextafter(0.3, 1), 0.3])
+    assert alike["mean_r"] == pytest.approx(0.3) and alike["df"] == 2 and alike["p"] < 1e-20
+    alone, none = mean_correlation([np.nan, 0.5]), mean_correlation([np.nan])
+    assert alone["mean_r"] == pytest.approx(0.5) and alone["df"] == 0 and np.isnan([alone["t"], alone["p"], alone["ci_low"]]).all()
+    assert alone.keys() == none.keys() and np.isnan(list(none.values())).all()
+
+
 def test_a_perfect_correlation_has_no_z():
     with pytest.raises(ValueError, match="not inside"):
         mean_correlation([0.5, 1.0])

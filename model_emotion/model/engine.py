@@ -20,7 +20,7 @@ import torch
 from torch.nn.functional import linear
 
 from model_emotion.cli import UserError
-from model_emotion.model.architecture import rectangles
+from model_emotion.model.architecture import Layout
 from model_emotion.model.backbone import verbalizer_ids
 
 POSITIONS = ("zero", "native")
@@ -32,9 +32,9 @@ class Engine:
     """A backbone ready to be prompted.
 
     verbalizer: the words of class 0 and class 1. positions: `zero` counts positions from 0, as the study did, `native` as the
-    model was trained; they differ on RoBERTa and MPNet only. precision: of the encoder, never of the readout; `bf16` is bfloat16 autocast,
-    `tf32` lets a CUDA device multiply matrices in TensorFloat-32 and is `float32` elsewhere. scale: the logits are multiplied by it,
-    for a backbone whose logits are far below 1.
+    model was trained; they differ on RoBERTa and MPNet only. precision: of the encoder, never of the readout; `bf16` is bfloat16
+    in products, not in sums and norms; `tf32` lets a CUDA device multiply matrices in TensorFloat-32 and is `float32`
+    elsewhere. scale: the logits are multiplied by it, for a backbone whose logits are far below 1.
     """
 
     def __init__(self, backbone, verbalizer=("negative", "positive"), positions="zero", precision="float32", scale=1.0):
@@ -48,6 +48,8 @@ class Engine:
         self.scale = scale
         self.first_position = backbone.first_position if positions == "native" else 0
         self.device = backbone.model.device
+        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        self.blocks = backbone.blocks and tuple(block.to(dtype) for block in backbone.blocks)
         self.words = torch.tensor(verbalizer_ids(backbone, verbalizer), device=self.device)
 
     def room(self, prompt_len):
@@ -103,48 +105,49 @@ class Engine:
 
     @property
     def shares(self):
-        """Whether `start`, `weights` and `finish` can be used: not with every architecture, and made for a CPU."""
-        return self.backbone.blocks is not None and self.device.type == "cpu"
+        """Whether `start`, `weights` and `finish` can be used: not with every architecture."""
+        return self.blocks is not None
 
     def start(self, prompts, texts):
         """What no mask changes, for `finish`; never with dropout.
 
         prompts: [rows, prompt_len, embedding]. texts: a list of token ids for each row; rows of equal length should be neighbours.
         """
-        encoder, first = self.backbone.model.base_model, self.backbone.blocks[0]
-        states, shapes, row = [], [], 0
+        self._fits(prompts, max(map(len, texts)))
+        words, encoder, first = self.backbone.model.get_input_embeddings(), self.backbone.model.base_model, self.blocks[0]
+        begin = words.weight[[self.backbone.tokenizer.mask_token_id]]
+        tokens = words(torch.tensor([token for text in texts for token in text], device=self.device)).split([len(text) for text in texts])
+        inputs = torch.cat([part for prompt, text in zip(prompts, tokens, strict=True) for part in (begin, prompt, text)])
+        layout = Layout(tuple((len(list(rows)), 1 + prompts.shape[1] + length) for length, rows in groupby(map(len, texts))), self.device)
+        positions = torch.cat([torch.arange(size).repeat(rows) for rows, size in layout.shapes]).to(self.device) + self.first_position
+        state = encoder.embeddings(input_ids=None, inputs_embeds=inputs[None], position_ids=positions[None])[0]
+        if hasattr(encoder, "embeddings_project"):
+            state = encoder.embeddings_project(state)
         with _computing(self.precision, self.device):
-            for _, texts_of_a_length in groupby(texts, key=len):
-                ids = torch.tensor(list(texts_of_a_length), device=self.device)
-                inputs, positions = self._inputs(prompts[row : row + len(ids)], ids)
-                embedded = encoder.embeddings(input_ids=None, inputs_embeds=inputs, position_ids=positions)
-                states.append(encoder.embeddings_project(embedded) if hasattr(encoder, "embeddings_project") else embedded)
-                shapes.append(inputs.shape[:2])
-                row += len(ids)
-            state = first.attend(torch.cat([state.flatten(0, 1) for state in states]), shapes)
-            neurons = first.activation(first.up(state))
-            return state + first.down(neurons), neurons, shapes
+            state = first.attend(state, layout)
+            neurons = first.activation(first.up(state.to(first.dtype)))
+            return state + first.down(neurons), neurons, layout
 
     def weights(self, mask=None):
         """What `finish` needs of a mask [layers, width] of any numbers, None: unmasked. Raises UserError for masks of another model."""
-        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
         mask = torch.ones(self.backbone.layers, self.backbone.width) if mask is None else mask
         self._check(mask[None], 1)
-        first, *others = zip(self.backbone.blocks, mask.to(self.device, torch.float32), strict=True)
-        return [first[0].difference(first[1], dtype), *(block.reduced(own, dtype) for block, own in others)]
+        first, *others = zip(self.blocks, mask.float(), strict=True)
+        return [first[0].difference(first[1]), *(block.reduced(own) for block, own in others)]
 
     def finish(self, started, weights):
         """float32 [rows, 2] logits as `logits` gives, of what `start` and `weights` gave."""
-        state, neurons, shapes = started
-        first, *others = self.backbone.blocks
+        state, neurons, layout = started
+        first, *others = self.blocks
         changed, difference = weights[0]
         with _computing(self.precision, self.device):
             state = first.ffn_norm(state + linear(neurons.index_select(1, changed), difference))
             for block, (up, up_bias, down) in zip(others, weights[1:], strict=True):
-                state = block.attend_at_0(state, shapes) if block is others[-1] else block.attend(state, shapes)
-                state = block.ffn_norm(state + linear(block.activation(linear(state, up, up_bias)), down, block.down.bias))
+                state = block.attend_at_0(state, layout) if block is others[-1] else block.attend(state, layout)
+                neurons = block.activation(linear(state.to(block.dtype), up, up_bias))
+                state = block.ffn_norm(state + linear(neurons, down, block.down.bias))
         if not others:
-            state = torch.cat([rows[:, 0] for rows in rectangles(state, shapes)])
+            state = torch.cat([rows[:, 0] for rows in layout.rectangles(state)])
         return self._read(state)
 
     def _read(self, state):
@@ -152,13 +155,8 @@ class Engine:
 
     def _inputs(self, prompts, ids):
         """[rows, positions, embedding] of `<mask>`, prompt and text, and the number of each position [rows, positions]."""
+        self._fits(prompts, ids.shape[1])
         words, rows = self.backbone.model.get_input_embeddings(), len(prompts)
-        if prompts.ndim != 3 or prompts.shape[2] != self.backbone.embedding_width:
-            expected = f"[rows, prompt_len, {self.backbone.embedding_width}]"
-            raise UserError(f"prompts of shape {list(prompts.shape)}, but {self.backbone.name} takes {expected}")
-        if ids.shape[1] > self.room(prompts.shape[1]):
-            sizes = f"a prompt of {prompts.shape[1]} vectors leaves {self.room(prompts.shape[1])} tokens for a text"
-            raise UserError(f"{self.backbone.name}: {sizes}, but one has {ids.shape[1]}")
         mask_token = words.weight[self.backbone.tokenizer.mask_token_id]
         inputs = torch.cat([mask_token.expand(rows, 1, -1), prompts, words(ids).expand(rows, -1, -1)], dim=1)
         return inputs, (torch.arange(inputs.shape[1], device=self.device) + self.first_position).expand(rows, -1)
@@ -170,9 +168,18 @@ class Engine:
         attention = torch.ones_like(ids) if attention is None else attention.long()
         seen = torch.cat([attention.new_ones(rows, 1 + prompts.shape[1]), attention.expand(rows, -1)], dim=1)
         last = self.backbone.ffns[-1].before
-        with last.register_forward_hook(_first_only), _computing(self.precision, self.device):
+        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+        with last.register_forward_hook(_first_only), _computing(self.precision, self.device), autocast:
             states = model.base_model(inputs_embeds=inputs, attention_mask=seen, position_ids=positions)
         return states.last_hidden_state[:, 0]
+
+    def _fits(self, prompts, tokens):
+        if prompts.ndim != 3 or prompts.shape[2] != self.backbone.embedding_width:
+            expected = f"[rows, prompt_len, {self.backbone.embedding_width}]"
+            raise UserError(f"prompts of shape {list(prompts.shape)}, but {self.backbone.name} takes {expected}")
+        if tokens > self.room(prompts.shape[1]):
+            sizes = f"a prompt of {prompts.shape[1]} vectors leaves {self.room(prompts.shape[1])} tokens for a text"
+            raise UserError(f"{self.backbone.name}: {sizes}, but one has {tokens}")
 
     def _check(self, masks, rows):
         layers, width = self.backbone.layers, self.backbone.width
@@ -184,14 +191,13 @@ class Engine:
 
 @contextmanager
 def _computing(precision, device):
-    """torch computes in that precision inside and as before outside."""
+    """torch multiplies float32 matrices in that precision inside and as before outside."""
     products = torch.backends.cuda.matmul
     before = products.fp32_precision
     try:
         if precision == "tf32" and device.type == "cuda":
             products.fp32_precision = "tf32"
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            yield
+        yield
     finally:
         products.fp32_precision = before
 

@@ -39,7 +39,7 @@ def margins(engine, prompts, masks, texts, rows=32, progress=None):
         raise ValueError(f"{len(prompts)} prompts and {len(masks)} masks: neither as many nor one for all")
     distinct, place = _by_length(texts)
     way = _shared if engine.shares else _mixed
-    found = way(engine, prompts, masks, distinct, rows, progress or (lambda done: None))
+    found = way(engine, prompts, masks, distinct, rows, progress or (lambda done: None)).cpu()
     bad = sorted({int(pair) for pair in found.isnan().nonzero()[:, 0]})
     if bad:
         raise NotFiniteError(
@@ -51,7 +51,7 @@ def margins(engine, prompts, masks, texts, rows=32, progress=None):
 def _mixed(engine, prompts, masks, texts, rows, progress):
     """[pairs, texts] margins, for any engine: batches of all pairs of a text, then of the next."""
     pairs = max(len(prompts), 1 if masks is None else len(masks))
-    found = torch.empty(len(texts), pairs)
+    found = torch.empty(len(texts), pairs, device=engine.device)
     for start in range(0, found.numel(), rows):
         text, pair = np.divmod(np.arange(start, min(start + rows, found.numel())), pairs)
         ids, attention = engine.pad([texts[t] for t in text])
@@ -69,7 +69,7 @@ def _shared(engine, prompts, masks, texts, rows, progress):
         own = zip(prompts, masks, strict=True)
         return torch.cat([_shared(engine, prompt[None], mask[None], texts, rows, progress) for prompt, mask in own])
     text, prompt = np.divmod(np.arange(len(texts) * len(prompts)), len(prompts))
-    found = torch.empty(len(masks), len(text))
+    found = torch.empty(len(masks), len(text), device=engine.device)
     for first in range(0, len(text), rows * KEPT):
         places = [slice(start, start + rows) for start in range(first, min(first + rows * KEPT, len(text)), rows)]
         started = [engine.start(prompts[prompt[place]].to(engine.device), [texts[t] for t in text[place]]) for place in places]
@@ -82,7 +82,7 @@ def _shared(engine, prompts, masks, texts, rows, progress):
 
 
 def _margin(logits):
-    return (logits[:, 1] - logits[:, 0]).cpu()
+    return logits[:, 1] - logits[:, 0]
 
 
 def _by_length(texts):

@@ -16,8 +16,21 @@ LOCK = Path("requirements.lock")
 
 
 def workers_of(executor, cells):
-    """Processes for so many cells: as many as params.executor says, or one for each core; one where there is a GPU."""
-    return 1 if torch.cuda.is_available() else min(executor.workers or len(os.sched_getaffinity(0)), cells)
+    """Processes for so many cells: as many as params.executor says, or one for each core, or one where there is a GPU."""
+    return min(executor.workers or (1 if torch.cuda.is_available() else len(os.sched_getaffinity(0))), cells)
+
+
+def switch():
+    """Set what makes a measurement come out the same again on the same machine; {switch: value}, as the records have it."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before CUDA starts
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # a guard against reading what was never written; costs time
+    return {
+        "threads": torch.get_num_threads(),
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        "CUBLAS_WORKSPACE_CONFIG": os.environ["CUBLAS_WORKSPACE_CONFIG"],
+    }
 
 
 def engine_of(backbone, positions):
@@ -25,7 +38,7 @@ def engine_of(backbone, positions):
 
     One core does most of what several do with a batch this small, and results do not depend on how many there are.
     """
-    torch.set_num_threads(1)
+    switch()
     loaded = load(backbone.name, backbone.revision, "cuda" if torch.cuda.is_available() else "cpu")
     for key in ("layers", "width"):
         if getattr(loaded, key) != getattr(backbone, key):

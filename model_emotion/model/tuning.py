@@ -19,6 +19,9 @@ from model_emotion.model.evaluation import NotFiniteError, evaluate, overall
 INIT, ORDER, DROPOUT = range(3)
 """What a stream of random numbers is for."""
 
+AT_ONCE = {"cpu": 1024, "cuda": 2**16}
+"""About how many positions of rows go through a model at once."""
+
 INIT_SD = 0.02
 CURVE = ["emotion", "seed", "epoch", "examples", "train_loss", "dev_accuracy"]
 SCHEDULES = {"constant": lambda done: 1.0, "linear": lambda done: 1.0 - done}
@@ -197,19 +200,24 @@ class _Training:
     def _step(self, alive, chosen):
         """One step with those examples of those seeds; [seeds] losses, NaN for the others."""
         lr = self.recipe.lr * SCHEDULES[self.recipe.schedule](self.optimiser.steps / self.steps)
-        texts = [self.train[a].texts[i] for a, own in zip(alive, chosen, strict=True) for i in own]
-        labels = torch.cat([self.labels[a][own] for a, own in zip(alive, chosen, strict=True)])
-        prompts = self.prompts.clone().requires_grad_()
-        batch = prompts[alive][:, None].expand(-1, len(chosen[0]), -1, -1).flatten(0, 1)
-        if self.unmasked is None:
-            logits = self.engine.logits(batch, None, *self.engine.pad(texts))
-        else:
-            order = sorted(range(len(texts)), key=lambda row: len(texts[row]))  # rows of a length share a product
-            logits = self.engine.finish(self.engine.start(batch[order], [texts[row] for row in order]), self.unmasked)
-            logits = logits[torch.tensor(order).argsort()]
-        wrong = cross_entropy(logits, labels, reduction="none")
+        owners = np.repeat(alive, len(chosen[0]))
+        texts = [self.train[owner].texts[i] for owner, i in zip(owners, np.concatenate(chosen), strict=True)]
+        labels = torch.cat([self.labels[place][own] for place, own in zip(alive, chosen, strict=True)])
+        prompts, gradient, wrong = (
+            self.prompts.clone().requires_grad_(),
+            torch.zeros_like(self.prompts),
+            torch.empty_like(labels, dtype=torch.float32),
+        )
+        for rows in self._groups(texts):
+            batch, some = prompts[owners[rows]], [texts[row] for row in rows]
+            if self.unmasked is None:
+                logits = self.engine.logits(batch, None, *self.engine.pad(some))
+            else:
+                logits = self.engine.finish(self.engine.start(batch, some), self.unmasked)
+            found = cross_entropy(logits, labels[rows], reduction="none")
+            gradient += torch.autograd.grad(found.sum() / len(chosen[0]), prompts)[0]
+            wrong[rows] = found.detach()
         losses = wrong.view(len(alive), -1).mean(dim=1)
-        (gradient,) = torch.autograd.grad(losses.sum(), prompts)
         self.optimiser.step(gradient, lr)
         for place in np.array(alive)[~losses.isfinite().cpu().numpy()]:
             self.failed[self.seeds[place]] = (
@@ -219,8 +227,14 @@ class _Training:
         self.seen += len(chosen[0])
         self.progress(len(labels))
         found = np.full(len(self.seeds), np.nan)
-        found[alive] = losses.detach().cpu().numpy()
+        found[alive] = losses.cpu().numpy()
         return found
+
+    def _groups(self, texts):
+        """Rows of these texts, in parts that go through the model at once: by length, so that little is padded, and few, to save memory."""
+        order = np.argsort([len(text) for text in texts], kind="stable")
+        rows = max(1, AT_ONCE[self.engine.device.type] // (1 + self.recipe.prompt_len + len(texts[order[-1]])))
+        return np.array_split(order, -(-len(order) // rows))
 
 
 @contextmanager

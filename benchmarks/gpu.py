@@ -1,0 +1,177 @@
+"""The engine on a CUDA device at roberta-base's size, and the hours that the study's whole would take there; under 8 minutes.
+
+`python benchmarks/gpu.py [--json FILE]`. The model is random, of roberta-base's size with a vocabulary cut to 1,000 words; prompts have
+100 vectors, texts are as long as those of GoEmotions, masks leave 89 % of the neurons. Rates are set beside the device's own rate of
+matrix products of the same precision, measured here, for the operations of the way taken ("must do") and for those of the plain
+forward pass that it replaces. `rows` grows until the memory is full, nothing more is gained, or
+a measurement takes too long.
+"""
+
+import argparse
+import json
+import logging
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from evaluation import MASKED, PROMPT_LEN, engine_of, random_model, random_texts
+
+from model_emotion.experiment import load
+from model_emotion.model.engine import Engine
+from model_emotion.model.evaluation import margins
+from model_emotion.model.tasks import Examples
+from model_emotion.model.tuning import Recipe, tune
+from model_emotion.paper import DRAWS, EPOCHS, changed
+from model_emotion.projection import work
+
+MASKS, SEEDS, BATCH = 32, 12, 16
+LONGEST = 8.0  # seconds of a measurement
+PRECISIONS = ("float32", "tf32", "bf16")
+
+
+def timed(run, seconds):
+    """Median seconds of run(), which ends with the device idle, repeated for about so long after a first time."""
+    run()
+    times = []
+    while not times or sum(times) < seconds:
+        start = time.perf_counter()
+        run()
+        torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return float(np.median(times))
+
+
+def product_rate(precision, size=8192, repeats=10):
+    """Operations a second of a product of two square matrices."""
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    a, b = (torch.randn(size, size, device="cuda", dtype=dtype) for _ in range(2))
+    before = torch.backends.cuda.matmul.fp32_precision
+    torch.backends.cuda.matmul.fp32_precision = "tf32" if precision == "tf32" else before
+
+    def run():
+        for _ in range(repeats):
+            a @ b
+        torch.cuda.synchronize()
+
+    try:
+        return repeats * 2 * size**3 / timed(run, 2)
+    finally:
+        torch.backends.cuda.matmul.fp32_precision = before
+
+
+def operations(model, lengths, kept=1.0):
+    """(of the plain forward pass, of the shorter way for one more mask) a text, matrix products alone, the mean over texts.
+
+    A position of a layer costs 4 products of the hidden width for attention, 2 with the FFN's, and 2 with every other position.
+    """
+    config = model.config
+    hidden, width, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
+    positions = np.array([1 + PROMPT_LEN + length for length in lengths], dtype=float)
+    attention, ffn = 2 * positions * (4 * hidden**2 + 2 * hidden * positions), 2 * positions * 2 * hidden * width
+    first = 2 * positions * hidden * width * (1 - kept)  # what a mask changes of the first layer
+    at_0 = 2 * (2 * hidden * config.hidden_size * 2 + 2 * positions * hidden * config.num_attention_heads + 2 * hidden * width * kept)
+    return (layers * (attention + ffn)).mean(), (first + (layers - 2) * (attention + ffn * kept) + at_0).mean()
+
+
+def evaluation(model, precision, peak):
+    """Rows of a table, one for each number of texts at once, and the margins of the first texts."""
+    engine = Engine(engine_of(model).backbone, precision=precision)
+    draw = np.random.default_rng(2)
+    masks = draw.random((MASKS, engine.backbone.layers * engine.backbone.width)) >= MASKED
+    masks = torch.from_numpy(masks).view(MASKS, engine.backbone.layers, -1)
+    prompt = 0.02 * torch.randn(1, PROMPT_LEN, 768, generator=torch.Generator().manual_seed(1))
+    found, rows, seconds = [], 64, 0.0
+    while rows <= 4096 and 2 * seconds < LONGEST:
+        texts = random_texts(rows)
+        torch.cuda.reset_peak_memory_stats()
+        try:
+            seconds = timed(lambda texts=texts, rows=rows: margins(engine, prompt, masks, texts, rows), 3)
+        except torch.cuda.OutOfMemoryError:
+            break
+        distinct = {tuple(text) for text in texts}
+        rate = len(masks) * len(distinct) / seconds
+        plain, must = operations(model, [len(text) for text in distinct], 1 - MASKED)
+        found.append({
+            "precision": precision, "rows": rows, "examples a second": rate, "share of peak, must do": rate * must / peak,
+            "share of peak, plain": rate * plain / peak, "memory (GB)": torch.cuda.max_memory_allocated() / 1e9,
+        })  # fmt: skip
+        if len(found) > 2 and rate < 1.02 * found[-3]["examples a second"]:
+            break
+        rows *= 2
+    return found, margins(engine, prompt, masks[:8], random_texts(256), 256)
+
+
+def training(model, precision, peak):
+    """Row of a table: a pass of 12 seeds side by side through 64 examples each, dropout on, as the study's recipe says."""
+    engine, recipe = Engine(engine_of(model).backbone, precision=precision), Recipe(prompt_len=PROMPT_LEN, epochs=1, batch=BATCH)
+
+    def examples(count, seed):
+        return Examples(random_texts(count, seed), np.random.default_rng(seed).integers(0, 2, count))
+
+    train, dev = [examples(64, seed) for seed in range(SEEDS)], [examples(1, 50 + seed) for seed in range(SEEDS)]
+    torch.cuda.reset_peak_memory_stats()
+
+    def run():
+        assert not tune(engine, "joy", range(SEEDS), train, dev, recipe).failed
+
+    rate = sum(map(len, train)) / timed(run, 5)
+    plain, _ = operations(model, [len(text) for examples in train for text in examples.texts])
+    return {
+        "precision": precision, "examples a second": rate, "share of peak, plain": 2 * rate * plain / peak,
+        "memory (GB)": torch.cuda.max_memory_allocated() / 1e9,
+    }  # fmt: skip
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="where the figures are written")
+    parser.add_argument("--precisions", nargs="+", default=PRECISIONS)
+    options = parser.parse_args()
+    if not torch.cuda.is_available():
+        parser.exit(1, "error: no CUDA device here\n")
+    logging.disable(logging.WARNING)
+    torch.set_num_threads(1)
+    model, start = random_model().to("cuda"), time.perf_counter()
+    machine = f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
+    print(machine)
+    evaluated, trained, reference, apart = [], [], None, {}
+    peaks = {precision: product_rate(precision) for precision in options.precisions}
+    print("matrix products, TFLOP/s:", {key: round(value / 1e12) for key, value in peaks.items()}, flush=True)
+    for precision in options.precisions:
+        rows, found = evaluation(model, precision, peaks[precision])
+        evaluated += rows
+        reference = found if reference is None else reference
+        apart[precision] = {"margin": float(abs(found - reference).max()), "other answers": float(((found > 0) != (reference > 0)).mean()),
+                            "margins' sd": float(reference.std())}  # fmt: skip
+        trained.append(training(model, precision, peaks[precision]))
+        print(pd.DataFrame(rows).round(3).to_string(index=False), trained[-1], apart[precision], sep="\n", flush=True)
+    hours = projection(evaluated, trained)
+    print(hours.round(2).to_string(index=False))
+    if options.json:
+        options.json.write_text(json.dumps({
+            "machine": machine, "products (TFLOP/s)": {key: value / 1e12 for key, value in peaks.items()}, "evaluation": evaluated,
+            "training": trained, "against the first precision": apart, "projection": hours.to_dict("records"),
+            "seconds": time.perf_counter() - start,
+        }, indent=1))  # fmt: skip
+
+
+def projection(evaluated, trained):
+    """Hours of experiments/paper.yaml: its examples, counted on GoEmotions, over the rates."""
+    params, table = load("paper").params(), pd.read_parquet("data/goemotions.parquet")
+    best = pd.DataFrame(evaluated).groupby("precision")["examples a second"].max()
+    rows = []
+    for own in trained:
+        precision = own["precision"]
+        for epochs in EPOCHS:
+            for draws in DRAWS:
+                asked = work(changed(params, draws, epochs), table)
+                hours = asked.trained / own["examples a second"] / 3600, (asked.looked + asked.evaluated) / best[precision] / 3600
+                rows.append((precision, epochs, draws, asked.trained, asked.looked + asked.evaluated, *hours, sum(hours)))
+    counts, hours = ["precision", "epochs", "random draws", "trained", "evaluated"], ["training (h)", "evaluation (h)", "whole (h)"]
+    return pd.DataFrame(rows, columns=[*counts, *hours])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""What a result was made with: packages, machine, container image and versions of code and data.
+
+`python -m model_emotion.environment` writes results/environment.json; a stage that measures a model leaves a record of its own beside
+what it measured. Neither is an output of DVC: two machines differ in them where their results are the same. No names of machines, users
+or folders.
+"""
+
+import hashlib
+import os
+import platform
+import re
+import subprocess
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from model_emotion import cli
+from model_emotion.files import write_json
+
+OUT = Path("results/environment.json")
+IMAGE = {"source": "MODEL_EMOTION_IMAGE", "revision": "MODEL_EMOTION_IMAGE_REVISION"}
+"""What the container image says of itself, in variables that its Dockerfile sets."""
+
+
+def packages():
+    """Version of each package that the project names; torch's tells its build."""
+    names = [re.match(r"[\w.-]+", line).group() for line in requires("model-emotion") if "extra ==" not in line]
+    return {name: version(name) for name in sorted(names)}
+
+
+def gpus():
+    """Name and driver of every NVIDIA GPU; empty where there is none."""
+    try:
+        asked = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+        lines = subprocess.run(asked, capture_output=True, text=True, timeout=30).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return [dict(zip(("name", "driver"), line.split(", "), strict=True)) for line in lines.splitlines() if line.count(", ") == 1]
+
+
+def cpu():
+    """What the processor calls itself."""
+    try:
+        names = re.findall(r"^model name\s*: (.*)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def code():
+    """The commit that is checked out, None outside git, and whether tracked files differ from it."""
+
+    def git(*words):
+        try:
+            done = subprocess.run(["git", *words], capture_output=True, text=True)
+        except OSError:
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    revision = git("rev-parse", "HEAD")
+    return {"revision": revision, "changed": bool(git("status", "--porcelain", "--untracked-files=no")) if revision else None}
+
+
+def describe():
+    """All of it, as JSON holds it."""
+    lock = Path("dvc.lock")
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": cpu(),
+        "cores": len(os.sched_getaffinity(0)),
+        "gpus": gpus(),
+        "packages": packages(),
+        "image": {key: os.environ.get(name) for key, name in IMAGE.items()},
+        "code": code(),
+        "dvc.lock": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else None,
+    }
+
+
+def record(path, seeds, switches, seconds, cells):
+    """Write a measuring stage's record: how long it took for so many cells, with which seeds and switches, and with what."""
+    write_json({"seeds": list(seeds), "cells": cells, "seconds": round(seconds, 1), "switches": switches, **describe()}, path)
+
+
+def main():
+    try:
+        write_json(describe(), OUT)
+    except PackageNotFoundError as error:
+        raise cli.UserError(f"the package {error.name} is not installed; `make setup` installs all") from None
+
+
+if __name__ == "__main__":
+    cli.run(main)
