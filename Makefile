@@ -10,18 +10,18 @@ ifneq ($(wildcard ../shared/upstream),)
 export MODEL_EMOTION_MIRROR ?= $(abspath ../shared/upstream)
 endif
 TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)",/\1/p' pyproject.toml)
-READY := $(VENV)/.ready
+READY := $(if $(MODEL_EMOTION_IMAGE),,$(VENV)/.ready)  # in the image all is installed
 # What only torch pulls in: it comes with the build of torch that this machine takes, so the lock does not name it.
 TORCH_ALONE := torch triton sympy mpmath cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti nvidia-cuda-nvrtc \
   nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 \
   nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx
 
-.PHONY: help setup repro published smoke paper test lint bench readme lock
+.PHONY: help setup repro published smoke paper exp exps test lint bench image docker-repro docker-test docker-shell image-check readme lock
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## the virtual environment with the pinned packages (the other targets do it by themselves)
-$(READY): requirements.lock pyproject.toml
+$(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info[:2] != (3, 11))" || \
 	  { echo "error: Python 3.11 is needed and $(PYTHON) is another or missing; name it: make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@$(PYTHON) -m venv $(VENV)
@@ -50,8 +50,13 @@ smoke: $(READY)  ## the whole chain on a small made-up world whose truth is know
 paper: $(READY)  ## the run `live` at the study's full size, as the DVC experiment `paper`: needs a CUDA GPU and roberta-base
 	@test -e data/goemotions.parquet || dvc repro --quiet goemotions
 	@python -m model_emotion.paper paper
-	options=$$(python -m model_emotion.experiment paper); mapfile -t options <<< "$$options"; \
-	  dvc exp run --name paper "$${options[@]}"
+	python -m model_emotion.experiment paper
+
+exp: $(READY)  ## one named experiment: make exp NAME=test_split (experiments/ has them)
+	@python -m model_emotion.experiment $(or $(NAME),$(error which one? make exp NAME=..., one of $(basename $(notdir $(wildcard experiments/*.yaml)))))
+
+exps: $(READY)  ## the small experiments, each a change of nine emotions' run, and a table of what they changed
+	@python -m model_emotion.experiment
 
 test: $(READY)  ## the tests and the linter
 	ruff check
@@ -64,6 +69,26 @@ bench: $(READY)  ## speed and memory beside what one would use instead: searchli
 	python benchmarks/searchlight.py
 	python benchmarks/evaluation.py
 	python benchmarks/training.py
+
+# Docker. BASE_IMAGE and WHEELS_IMAGE: the Dockerfile's; BUILD, RUN: more options; GPUS='--gpus all' where there is one.
+DOCKER ?= docker
+IMAGE ?= model-emotion
+USER_ID := $(or $(filter-out 0,$(shell id -u)),1000)
+GROUP_ID := $(or $(filter-out 0,$(shell id -g)),1000)
+image:  ## the container image
+	DOCKER_BUILDKIT=1 $(DOCKER) build $(foreach a,BASE_IMAGE WHEELS_IMAGE,$(if $($(a)),--build-arg $(a)=$($(a)))) $(BUILD) \
+	  --build-arg UID=$(USER_ID) --build-arg GID=$(GROUP_ID) --build-arg REVISION=$$(git rev-parse HEAD) --tag $(IMAGE) .
+
+IN_IMAGE = $(DOCKER) run --rm $(if $(shell test -t 0 && echo yes),-it) --user "$$(id -u):$$(id -g)" --volume "$(CURDIR):/model-emotion" \
+  $(if $(wildcard $(MODEL_EMOTION_MIRROR)),--volume "$(abspath $(MODEL_EMOTION_MIRROR)):/mirror:ro" --env MODEL_EMOTION_MIRROR=/mirror) $(GPUS) $(RUN) $(IMAGE)
+docker-repro:  ## `make repro` of this checkout in the image
+	$(IN_IMAGE) make repro
+docker-test:  ## `make test` of this checkout in the image
+	$(IN_IMAGE) make test
+docker-shell:  ## a shell in the image, with this checkout
+	$(IN_IMAGE) bash
+image-check:  ## all that the image must do, shown by doing it: needs a Docker daemon, the inputs and three quarters of an hour
+	DOCKER="$(DOCKER)" IMAGE=$(IMAGE) MAKE="$(MAKE)" docker/check.sh
 
 readme: $(READY)  ## README's table of claims made anew from the last verification
 	python stages/verify.py --readme

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from evaluation import MASKED, PROMPT_LEN, engine_of, random_model, random_texts
+from side_by_side import MASKED, PROMPT_LEN, engine_of, random_model, random_texts
 
 from model_emotion.experiment import load
 from model_emotion.model.engine import Engine
@@ -143,8 +143,11 @@ def main():
         rows, found = evaluation(model, precision, peaks[precision])
         evaluated += rows
         reference = found if reference is None else reference
-        apart[precision] = {"margin": float(abs(found - reference).max()), "other answers": float(((found > 0) != (reference > 0)).mean()),
-                            "margins' sd": float(reference.std())}  # fmt: skip
+        middle = np.median(reference)  # a random model answers all texts alike
+        other = float(((found > middle) != (reference > middle)).mean())
+        apart[precision] = {
+            "margin": float(abs(found - reference).max()), "other side of the median": other, "margins' sd": float(reference.std()),
+        }  # fmt: skip
         trained.append(training(model, precision, peaks[precision]))
         print(pd.DataFrame(rows).round(3).to_string(index=False), trained[-1], apart[precision], sep="\n", flush=True)
     hours = projection(evaluated, trained)

@@ -7,12 +7,9 @@ positions, of a vocabulary that is cut to 1,000 words. Ours also has its look at
 of a process that does ours alone, with the interpreter, its packages and the model.
 """
 
-import argparse
-import logging
-
 import numpy as np
 import torch
-from evaluation import (
+from side_by_side import (
     LONGEST,
     PROMPT_LEN,
     WORDS,
@@ -21,6 +18,7 @@ from evaluation import (
     engine_of,
     in_turns,
     inputs_of,
+    options,
     own_peak_gb,
     peak_gb,
     random_model,
@@ -55,35 +53,28 @@ def plain_loop(model, examples, longest_of, read):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--texts", type=int, default=32, help="of a seed")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--ours", action="store_true", help=argparse.SUPPRESS)  # the process whose memory is measured
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    logging.disable(logging.WARNING)
+    asked = options(__doc__)
     model = random_model()
     engine, recipe = engine_of(model), Recipe(prompt_len=PROMPT_LEN, epochs=1, batch=BATCH)
-    train, dev = [random_examples(options.texts, seed) for seed in SEEDS], [random_examples(1, 10 + seed) for seed in SEEDS]
+    train, dev = [random_examples(asked.texts, seed) for seed in SEEDS], [random_examples(1, 10 + seed) for seed in SEEDS]
 
     def ours():
         tuned = tune(engine, "joy", SEEDS, train, dev, recipe)
         assert not tuned.failed
         return sum(map(len, train))
 
-    if options.ours:
+    if asked.ours:
         ours()
         print(own_peak_gb())
         return
-    memory = peak_gb(__file__, "--texts", str(options.texts), "--threads", str(options.threads))
+    memory = peak_gb()
     contestants = {
         "ours": ours,
         "fair": lambda: plain_loop(model, train[0], lambda texts: max(map(len, texts)), at_position_0),
         "study": lambda: plain_loop(model, train[0], lambda texts: LONGEST, at_all_positions),
     }
-    print(f"{len(SEEDS)} seeds x {options.texts} texts, {options.rounds} rounds")
-    print(summary(in_turns(contestants, options.rounds)))
+    print(f"{len(SEEDS)} seeds x {asked.texts} texts, {asked.rounds} rounds")
+    print(summary(in_turns(contestants, asked.rounds)))
     print(f"peak memory of ours {memory:.2f} GB")
 
 

@@ -1,10 +1,13 @@
 """Named experiments: experiments/NAME.yaml asks a question and overrides settings of params.yaml to answer it.
 
-`python -m model_emotion.experiment NAME` prints the overrides as options of `dvc exp run`, a line each.
+`python -m model_emotion.experiment NAME` runs it as a DVC experiment of that name, `python -m model_emotion.experiment` all small ones
+that this commit does not have yet. Both start from the commit that is checked out and leave the checkout as it was.
 """
 
 import json
+import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -29,8 +32,11 @@ class Setting(BaseModel):
 
 
 class Experiment(BaseModel):
+    """What an experiment asks, and its settings. base: another experiment whose settings hold too, and that this one is compared with."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
     question: str
+    base: str | None = None
     settings: Annotated[list[Setting], Field(min_length=1)]
 
     def params(self, path="params.yaml"):
@@ -53,16 +59,70 @@ def load(name, folder="experiments"):
     if not path.is_file():
         raise UserError(f"{path}: not there; there are {', '.join(sorted(path.stem for path in Path(folder).glob('*.yaml')))}")
     try:
-        return Experiment.model_validate(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
+        found = Experiment.model_validate(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         raise UserError(f"{path}: {' '.join(str(error).split())}") from None
+    own = {setting.key for setting in found.settings}
+    inherited = [setting for setting in load(found.base, folder).settings if setting.key not in own] if found.base else []
+    return found.model_copy(update={"settings": inherited + found.settings})
+
+
+def small(folder="experiments"):
+    """Names of the experiments for a CPU, the base that they are compared with first."""
+    loaded = {path.stem: load(path.stem, folder) for path in sorted(Path(folder).glob("*.yaml"))}
+    bases = dict.fromkeys(experiment.base for experiment in loaded.values() if experiment.base)
+    return [*bases, *(name for name, experiment in loaded.items() if experiment.base)]
+
+
+START = ("params.yaml", "dvc.lock")
+"""What an experiment starts from."""
+WRITTEN = ("CLAIMS.md", "results", "paper_figures")
+"""Where it leaves files that git keeps."""
+
+
+@contextmanager
+def as_committed():
+    """START is as committed inside, or UserError; afterwards that and, where it was too, WRITTEN are so again, and DVC's files with them."""
+    if changed := _git("status", "--porcelain", "--", *START).split("\n")[0]:
+        raise UserError(f"{changed.split()[-1]} differs from the commit: commit it, or take it back with `git checkout {changed.split()[-1]}`")
+    written = [path for path in WRITTEN if not _git("status", "--porcelain", "--untracked-files=no", "--", path)]
+    try:
+        yield
+    finally:
+        _git("checkout", "--quiet", "HEAD", "--", *START, *written)
+        subprocess.run(["dvc", "checkout", "--quiet", "--force", "--allow-missing"], capture_output=True)
+
+
+def perform(name):
+    """Run an experiment from the commit that is checked out; a former one of that name from it is replaced."""
+    experiment = load(name)
+    experiment.params()
+    print(f"{name}: {experiment.question}", flush=True)
+    if name in done():
+        subprocess.run(["dvc", "exp", "remove", "--quiet", name], check=True)
+    options = [part for setting in experiment.settings for part in ("--set-param", setting.override())]
+    with as_committed():
+        if subprocess.run(["dvc", "exp", "run", "--name", name, *options]).returncode:
+            raise UserError(f"the experiment {name} did not finish; what it measured is kept, and the same command goes on with it")
+
+
+def done():
+    """Names of the experiments that start from the commit that is checked out."""
+    return subprocess.run(["dvc", "exp", "list", "--name-only"], capture_output=True, text=True, check=True).stdout.split()
+
+
+def _git(*words):
+    return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def main():
-    experiment = load(sys.argv[1])
-    experiment.params()
-    for setting in experiment.settings:
-        print("--set-param", setting.override(), sep="\n")
+    if len(sys.argv) > 1:
+        perform(sys.argv[1])
+        return
+    for name in small():
+        if name not in done():
+            perform(name)
+    subprocess.run(["dvc", "exp", "show", "--only-changed", "--drop", "Created|State|Executor"])
 
 
 if __name__ == "__main__":

@@ -92,6 +92,12 @@ def test_raw_files_are_never_pushed_nor_committed():
     assert ignored.returncode == 0
 
 
+def test_what_python_compiles_changes_no_stage():
+    for folder in {path for stage in STAGES for path in paths(stage, "deps") if (ROOT / path).is_dir() and path.startswith("model_emotion")}:
+        checked = subprocess.run(["dvc", "check-ignore", "--quiet", f"{folder}/__pycache__/x.cpython-311.pyc"], cwd=ROOT)
+        assert checked.returncode == 0, folder
+
+
 def test_every_figure_is_among_the_plots():
     plots = yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"]
     drawn = [f"paper_figures/{run}/{entry.name}.png" for run in ("published", "live") for entry in figures.entries(run)]

@@ -1,0 +1,74 @@
+# The pinned environment in which `dvc repro` and `dvc exp` run, on a CPU or a GPU.
+#
+# BASE_IMAGE: Debian with Python 3.11; by a digest if you want the very same bytes (README, Docker). The CUDA libraries come with torch's
+# own wheels and the driver with the NVIDIA container toolkit, so that no nvidia/cuda image is needed.
+# WHEELS_IMAGE: an image whose root holds wheels that pip takes before the package index, such as another build of torch; none by default.
+ARG BASE_IMAGE=python:3.11.14-slim-bookworm
+ARG WHEELS_IMAGE=scratch
+FROM ${WHEELS_IMAGE} AS wheels
+
+FROM ${BASE_IMAGE}
+SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
+
+# Debian's packages are those of its release, without versions of their own: a pinned one would vanish at the next security update.
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends git make tini \
+ && rm -rf /var/lib/apt/lists/*
+
+# A checkout mounted from outside belongs to somebody else; a commit of `dvc exp` needs a name.
+RUN git config --system --add safe.directory '*' \
+ && git config --system user.name model-emotion \
+ && git config --system user.email model-emotion@container.invalid
+
+ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1
+# All packages but torch, by their hashes. Their own tests and C headers are left out, a fifth of their size.
+COPY requirements.lock /opt/build/
+RUN --mount=type=bind,from=wheels,target=/wheels \
+    --mount=type=cache,target=/root/.cache/pip \
+    python3 -m venv "$VIRTUAL_ENV" \
+ && pip install --quiet --no-deps --require-hashes --find-links /wheels -r /opt/build/requirements.lock \
+ && cd "$VIRTUAL_ENV"/lib/python3.11/site-packages \
+ && find pandas scipy numpy sklearn statsmodels pyarrow matplotlib -depth -type d \( -name tests -o -name include -o -name src \) \
+      -exec rm -r {} +
+
+# torch alone in its layer: CUDA's build, by its hashes, unless the wheels have one of their own.
+COPY requirements-cuda.lock /opt/build/
+RUN --mount=type=bind,from=wheels,target=/wheels \
+    --mount=type=cache,target=/root/.cache/pip \
+    if compgen -G '/wheels/torch-*.whl' >/dev/null; then \
+      pip install --quiet --find-links /wheels "$(sed -n 's/^\(torch==[^ ]*\).*/\1/p' /opt/build/requirements-cuda.lock)"; \
+    else \
+      pip install --quiet --no-deps --require-hashes -r /opt/build/requirements-cuda.lock; \
+    fi
+
+ARG UID=1000
+ARG GID=1000
+RUN groupadd --gid "$GID" --non-unique reader \
+ && useradd --uid "$UID" --gid "$GID" --non-unique --create-home reader \
+ && install --directory --owner="$UID" --group="$GID" /model-emotion
+
+# The checkout, with its history: `dvc exp` needs it. A change of code reinstalls nothing above.
+WORKDIR /model-emotion
+COPY --chown=${UID}:${GID} . .
+# The package is this folder, also when another checkout is mounted over it.
+RUN pip install --quiet --no-deps --no-build-isolation --no-index --editable . && pip check \
+ && rm -rf build \
+ && cp requirements.lock /opt/build/ \
+ && install --mode=755 docker/entrypoint.sh /usr/local/bin/entrypoint
+
+ARG SOURCE=https://github.com/model-emotion/model-emotion
+ARG REVISION=unknown
+ARG BASE_IMAGE
+LABEL org.opencontainers.image.title="model-emotion" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.base.name="${BASE_IMAGE}"
+ENV MODEL_EMOTION_IMAGE=${SOURCE} MODEL_EMOTION_IMAGE_REVISION=${REVISION} VENV=/opt/venv PYTHONUNBUFFERED=1 \
+    NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility NVIDIA_REQUIRE_CUDA="cuda>=13.0"
+
+USER ${UID}:${GID}
+STOPSIGNAL SIGINT
+ENTRYPOINT ["tini", "-g", "--", "entrypoint"]
+CMD ["make", "repro"]

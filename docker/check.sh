@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# What the image must do, shown by doing it: `make image-check`.
+#
+# Builds the image, then runs it offline, as a user that is not root, with the mirror read-only and a checkout that belongs to a uid that
+# the image does not know (the own one, unless root starts this). In: DOCKER, IMAGE, MAKE, MODEL_EMOTION_MIRROR, and what `make image`
+# takes. The checkout's committed dvc.lock is what this machine's `make repro` gave: results are compared with it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+: "${DOCKER:=docker}" "${IMAGE:=model-emotion}" "${MAKE:=make}" "${MODEL_EMOTION_MIRROR:?a folder with the inputs is needed}"
+LIMIT=1300000000 # bytes, without torch's layer
+owner=$(id -u)
+((owner)) || owner=4321
+work=$(mktemp -d)
+name=model-emotion-check-$$
+cleanup() {
+  $DOCKER rm --force $name >/dev/null 2>&1 || true
+  rm -rf "$work"
+}
+trap cleanup EXIT
+
+ok() { printf '%s  ok: %s\n' "$(date +%T)" "$*"; }
+bad() {
+  printf '%s  BAD: %s\n' "$(date +%T)" "$*" >&2
+  exit 1
+}
+mounted() { # the options of a run on the checkout in $work
+  echo --network none --user $owner:$owner --volume "$work/clone:/model-emotion" --volume "$MODEL_EMOTION_MIRROR:/mirror:ro" \
+    --env MODEL_EMOTION_MIRROR=/mirror
+}
+in_clone() { $DOCKER run --rm $(mounted) "$IMAGE" "$@"; }
+in_image() { # the image's own checkout, as its own user
+  $DOCKER run --rm --network none --volume "$MODEL_EMOTION_MIRROR:/mirror:ro" --env MODEL_EMOTION_MIRROR=/mirror "$@"
+}
+cells() { find "$work/clone/results/live/prompts" -name '*.safetensors' 2>/dev/null | wc -l; }
+until_cells() { # more than $1 of them, or the container ends
+  until (($(cells) > $1)); do
+    [[ $($DOCKER inspect --format '{{.State.Running}}' $name) == true ]] || { $DOCKER logs --tail 5 $name; bad "the run ended by itself"; }
+    sleep 1
+  done
+}
+refused() { # expected words, then docker run's arguments
+  local words=$1 said status=0
+  shift
+  said=$($DOCKER run --rm "$@" 2>&1) || status=$?
+  ((status)) && [[ $(grep -c . <<<"$said") == 1 && $said == *"$words"* ]] || bad "status $status, not one line about '$words': $said"
+  ok "refused: $said"
+}
+
+$MAKE --no-print-directory image
+total=$($DOCKER image inspect --format '{{.Size}}' "$IMAGE")
+torch=$($DOCKER history --no-trunc --human=false --format '{{.Size}} {{.CreatedBy}}' "$IMAGE" | awk '/torch-\*\.whl/ {print $1}')
+((total - torch < LIMIT)) || bad "$((total - torch)) bytes without torch's layer of $torch"
+ok "$((total / 1000000)) MB, without torch's layer $(((total - torch) / 1000000)) MB"
+in_image --entrypoint bash "$IMAGE" -c '! command -v gcc g++ cc clang && ! dpkg-query --show --showformat "\${Package}\n" | grep -e "-dev$" && (($(id -u)))' ||
+  bad "root, a compiler or a -dev package"
+ok "no compiler, no -dev package, not root"
+
+# What can't be done is said in one line, before work starts.
+git clone --quiet . "$work/clone"
+refused "can't be written" --volume "$work/clone:/model-emotion:ro" "$IMAGE"
+refused "no GPU in this container" --env MODEL_EMOTION_GPU=required "$IMAGE"
+mkdir "$work/bin"
+printf '#!/bin/sh\necho 470.42.01\n' >"$work/bin/nvidia-smi"
+chmod 755 "$work" "$work/bin" "$work/bin/nvidia-smi"
+smi="$work/bin/nvidia-smi:/usr/local/bin/nvidia-smi:ro"
+if in_image --entrypoint python "$IMAGE" -c 'import sys, torch; sys.exit(torch.version.cuda is None)'; then
+  refused "too old" --env MODEL_EMOTION_GPU=required --volume "$smi" "$IMAGE"
+else
+  refused "torch's CPU build" --env MODEL_EMOTION_GPU=required --volume "$smi" "$IMAGE"
+fi
+chown -R $owner:$owner "$work/clone"
+said=$($DOCKER run --rm --network none --user $owner:$owner --volume "$work/clone:/model-emotion" "$IMAGE" 2>&1) && bad "a run without inputs went well"
+grep -q '^error: .*MODEL_EMOTION_MIRROR' <<<"$said" || bad "without mirror and network: $said"
+ok "refused: $(grep '^error: ' <<<"$said" | head -1)"
+
+in_image "$IMAGE" make smoke | tail -1
+ok "make smoke"
+in_image "$IMAGE" make test >"$work/test.log" 2>&1 || { tail -30 "$work/test.log"; bad "make test"; }
+ok "make test: $(tail -1 "$work/test.log")"
+
+# A run that is killed, one that is stopped, and the one that completes them, whose root is read-only.
+start() { $DOCKER run --detach --name $name $(mounted) "$@" "$IMAGE" >/dev/null; }
+start
+until_cells 0
+$DOCKER kill $name >/dev/null && $DOCKER rm $name >/dev/null
+ok "killed with $(cells) prompts done"
+start
+before=$(cells)
+until_cells "$before"
+begin=$(date +%s)
+$DOCKER stop $name >/dev/null
+took=$(($(date +%s) - begin))
+status=$($DOCKER inspect --format '{{.State.ExitCode}}' $name)
+$DOCKER logs --tail 3 $name
+$DOCKER rm $name >/dev/null
+((took < 10 && status != 137)) || bad "docker stop took $took s, status $status"
+ok "stopped in $took s, status $status, with $(cells) prompts done"
+$DOCKER run --rm $(mounted) --read-only --tmpfs /tmp "$IMAGE" >"$work/repro.log" 2>&1 || { tail -30 "$work/repro.log"; bad "make repro"; }
+ok "make repro: $(tail -1 "$work/repro.log")"
+changed=$(git -C "$work/clone" -c safe.directory='*' status --porcelain --untracked-files=no | grep -v /provenance/ || true)
+[[ -z $changed ]] && ok "every byte as committed, records apart" || echo "differs from what is committed: $changed"
+git -C "$work/clone" -c safe.directory='*' diff --quiet HEAD -- results/published paper_figures/published CLAIMS.md || bad "the published run has other bytes"
+ok "the published run's bytes are those of the commit"
+
+git -C "$work/clone" -c safe.directory='*' checkout --quiet -- . && chown -R $owner:$owner "$work/clone"
+in_clone dvc exp run --quiet --name stricter -S analysis.drop_alpha=0.01
+in_clone dvc exp show --only-changed --md | grep -q stricter || bad "dvc exp show"
+in_clone git checkout --quiet -- .
+in_clone dvc exp diff HEAD stricter --md | grep -q drop_alpha || bad "dvc exp diff"
+in_clone dvc plots diff HEAD stricter --out plots | grep -q index.html || bad "dvc plots diff"
+ok "dvc exp run, exp show, exp diff and plots diff, on a checkout of uid $owner"
