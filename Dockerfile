@@ -22,18 +22,17 @@ RUN git config --system --add safe.directory '*' \
  && git config --system user.email model-emotion@container.invalid
 
 ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1
-# All packages but torch, by their hashes; without their own tests and C headers and a network service of pyarrow's, and compiled but for
-# the hundreds of models of transformers of which a run loads one: a third of their size.
+# All packages but torch, by their hashes. A third of their size is left out: tests and C headers, network services of pyarrow's, and
+# bytecode of what a run does not load (of transformers' hundreds of models it loads one).
 COPY requirements.lock /opt/build/
 RUN --mount=type=bind,from=wheels,target=/wheels \
     --mount=type=cache,target=/root/.cache/pip \
     python3 -m venv "$VIRTUAL_ENV" \
  && pip install --quiet --no-compile --no-deps --require-hashes --find-links /wheels -r /opt/build/requirements.lock \
  && site=$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
- && find "$site"/{pandas,scipy,numpy,sklearn,statsmodels,pyarrow,matplotlib,networkx} -depth -type d \
-      \( -name tests -o -name include -o -name src \) -exec rm -r {} + \
- && find "$site/pyarrow" -name '*flight*' -delete \
- && python -m compileall -q -j 0 -x 'transformers/models/' "$site"
+ && find "$site" -depth -type d -path "$site/*/*" \( -name tests -o -name include \) -exec rm -r {} + \
+ && find "$site/pyarrow" \( -name '*flight*' -o -name '*_s3*' \) -delete \
+ && python -m compileall -q -j 0 -x '/(transformers/models|sklearn|xarray|networkx|hypothesis|celery|asyncssh|fontTools|pip|setuptools)/' "$site"
 
 # torch alone in its layer: CUDA's build, by its hashes, unless the wheels have one of their own.
 COPY requirements-cuda.lock /opt/build/

@@ -7,12 +7,15 @@ not at all, so that a killed run goes on with the first cell that is missing.
 import hashlib
 import json
 import os
+import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context, parent_process
+from contextlib import contextmanager
+from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
-from threading import Thread
+from threading import RLock, Thread
 
 from safetensors import SafetensorError, safe_open
+from tqdm import tqdm
 
 from model_emotion.files import METADATA, write_tensors
 
@@ -76,15 +79,31 @@ def spread(make, settings, names, workers):
         return
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (make, settings))
     try:
-        asked = {pool.submit(_call, name): name for name in names}
+        with _deaf():
+            asked = {pool.submit(_call, name): name for name in names}
         for future in as_completed(asked):
             yield asked[future], future.result()
+    except KeyboardInterrupt:
+        for process in active_children():
+            process.kill()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def _deaf():
+    """Processes that start inside do not hear an interrupt, which a terminal sends to all: their parent ends them."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _start(make, settings):
     global _work
+    tqdm.set_lock(RLock())  # not one between processes, of which a worker that is killed leaves a semaphore behind
     Thread(target=_end_with_parent, daemon=True).start()
     _work = make(settings)
 

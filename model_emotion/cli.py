@@ -8,8 +8,11 @@ class UserError(Exception):
 
 
 def run(main):
-    """Call `main()`; a UserError or a failed read or write ends the process with one line and status 1."""
+    """Call `main()`; a UserError or a failed read or write ends the process with one line and status 1, an interrupt with 130."""
     try:
         main()
+    except KeyboardInterrupt:
+        print("stopped; what is done is kept, and the same command goes on", file=sys.stderr)
+        sys.exit(130)
     except (UserError, OSError) as error:
         sys.exit(f"error: {error}")

@@ -82,9 +82,10 @@ WRITTEN = ("CLAIMS.md", "results", "paper_figures")
 
 @contextmanager
 def as_committed():
-    """START is as committed inside, or UserError; afterwards that and, where it was too, WRITTEN are so again, and DVC's files with them."""
-    if changed := _git("status", "--porcelain", "--", *START).split("\n")[0]:
-        raise UserError(f"{changed.split()[-1]} differs from the commit: commit it, or take it back with `git checkout {changed.split()[-1]}`")
+    """Inside, START is as committed, or UserError; afterwards it is so again, and WRITTEN if it was, with DVC's files."""
+    if changed := _git("status", "--porcelain", "--", *START).splitlines():
+        file = changed[0].split()[-1]
+        raise UserError(f"{file} differs from the commit: commit it, or take it back with `git checkout {file}`")
     written = [path for path in WRITTEN if not _git("status", "--porcelain", "--untracked-files=no", "--", path)]
     try:
         yield

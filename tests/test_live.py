@@ -182,6 +182,25 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(world, monkeypatch, s
     assert found() == whole
 
 
+@pytest.mark.parametrize("wait", [0, 8])  # seconds: workers at the start, and at work
+def test_an_interrupted_run_says_so_in_one_line_and_leaves_nobody_behind(world, wait):
+    world("training.examples", 4000, "executor.workers", 2)
+    planning.main()
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "stages.prompts"]
+    stopped = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    parent = psutil.Process(stopped.pid)
+    while stopped.poll() is None and len(workers := [child for child in parent.children() if "spawn_main" in str(child.cmdline())]) < 2:
+        time.sleep(0.01)
+    time.sleep(wait)
+    os.killpg(stopped.pid, signal.SIGINT)
+    _, said = stopped.communicate(timeout=10)
+    assert stopped.returncode == 130 and "Traceback" not in said
+    assert said.strip().splitlines()[-1] == "stopped; what is done is kept, and the same command goes on"
+    gone, alive = psutil.wait_procs(workers, timeout=5)
+    assert not alive
+
+
 @pytest.mark.parametrize(
     "changes",
     [
