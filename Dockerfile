@@ -59,7 +59,7 @@ RUN pip install --quiet --no-cache-dir --no-deps --no-build-isolation --no-index
  && cp requirements.lock /opt/build/ \
  && install --mode=755 docker/entrypoint.sh /usr/local/bin/entrypoint
 
-ARG SOURCE=https://github.com/model-emotion/model-emotion
+ARG SOURCE=unknown
 ARG REVISION=unknown
 ARG BASE_IMAGE
 LABEL org.opencontainers.image.title="model-emotion" \

@@ -12,9 +12,9 @@ if [[ ! -w ${HOME:-/} ]]; then
 fi
 export DVC_SITE_CACHE_DIR=${DVC_SITE_CACHE_DIR:-$HOME/.cache/dvc-site} MPLCONFIGDIR=${MPLCONFIGDIR:-$HOME/.config/matplotlib}
 
-for folder in . .git .dvc; do
+for folder in "$PWD" "$PWD"/.git "$PWD"/.dvc; do
   [[ ! -e $folder || -w $folder ]] ||
-    fail "$PWD/$folder can't be written by uid $(id -u): start with --user \"\$(id -u):\$(id -g)\" as the owner of the checkout"
+    fail "$folder can't be written by uid $(id -u): start with --user \"\$(id -u):\$(id -g)\" as the owner of the checkout"
 done
 
 if [[ -e requirements.lock ]] && ! cmp -s requirements.lock /opt/build/requirements.lock; then

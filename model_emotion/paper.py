@@ -11,7 +11,7 @@ import torch
 from model_emotion import cli
 from model_emotion.experiment import load
 from model_emotion.model.setup import DATA, engine_of
-from model_emotion.projection import flops, measured_rates, product_rate, work
+from model_emotion.projection import flops, measured_rates, product_rate, task_sizes, work
 
 DRAWS, EPOCHS = (2, 20, 100), (2, 50)
 
@@ -51,7 +51,8 @@ def main():
     table = pd.read_parquet(DATA)
     if not torch.cuda.is_available():
         raise cli.UserError(refusal(params, table))
-    rates = measured_rates(engine_of(params.backbone, params.protocol.positions), params)
+    texts = task_sizes(params, table, params.protocol.split, params.evaluation.examples)
+    rates = measured_rates(engine_of(params.backbone, params.protocol.positions), params, int(texts.mean()))
     print(f"{torch.cuda.get_device_name()}: {rates[0]:,.0f} examples a second in training, {rates[1]:,.0f} in masked evaluation")
     print(hours(params, table, rates).round(2).to_string(index=False), flush=True)
 

@@ -27,23 +27,26 @@ class Work:
     evaluated: int
 
 
+def task_sizes(params, table, split, at_most=None):
+    """[emotions] examples of each emotion's task in a split, no more than `at_most`. table: GoEmotions as `data/goemotions.parquet`."""
+    positive = table.loc[table["split"] == split, list(params.emotions)].sum().to_numpy()
+    return np.minimum(2 * positive, at_most or np.inf).astype(int)
+
+
 def work(params, table):
-    """Work of a run. table: GoEmotions as `data/goemotions.parquet`."""
+    """Work of a run; arguments as those of `task_sizes`."""
     training, caps = params.training, params.evaluation
     recipe = Recipe(epochs=training.epochs, batch=training.batch, examples=training.examples)
-    rows = table.groupby("split")[list(params.emotions)].sum() * 2
     seeds, sizes = len(params.seeds), len(params.top_k)
     attributes = {"attributes": 14, "spaces": 3, "activation": 1}[params.masks.ranking]
     pools = attributes if params.masks.baseline == "layer_matched" else 1
     masks = attributes * sizes + pools * (params.masks.draws + params.masks.other_draws * (sizes - 1))
 
-    def capped(split, at_most):
-        return int(np.minimum(rows.loc[split], at_most or np.inf).sum())
-
-    trained = sum(recipe.sees(int(n)) for n in rows.loc["train"])
-    looked = training.epochs * capped("dev", training.dev_examples)
-    once, masked = capped(params.protocol.split, caps.unmasked_examples), capped(params.protocol.split, caps.examples)
-    return Work(seeds * trained, seeds * looked, seeds * (once + masks * masked))
+    trained = sum(recipe.sees(int(n)) for n in task_sizes(params, table, "train"))
+    looked = training.epochs * task_sizes(params, table, "dev", training.dev_examples).sum()
+    once = task_sizes(params, table, params.protocol.split, caps.unmasked_examples).sum()
+    masked = task_sizes(params, table, params.protocol.split, caps.examples).sum()
+    return Work(seeds * trained, seeds * int(looked), seeds * int(once + masks * masked))
 
 
 def flops(params, asked):
@@ -67,8 +70,11 @@ def product_rate(size=2048, repeats=4):
     return 2 * size**3 / min(times)
 
 
-def measured_rates(engine, params, seconds=20.0):
-    """(examples a second in training, in evaluation with masks) of an engine, on random texts of the usual length, after a first round."""
+def measured_rates(engine, params, texts, seconds=20.0):
+    """(examples a second in training, in evaluation with masks) of an engine, on random texts of the usual length, after a first round.
+
+    texts: that a prompt meets with a mask.
+    """
     draw = np.random.default_rng(0)
     seeds, vocabulary = tuple(range(len(params.seeds))), engine.backbone.tokenizer.vocab_size
     bounds = (engine.backbone.tokenizer.cls_token_id, engine.backbone.tokenizer.sep_token_id)
@@ -91,7 +97,7 @@ def measured_rates(engine, params, seconds=20.0):
         evaluate(engine, prompt, masks, examples(n), params.evaluation.rows)
         return n * len(masks)
 
-    return _rate(train, 2 * training.batch, seconds / 2), _rate(ask, 64, seconds / 2)
+    return _rate(train, 2 * training.batch, seconds / 2), _rate(ask, texts, seconds / 2)
 
 
 def _rate(work, n, seconds):

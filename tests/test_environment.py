@@ -13,6 +13,7 @@ from model_emotion.model.setup import switch
 
 
 def test_a_record_says_with_what_and_names_no_machine(tmp_path, monkeypatch):
+    monkeypatch.delenv("MODEL_EMOTION_IMAGE", raising=False)
     monkeypatch.setenv("MODEL_EMOTION_IMAGE_REVISION", "abc")
     environment.record(tmp_path / "record.json", [1, 3], switch(), 12.34, 27)
     text = (tmp_path / "record.json").read_text()

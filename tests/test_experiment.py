@@ -1,5 +1,8 @@
 """Named experiments: every file in experiments/ fits params.yaml, and DVC reads its overrides as they are meant."""
 
+import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +16,77 @@ from model_emotion.params import load_params
 
 ROOT = Path(__file__).parents[1]
 NAMES = sorted(path.stem for path in (ROOT / "experiments").glob("*.yaml"))
+
+
+STAGE = """
+from pathlib import Path
+import json, sys
+from model_emotion.params import load_params
+p = load_params()
+Path("results").mkdir(exist_ok=True)
+Path("results/metrics.json").write_text(json.dumps({"split": p.protocol.split, "kind": p.masks.kind, "emotions": len(p.emotions)}))
+sys.exit(Path("broken").exists())
+"""
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A git and DVC repository with our params.yaml and experiments, and one stage that writes down what it was given."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
+    Path("stage.py").write_text(STAGE)
+    metrics = [{"results/metrics.json": {"cache": False}}]
+    stage = {"cmd": "python stage.py", "params": ["protocol", "masks", "emotions"], "deps": ["stage.py"], "metrics": metrics}
+    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"write": stage}}))
+    Path("CLAIMS.md").write_text("none\n")
+    Path("paper_figures").mkdir()
+    Path("paper_figures/README.md").write_text("none\n")
+    own = ["git", "-c", "user.name=x", "-c", "user.email=x@x.invalid"]
+    for name, value in (("NAME", "x"), ("EMAIL", "x@x.invalid")):
+        monkeypatch.setenv(f"GIT_AUTHOR_{name}", value)
+        monkeypatch.setenv(f"GIT_COMMITTER_{name}", value)
+    for command in ([*own[:1], "init", "--quiet"], ["dvc", "init", "--quiet"], ["dvc", "repro", "--quiet"], [*own[:1], "add", "--all"],
+                    [*own, "commit", "--quiet", "--message", "all"]):  # fmt: skip
+        subprocess.run(command, check=True, capture_output=True)
+    return tmp_path
+
+
+def shown():
+    """{name of an experiment: its metrics}"""
+    head = json.loads(subprocess.run(["dvc", "exp", "show", "--json"], capture_output=True, text=True, check=True).stdout)[-1]
+    revs = [branch["revs"][0] for branch in head["experiments"] or []]
+    return {rev["name"]: rev["data"]["metrics"]["results/metrics.json"]["data"] for rev in revs}
+
+
+def test_two_experiments_in_a_row_equal_each_alone_and_leave_the_checkout_as_it_was(repository):
+    for name in ("float_masks", "test_split", "float_masks"):
+        experiment.perform(name)
+        assert not subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True).stdout
+    assert shown() == {
+        "float_masks": {"split": "dev", "kind": "float", "emotions": 9},
+        "test_split": {"split": "test", "kind": "binary", "emotions": 9},
+    }
+    assert sorted(experiment.done()) == ["float_masks", "test_split"]
+
+
+def test_an_experiment_starts_from_the_commit_and_takes_back_what_failed(repository):
+    Path("broken").touch()
+    with pytest.raises(UserError, match="test_split did not finish"):
+        experiment.perform("test_split")
+    assert not subprocess.run(["git", "diff", "HEAD"], capture_output=True, text=True).stdout and not experiment.done()
+    params = Path("params.yaml").read_text().replace("seeds: [1]", "seeds: [3]")
+    Path("params.yaml").write_text(params)
+    with pytest.raises(UserError, match="^params.yaml differs from the commit"):
+        experiment.perform("test_split")
+    assert Path("params.yaml").read_text() == params
+
+
+def test_the_small_experiments_are_compared_with_their_base():
+    assert experiment.small(ROOT / "experiments")[0] == "reduced"
+    assert set(experiment.small(ROOT / "experiments")) == set(NAMES) - {"paper"}
+    assert {setting.key: setting.value for setting in load("layer_matched").settings}["masks.draws"] == 2  # its own, not its base's
 
 
 def load(name):
@@ -57,6 +131,14 @@ def table():
     rows = {"train": 100, "dev": 20, "test": 30}
     frame = pd.concat([pd.DataFrame({"split": [split] * n, "text": "a"}) for split, n in rows.items()], ignore_index=True)
     return frame.assign(**{emotion: (frame.index % 5 == 0).astype(int) for emotion in study.EMOTIONS})
+
+
+def test_tasks_are_counted_beyond_a_byte(table):
+    """pandas' groupby keeps a sum of bytes as bytes where it fits, and twice that no longer does."""
+    emotions = list(study.EMOTIONS)
+    many = pd.concat([table.astype(dict.fromkeys(emotions, "uint8"))] * 8)
+    params = load("paper").params(ROOT / "params.yaml")
+    assert set(projection.task_sizes(params, many, "train")) == {320} and set(projection.task_sizes(params, many, "train", 50)) == {50}
 
 
 def test_work_is_counted_as_the_stages_do_it(table):
