@@ -10,10 +10,12 @@ import pandas as pd
 from scipy import optimize, stats
 
 from model_emotion.cli import UserError
-from model_emotion.manipulation import drops
+from model_emotion.manipulation import drop_table, drops
+from model_emotion.rdm import pair_indices
 from model_emotion.rsa.kendall import correlate, pattern
 from model_emotion.rsa.permutation import critical, largest_tau, permutations
 from model_emotion.rsa.searchlight import mean_rdm
+from model_emotion.statistics import paired_drop
 
 COLUMNS = ["question", "key", "k", "estimate", "ci_low", "ci_high", "p", "n", "reference", "decided_by", "verdict", "method"]
 ALPHA, POWER = 0.05, 0.8
@@ -132,7 +134,31 @@ def place_among_random(masked, k):
     return rows
 
 
-def human_correlation_of_attributes(masked, k, weights):
+def masks_hurt(masked, k, samples, seed, key=""):
+    """H2 over all attributes' masks of size k, with the cases taken more and more seriously: mean drop, three rows.
+
+    The study tests drops of all cells as if each were independent. Here the cases are attributes; emotions; or both and seeds, each drawn
+    anew with replacement (pigeonhole bootstrap, Owen 2007; `samples` of them, percentile interval), which is wide on purpose: masks of
+    an attribute, and prompts of an emotion, have much in common. key: what tells these rows from other ones.
+    """
+    wide = drops(masked[masked["k"] == k]).pivot(index=["emotion", "seed"], columns="attribute", values="drop")
+    cube = wide.to_numpy().reshape(*wide.index.levshape, -1)  # [emotion, seed, attribute]
+    rows = []
+    for cases, means in (("attributes", cube.mean(axis=(0, 1))), ("emotions", cube.mean(axis=(1, 2)))):
+        if len(means) > 1:
+            test = paired_drop(means)
+            method = f"mean drop, {cases} as the cases; t interval, one-sided p"
+            ci = test["ci_low"], test["ci_high"]
+            rows.append(_row(f"masks_hurt_over_{cases}", method, "interval", test["drop"], ci, test["p"], len(means), key=key, k=k))
+    generator = np.random.default_rng(seed)
+    weights = [generator.multinomial(n, np.full(n, 1 / n), samples) / n for n in cube.shape]
+    means = np.einsum("se,st,sa,eta->s", *weights, cube, optimize=True)
+    method = f"mean drop; emotions, seeds and attributes drawn anew {samples} times (Owen 2007); percentile interval"
+    ci = np.quantile(means, [0.025, 0.975])
+    return [*rows, _row("masks_hurt_over_all", method, "interval", cube.mean(), ci, n=cube.size, key=key, k=k)]
+
+
+def human_correlation_of_attributes(masked, k, weights, key=""):
     """H3 with attributes as the cases: Pearson's r of an attribute's mean drop with its human weight. weights: series by attribute."""
     effect = drops(masked[masked["k"] == k]).groupby("attribute", sort=False)["drop"].mean()
     if len(effect) < 4 or not set(effect.index) <= set(weights.index):  # masks of the three spaces, or of the most active neurons
@@ -140,7 +166,86 @@ def human_correlation_of_attributes(masked, k, weights):
     found = stats.pearsonr(effect, weights[effect.index])
     method = "Pearson's r over attributes of mean drop with human weight; Fisher z interval"
     ci = found.confidence_interval(0.95)
-    return [_row("human_correlation_attributes", method, "interval", found.statistic, ci, found.pvalue, len(effect), k=k)]
+    return [_row("human_correlation_attributes", method, "interval", found.statistic, ci, found.pvalue, len(effect), key=key, k=k)]
+
+
+def without_seeds(masked, seeds):
+    """(what to call them, masked accuracies without these seeds), None where none of them or nothing else was measured."""
+    kept = masked[~masked["seed"].isin(seeds)]
+    left_out = sorted(set(masked["seed"]) - set(kept["seed"]))
+    return (f"without seeds {', '.join(map(str, left_out))}", kept) if left_out and len(kept) else None
+
+
+def corrected_stars(masked, alpha):
+    """How many drops are significant by Benjamini and Hochberg's q, `reference` by the study's? A row each for emotions, attributes."""
+    table, rows = drops(masked), []
+    for cases in ("emotion", "attribute"):
+        tests = drop_table(table, [cases], alpha)
+        method = f"drops of each {cases} and size with q < {alpha:g} by Benjamini and Hochberg (1995); reference: by the study's q"
+        found = int((tests["q_bh"] < alpha).sum())
+        rows.append(_row("corrected_stars", method, "", found, n=len(tests), key=cases, reference=int(tests["star"].sum())))
+    return rows
+
+
+def partial_tau(tau, among):
+    """[neurons, attributes] tau, and [attributes, attributes] tau of the attributes with each other -> each tau given all other attributes.
+
+    Of correlations R of a neuron and the attributes, -P[0, a] / sqrt(P[0, 0] P[a, a]) with P the inverse of R (Whittaker 1990), with
+    Kendall's tau for the correlation (Kendall 1942). NaN where R has no inverse.
+    """
+    inverse = np.linalg.inv(among)
+    slopes = tau @ inverse
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own = 1 / (1 - (slopes * tau).sum(axis=1, keepdims=True))
+        return slopes * own / np.sqrt(own * (np.diag(inverse) + slopes**2 * own))
+
+
+def own_neurons(activations, attribute_rdms, k):
+    """What share of an attribute's k best neurons is still among its k best, given the other attributes? By chance it is `reference`."""
+    rdms = attribute_rdms.to_numpy()
+    tau = correlate(lambda rows: mean_rdm(activations[:, :, rows]), activations.shape[2], pattern(rdms))[0]
+    among = np.array([[stats.kendalltau(a, b).statistic for b in rdms.T] for a in rdms.T])
+    both = [best(stats.rankdata(-np.nan_to_num(values, nan=-2), axis=0), k) for values in (tau, partial_tau(tau, among))]
+    method = "share of the k neurons of largest tau that are among those of largest partial tau given the other attributes"
+    return [
+        _row("own_neurons", method, "", share, n=k, key=attribute, k=k, reference=k / len(tau))
+        for attribute, share in zip(attribute_rdms, (both[0] & both[1]).sum(axis=0) / k, strict=True)
+    ]
+
+
+def split_half(activations, attribute_rdms, k, halvings, seed):
+    """What share of an attribute's k best neurons do two halves of the seeds have in common? By chance it is `reference`.
+
+    Mean over random halvings, of at least two seeds a half; no rows where there are fewer.
+    """
+    seeds = len(activations)
+    if seeds < 4:
+        return []
+    rdms, shares, generator = pattern(attribute_rdms.to_numpy()), [], np.random.default_rng(seed)
+    for _ in range(halvings):
+        order, chosen = generator.permutation(seeds), []
+        for half in (order[: seeds // 2], order[seeds // 2 :]):
+            tau = correlate(lambda rows, half=half: mean_rdm(activations[half][:, :, rows]), activations.shape[2], rdms)[0]
+            chosen.append(best(stats.rankdata(-np.nan_to_num(tau, nan=-2), axis=0), k))
+        shares.append((chosen[0] & chosen[1]).sum(axis=0) / k)
+    method = f"share of the k neurons of largest tau that two halves of the seeds have in common, mean of {halvings} halvings"
+    return [
+        _row("split_half", method, "", share, n=k, key=attribute, k=k, reference=k / activations.shape[2])
+        for attribute, share in zip(attribute_rdms, np.mean(shares, axis=0), strict=True)
+    ]
+
+
+def best(rank, k):
+    """[neurons, attributes] ranks -> bool: the k of least rank of each attribute; among ties, those of lower number."""
+    chosen = np.zeros(rank.shape, dtype=bool)
+    np.put_along_axis(chosen, np.argsort(rank, axis=0, kind="stable")[:k], True, axis=0)
+    return chosen
+
+
+def label_rdm(labels):
+    """A control: 1 - phi of each pair of emotions, as raters gave them together; labels [texts, emotions] -> frame [pairs, 1]."""
+    a, b = pair_indices(labels.shape[1])
+    return pd.DataFrame({"label co-occurrence": 1 - np.corrcoef(labels, rowvar=False)[a, b]})
 
 
 def smallest_effect(n, alpha=ALPHA, power=POWER):

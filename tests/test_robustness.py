@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import fdrcorrection
 from statsmodels.stats.power import TTestPower
 
 from model_emotion import manipulation, published, rdm, robustness, study
@@ -309,6 +310,105 @@ def test_floor_is_wilsons_interval_that_does_not_lie_above_the_majority():
     assert manipulation.floor(accuracies({"fear": [0.6]}, n=95))["floor"].tolist() == [True]
 
 
+# H2 with fewer and fewer independent cases
+
+
+def cube(emotions=5, seeds=3, attributes=4, effect=0.0, seed=0):
+    """masked_accuracy.csv of effects that differ by attribute, with one random mask each; and the drops [emotion, seed, attribute]."""
+    draw = np.random.default_rng(seed)
+    drop = effect + draw.normal(0, 0.1, attributes) + draw.normal(0, 0.02, (emotions, seeds, attributes))
+    rows = []
+    for e, s, a in np.ndindex(drop.shape):
+        masks = (("attribute", None, 0.7 - drop[e, s, a]), ("random", 1, 0.7))
+        rows += [(f"e{e}", s, f"a{a}", kind, number, 10, value, 64) for kind, number, value in masks]
+    return pd.DataFrame(rows, columns=MASKED_ACCURACY).astype({"draw": "Int64"}), drop
+
+
+def test_masks_hurt_is_the_t_test_of_its_cases_and_a_bootstrap_by_hand():
+    table, drop = cube()
+    attributes, emotions, everything = robustness.table(robustness.masks_hurt(table, 10, 400, 7)).to_dict("records")
+    for found, means in ((attributes, drop.mean(axis=(0, 1))), (emotions, drop.mean(axis=(1, 2)))):
+        p = stats.ttest_1samp(means, 0, alternative="greater").pvalue
+        assert (found["estimate"], found["p"], found["n"]) == pytest.approx((drop.mean(), p, len(means)))
+        assert (found["ci_low"], found["ci_high"]) == pytest.approx(tuple(stats.ttest_1samp(means, 0).confidence_interval()))
+    generator = np.random.default_rng(7)
+    counts = [generator.multinomial(n, np.full(n, 1 / n), 400) for n in drop.shape]
+    means = []
+    for by_emotion, by_seed, by_attribute in zip(*counts, strict=True):
+        drawn = drop.repeat(by_emotion, axis=0).repeat(by_seed, axis=1).repeat(by_attribute, axis=2)
+        means.append(drawn.mean())
+    assert (everything["ci_low"], everything["ci_high"]) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])))
+
+
+def test_few_attributes_that_differ_show_less_than_many_emotions_that_agree():
+    table, _ = cube(emotions=20, effect=0.05, seed=1)
+    verdicts = robustness.table(robustness.masks_hurt(table, 10, 400, 7)).set_index("question")["verdict"]
+    assert verdicts.to_dict() == {
+        "masks_hurt_over_attributes": "does not hold", "masks_hurt_over_emotions": "holds", "masks_hurt_over_all": "does not hold",
+    }  # fmt: skip
+
+
+def test_without_seeds_leaves_them_out_or_has_nothing_to_say():
+    table, _ = cube()
+    name, kept = robustness.without_seeds(table, (1, 42))
+    assert name == "without seeds 1" and set(kept["seed"]) == {0, 2}
+    assert robustness.without_seeds(table, (42,)) is None and robustness.without_seeds(table, (0, 1, 2)) is None
+
+
+def test_corrected_stars_are_statsmodels(studys):
+    found = {row["key"]: row for row in robustness.table(robustness.corrected_stars(studys, 0.05)).to_dict("records")}
+    for cases, row in found.items():
+        tests = manipulation.drop_table(manipulation.drops(studys), [cases], 0.05)
+        assert row["estimate"] == fdrcorrection(tests["p"], 0.05)[0].sum() and row["n"] == len(tests)
+    assert (found["emotion"]["reference"], found["attribute"]["reference"]) == (20, 7)  # stars at this size alone
+
+
+# Whose neurons are they?
+
+
+def test_partial_tau_of_two_is_kendalls_formula_and_of_many_the_inverse():
+    draw = np.random.default_rng(3)
+    rdms, neurons = draw.normal(size=(40, 4)), draw.normal(size=(40, 6))
+    for count in (2, 4):
+        among = tau_b(rdms.T[:count], rdms[:, :count])
+        tau = tau_b(neurons.T, rdms[:, :count])
+        found = robustness.partial_tau(tau, among)
+        if count == 2:
+            (x, y), z = tau.T, among[0, 1]
+            np.testing.assert_allclose(found[:, 0], (x - y * z) / np.sqrt((1 - y**2) * (1 - z**2)), rtol=1e-12)
+        for neuron, row in zip(tau, found, strict=True):
+            inverse = np.linalg.inv(np.block([[np.ones((1, 1)), neuron[None]], [neuron[:, None], among]]))
+            np.testing.assert_allclose(row, -inverse[0, 1:] / np.sqrt(inverse[0, 0] * np.diag(inverse)[1:]), rtol=1e-10)
+
+
+def test_halves_of_the_same_seeds_agree_and_of_noise_do_as_chance_says():
+    draw = np.random.default_rng(0)
+    attributes = pd.DataFrame(draw.random((15, 2)), columns=["a", "b"])
+    once = draw.normal(size=(1, 6, 400))
+    same = robustness.table(robustness.split_half(np.repeat(once, 4, axis=0), attributes, 40, 2, 1))
+    assert same["estimate"].tolist() == [1, 1] and same["reference"].tolist() == [0.1, 0.1] and (same["verdict"] == "").all()
+    noise = robustness.table(robustness.split_half(draw.normal(size=(4, 6, 400)), attributes, 40, 4, 1))
+    assert noise["estimate"].between(0, 0.35).all()
+    assert robustness.split_half(draw.normal(size=(3, 6, 400)), attributes, 40, 4, 1) == []
+
+
+def test_neurons_of_an_attribute_that_another_explains_are_not_its_own():
+    draw = np.random.default_rng(1)
+    activations = draw.normal(size=(2, 8, 300))
+    pairs = np.triu_indices(8, 1)
+    first = np.abs(np.subtract.outer(np.arange(8), np.arange(8)))[pairs].astype(float)
+    activations[:, :, :30] = np.arange(8)[:, None] + draw.normal(0, 0.3, (2, 8, 30))
+    shadow = first + draw.normal(0, 1.0, first.shape)
+    found = robustness.table(robustness.own_neurons(activations, pd.DataFrame({"first": first, "shadow": shadow}), 30)).set_index("key")
+    assert found.loc["first", "estimate"] > 0.9 > 0.5 > found.loc["shadow", "estimate"] and found.loc["first", "reference"] == 0.1
+
+
+def test_labels_given_together_are_near():
+    labels = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [0, 0, 0]], dtype=float)
+    frame = robustness.label_rdm(labels)
+    assert frame.iloc[0, 0] == pytest.approx(0) and (frame.iloc[1:, 0] > 1).all()  # pairs (0,1), (0,2), (1,2)
+
+
 # The stage
 
 
@@ -324,6 +424,9 @@ def project(tmp_path, monkeypatch):
     rdms = pd.DataFrame(rdm.absolute_rdm(ratings).T, columns=study.ATTRIBUTES)
     rdm.pair_names(study.EMOTIONS).join(rdms).to_csv("results/human/attribute_rdms.csv", index=False)
     pd.DataFrame({"attribute": study.ATTRIBUTES, "tau_boot": np.linspace(0, 0.6, 14)}).to_csv("results/human/weights.csv", index=False)
+    (tmp_path / "data").mkdir()
+    labels = pd.DataFrame(rng.integers(0, 2, (50, 6)).astype("uint8"), columns=EMOTIONS)
+    labels.assign(split="train").to_parquet("data/goemotions.parquet")
     accuracy = accuracies({emotion: [0.7 + 0.04 * place] for place, emotion in enumerate(EMOTIONS)})
     accuracy.loc[0, "accuracy"] = 0.4  # realization is at floor
     for run in ("live", "published"):
@@ -346,8 +449,9 @@ def project(tmp_path, monkeypatch):
 def test_the_stage_asks_each_run_what_applies_to_it(project):
     live, theirs = project("live"), project("published")
     assert list(live.columns) == robustness.COLUMNS
-    sizes = {"accuracy_above_majority": 1, "accuracy_order": 1, "significant_neurons": 14, "significant_neurons_of_all": 14}
-    sizes |= {"place_among_random": 14, "human_correlation_attributes": 1, "detectable_drop": 1}
+    sizes = {"accuracy_above_majority": 1, "accuracy_order": 1, "significant_neurons": 15, "significant_neurons_of_all": 14}
+    sizes |= {"own_neurons": 14, "place_among_random": 14, "masks_hurt_over_attributes": 1, "masks_hurt_over_emotions": 1}
+    sizes |= {"masks_hurt_over_all": 1, "human_correlation_attributes": 1, "corrected_stars": 2, "detectable_drop": 1}
     assert live["question"].value_counts(sort=False).to_dict() == sizes
     assert set(sizes) - set(theirs["question"]) == {"accuracy_order"}
     valence = live.query("question == 'place_among_random' and key == 'valence'").iloc[0]
