@@ -36,6 +36,8 @@ if [[ ${MODEL_EMOTION_GPU:-} == required ]]; then
   cuda=$(python -c 'import torch; print((torch.version.cuda or "").partition(".")[0])')
   [[ -n $cuda ]] || fail "this image holds torch's CPU build: a GPU is of no use to it; build it without WHEELS_IMAGE"
   ((branch >= ${needs[$cuda]:-0})) || fail "NVIDIA driver $driver is too old for CUDA $cuda: it takes ${needs[$cuda]} or newer"
+  python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' 2>/dev/null ||
+    fail "there is a GPU (driver $driver), but torch can't start CUDA $cuda on it"
 fi
 
 if [[ -e dvc.yaml ]]; then

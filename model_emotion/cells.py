@@ -1,15 +1,18 @@
 """Work that repeats, a cell at a time: what is done stays done as long as all that it was made from is the same.
 
 A cell is a safetensors file whose metadata carry a fingerprint of the parameters, data and code behind it. It is written whole or
-not at all, so that a killed run goes on with the first cell that is missing.
+not at all, so that a killed run goes on with the first cell that is missing. Every cell is kept in KEPT too, which git and DVC leave
+alone: DVC takes a stage's outputs back when an experiment starts, or ends badly, and experiments that share cells make them once.
 """
 
 import hashlib
 import json
 import os
+import shutil
 import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from importlib.metadata import version
 from multiprocessing import active_children, get_context, parent_process
 from pathlib import Path
 from threading import RLock, Thread
@@ -17,16 +20,20 @@ from threading import RLock, Thread
 from safetensors import SafetensorError, safe_open
 from tqdm import tqdm
 
-from model_emotion.files import METADATA, write_tensors
+from model_emotion.files import METADATA, replacing, write_tensors
 
+KEPT = Path("data/cells")
 LIBRARY = Path(__file__).parent
 CODE = [*sorted((LIBRARY / "model").glob("*.py")), LIBRARY / "masks.py"]
 """What decides how a model is measured."""
+PACKAGES = ("datasets", "numpy", "tokenizers", "torch", "transformers")
+"""Whose versions do, too; builds of one version, for a CPU or a GPU, count as the same."""
 
 
 def fingerprint(settings, files):
-    """Hexadecimal digest of settings (whatever JSON holds), of files' contents and of the measuring code."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    """Hexadecimal digest of settings (whatever JSON holds), of files' contents, and of the code and packages that measure."""
+    versions = {package: version(package).partition("+")[0] for package in PACKAGES}
+    digest = hashlib.sha256(json.dumps([settings, versions], sort_keys=True).encode())
     for path in (*CODE, *files):
         digest.update(hashlib.sha256(Path(path).read_bytes()).digest())
     return digest.hexdigest()
@@ -43,12 +50,20 @@ class Cells:
         return self.folder / f"{name}.safetensors"
 
     def missing(self):
-        """Names of the cells that are to be made: not there, not whole, or made from something else."""
-        return [name for name, mark in self.fingerprints.items() if self._mark(name) != mark]
+        """Names of the cells that are to be made: not there, not whole, or made from something else, and not among those kept."""
+        missing = []
+        for name, mark in self.fingerprints.items():
+            if _mark(self.path(name)) != mark:
+                if _mark(self._kept(name)) == mark:
+                    self._take(name)
+                else:
+                    missing.append(name)
+        return missing
 
     def write(self, name, tensors, about):
         """Write a cell: arrays by name, and what else there is to know about it."""
-        write_tensors(tensors, self.path(name), {**about, "fingerprint": self.fingerprints[name]})
+        write_tensors(tensors, self._kept(name), {**about, "fingerprint": self.fingerprints[name]})
+        self._take(name)
 
     def read(self, name):
         """(arrays by name, about) of a cell."""
@@ -60,12 +75,21 @@ class Cells:
         for path in set(self.folder.glob("*")) - keep:
             path.unlink()
 
-    def _mark(self, name):
-        try:
-            with safe_open(self.path(name), "np") as file:
-                return json.loads(file.metadata()[METADATA])["fingerprint"]
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError):
-            return None
+    def _kept(self, name):
+        return KEPT / f"{self.folder.name}-{name}-{self.fingerprints[name][:16]}.safetensors"
+
+    def _take(self, name):
+        with replacing(self.path(name)) as part:
+            shutil.copyfile(self._kept(name), part)
+
+
+def _mark(path):
+    """A cell's fingerprint, None where there is no whole cell."""
+    try:
+        with safe_open(path, "np") as file:
+            return json.loads(file.metadata()[METADATA])["fingerprint"]
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return None
 
 
 def spread(make, settings, names, workers):
@@ -83,7 +107,7 @@ def spread(make, settings, names, workers):
             asked = {pool.submit(_call, name): name for name in names}
         for future in as_completed(asked):
             yield asked[future], future.result()
-    except KeyboardInterrupt:
+    except BaseException:  # an interrupt, here or in what takes the results
         for process in active_children():
             process.kill()
         raise
@@ -93,12 +117,12 @@ def spread(make, settings, names, workers):
 
 @contextmanager
 def _deaf():
-    """Processes that start inside do not hear an interrupt, which a terminal sends to all: their parent ends them."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Processes that start inside do not hear an interrupt, which a terminal sends to all: their parent, who hears it after, ends them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start(make, settings):

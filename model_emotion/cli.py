@@ -12,7 +12,7 @@ def run(main):
     try:
         main()
     except KeyboardInterrupt:
-        print("stopped; what is done is kept, and the same command goes on", file=sys.stderr)
+        print("stopped", file=sys.stderr)
         sys.exit(130)
     except (UserError, OSError) as error:
         sys.exit(f"error: {error}")

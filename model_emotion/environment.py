@@ -76,9 +76,15 @@ def describe():
     }
 
 
-def record(path, seeds, switches, seconds, cells):
-    """Write a measuring stage's record: how long it took for so many cells, with which seeds and switches, and with what."""
-    write_json({"seeds": list(seeds), "cells": cells, "seconds": round(seconds, 1), "switches": switches, **describe()}, path)
+def record(path, params, switches, seconds, marks):
+    """Write a measuring stage's record: with which seeds, precision and switches, how long for how many cells, and with what.
+
+    marks: {cell: fingerprint} of what was made now; cells of an earlier run are not counted. The commit and dvc.lock are those from which
+    the stage ran; the fingerprints tell what it was made from where these were changed and not committed.
+    """
+    about = {"seeds": list(params.seeds), "precision": params.backbone.precision, "switches": switches}
+    made = {"cells": len(marks), "seconds": round(seconds, 1), "fingerprints": sorted(set(marks.values()))}
+    write_json(about | made | describe(), path)
 
 
 def main():

@@ -5,6 +5,7 @@ that this commit does not have yet. Both start from the commit that is checked o
 """
 
 import json
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ class Setting(BaseModel):
 
     def override(self):
         """KEY=VALUE as `dvc exp run --set-param` reads it."""
-        return f"{self.key}={json.dumps(self.value)}"
+        return f"{self.key}={json.dumps(self.value, ensure_ascii=False)}"
 
 
 class Experiment(BaseModel):
@@ -74,46 +75,58 @@ def small(folder="experiments"):
     return [*bases, *(name for name, experiment in loaded.items() if experiment.base)]
 
 
-START = ("params.yaml", "dvc.lock")
-"""What an experiment starts from."""
-WRITTEN = ("CLAIMS.md", "results", "paper_figures")
-"""Where it leaves files that git keeps."""
+SETTINGS = ("params.yaml", "dvc.lock")
 
 
 @contextmanager
 def as_committed():
-    """Inside, START is as committed, or UserError; afterwards it is so again, and WRITTEN if it was, with DVC's files."""
-    if changed := _git("status", "--porcelain", "--", *START).splitlines():
+    """The checkout is the commit inside, or UserError, and is so again afterwards, with DVC's files."""
+    if changed := _out("git", "status", "--porcelain", "--untracked-files=no").splitlines():
         file = changed[0].split()[-1]
-        raise UserError(f"{file} differs from the commit: commit it, or take it back with `git checkout {file}`")
-    written = [path for path in WRITTEN if not _git("status", "--porcelain", "--untracked-files=no", "--", path)]
+        raise UserError(f"{file} differs from the commit, which an experiment starts from: commit it, or `git checkout {file}`")
+    before = {path: Path(path).read_bytes() for path in SETTINGS}
     try:
         yield
     finally:
-        _git("checkout", "--quiet", "HEAD", "--", *START, *written)
+        for path, content in before.items():  # git takes a file of the same size and second for unchanged
+            Path(path).write_bytes(content)
+        subprocess.run(["git", "checkout", "--quiet", "HEAD", "--", "."])
         subprocess.run(["dvc", "checkout", "--quiet", "--force", "--allow-missing"], capture_output=True)
 
 
 def perform(name):
-    """Run an experiment from the commit that is checked out; a former one of that name from it is replaced."""
+    """Run an experiment from the commit that is checked out. Raises UserError where there is one of that name, or it does not finish."""
     experiment = load(name)
     experiment.params()
     print(f"{name}: {experiment.question}", flush=True)
     if name in done():
-        subprocess.run(["dvc", "exp", "remove", "--quiet", name], check=True)
+        raise UserError(f"this commit has an experiment {name}: `dvc exp show` shows it, `dvc exp remove {name}` makes room for another")
     options = [part for setting in experiment.settings for part in ("--set-param", setting.override())]
-    with as_committed():
+    with as_committed(), _waiting():
         if subprocess.run(["dvc", "exp", "run", "--name", name, *options]).returncode:
             raise UserError(f"the experiment {name} did not finish; what it measured is kept, and the same command goes on with it")
 
 
+@contextmanager
+def _waiting():
+    """An interrupt, which the terminal sends to dvc too, is left to dvc: what it began it ends."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # not SIG_IGN, which dvc would inherit
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def done():
     """Names of the experiments that start from the commit that is checked out."""
-    return subprocess.run(["dvc", "exp", "list", "--name-only"], capture_output=True, text=True, check=True).stdout.split()
+    return _out("dvc", "exp", "list", "--name-only").split()
 
 
-def _git(*words):
-    return subprocess.run(["git", *words], capture_output=True, text=True, check=True).stdout.strip()
+def _out(*command):
+    ran = subprocess.run(command, capture_output=True, text=True)
+    if ran.returncode:
+        raise UserError(f"`{' '.join(command)}`: {ran.stderr.strip() or 'failed'}")
+    return ran.stdout.strip()
 
 
 def main():

@@ -80,7 +80,8 @@ def main():
                 done.write(emotion, tensors, {"emotion": emotion, "seeds": seeds, "split": split, "masks": names})
                 bar.write(f"{emotion}: {np.mean([tensors[f'unmasked/{seed}'].mean() for seed in seeds]):.3f} on {split} without a mask")
                 bar.update()
-        environment.record(OUT / "provenance/evaluation.json", seeds, switch(), perf_counter() - start, len(missing))
+        made = {emotion: marks[emotion] for emotion in missing}
+        environment.record(OUT / "provenance/evaluation.json", params, switch(), perf_counter() - start, made)
     done.sweep()
 
     accuracy, rows, masked_rows = ACCURACIES[protocol.accuracy], [], []

@@ -68,7 +68,7 @@ def main():
                 bar.update(sees[emotion] * len(seeds))
         if failed:
             raise cli.UserError("; ".join(sorted(failed)))
-        environment.record(out / "provenance/prompts.json", seeds, switch(), perf_counter() - start, len(missing))
+        environment.record(out / "provenance/prompts.json", params, switch(), perf_counter() - start, dict.fromkeys(missing, mark))
     cells.sweep()
 
     curves = pd.DataFrame([row for emotion in params.emotions for row in cells.read(emotion)[1]["curve"]], columns=CURVE)

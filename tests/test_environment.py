@@ -1,6 +1,7 @@
 """What a record of the environment says, and what it keeps to itself."""
 
 import getpass
+import hashlib
 import json
 import socket
 import subprocess
@@ -10,20 +11,36 @@ import torch
 
 from model_emotion import environment
 from model_emotion.model.setup import switch
+from model_emotion.params import load_params
 
 
 def test_a_record_says_with_what_and_names_no_machine(tmp_path, monkeypatch):
     monkeypatch.delenv("MODEL_EMOTION_IMAGE", raising=False)
     monkeypatch.setenv("MODEL_EMOTION_IMAGE_REVISION", "abc")
-    environment.record(tmp_path / "record.json", [1, 3], switch(), 12.34, 27)
+    params = load_params()
+    environment.record(tmp_path / "record.json", params, switch(), 12.34, {"joy": "b", "fear": "a", "love": "a"})
     text = (tmp_path / "record.json").read_text()
     found = json.loads(text)
     assert found["packages"]["torch"] == torch.__version__ and found["packages"].keys() >= {"dvc", "numpy", "transformers"}
-    assert found["seeds"] == [1, 3] and found["seconds"] == 12.3 and found["cells"] == 27
+    assert found["seeds"] == params.seeds and found["precision"] == params.backbone.precision and found["seconds"] == 12.3
+    assert found["cells"] == 3 and found["fingerprints"] == ["a", "b"]
     assert found["switches"]["deterministic_algorithms"] is True and found["image"] == {"source": None, "revision": "abc"}
     assert found["code"]["revision"] == subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
     for private in (socket.gethostname(), f"/{getpass.getuser()}", str(Path.home()), str(Path.cwd())):
         assert private not in text
+
+
+def test_a_change_of_tracked_files_and_of_the_lock_is_seen(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dvc.lock").write_text("one")
+    for command in (["init", "-q"], ["add", "."], ["-c", "user.name=x", "-c", "user.email=x@x.invalid", "commit", "-qm", "all"]):
+        subprocess.run(["git", *command], check=True)
+    (tmp_path / "untracked").touch()
+    before = environment.describe()
+    assert before["code"]["changed"] is False and before["dvc.lock"] == hashlib.sha256(b"one").hexdigest()
+    (tmp_path / "dvc.lock").write_text("two")
+    after = environment.describe()
+    assert after["code"] == {"revision": before["code"]["revision"], "changed": True} and after["dvc.lock"] != before["dvc.lock"]
 
 
 def test_outside_git_and_without_a_gpu(tmp_path, monkeypatch):

@@ -1,8 +1,12 @@
 """Named experiments: every file in experiments/ fits params.yaml, and DVC reads its overrides as they are meant."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -20,9 +24,16 @@ NAMES = sorted(path.stem for path in (ROOT / "experiments").glob("*.yaml"))
 
 STAGE = """
 from pathlib import Path
-import json, sys
+import json, sys, time
+from model_emotion.cells import Cells
 from model_emotion.params import load_params
 p = load_params()
+cells = Cells("cells", {"a": p.protocol.split, "b": p.protocol.split})
+for name in cells.missing():
+    Path("log").open("a").write(name)
+    cells.write(name, {}, {})
+    if Path("slow").exists():
+        time.sleep(20)
 Path("results").mkdir(exist_ok=True)
 Path("results/metrics.json").write_text(json.dumps({"split": p.protocol.split, "kind": p.masks.kind, "emotions": len(p.emotions)}))
 sys.exit(Path("broken").exists())
@@ -39,10 +50,9 @@ def repository(tmp_path, monkeypatch):
     Path("stage.py").write_text(STAGE)
     metrics = [{"results/metrics.json": {"cache": False}}]
     stage = {"cmd": "python stage.py", "params": ["protocol", "masks", "emotions"], "deps": ["stage.py"], "metrics": metrics}
+    stage["outs"] = [{"cells": {"persist": True}}]
     Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"write": stage}}))
-    Path("CLAIMS.md").write_text("none\n")
-    Path("paper_figures").mkdir()
-    Path("paper_figures/README.md").write_text("none\n")
+    Path(".gitignore").write_text("/data\n/log\n/slow\n/broken\n")
     own = ["git", "-c", "user.name=x", "-c", "user.email=x@x.invalid"]
     for name, value in (("NAME", "x"), ("EMAIL", "x@x.invalid")):
         monkeypatch.setenv(f"GIT_AUTHOR_{name}", value)
@@ -61,26 +71,54 @@ def shown():
 
 
 def test_two_experiments_in_a_row_equal_each_alone_and_leave_the_checkout_as_it_was(repository):
-    for name in ("float_masks", "test_split", "float_masks"):
+    for name in ("float_masks", "test_split"):
         experiment.perform(name)
         assert not subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True).stdout
+        assert not subprocess.run(["dvc", "status", "--quiet"]).returncode
+    with pytest.raises(UserError, match="this commit has an experiment test_split"):
+        experiment.perform("test_split")
     assert shown() == {
         "float_masks": {"split": "dev", "kind": "float", "emotions": 9},
         "test_split": {"split": "test", "kind": "binary", "emotions": 9},
     }
     assert sorted(experiment.done()) == ["float_masks", "test_split"]
+    assert Path("log").read_text() == "abab"  # dev's cells once, test's once
 
 
-def test_an_experiment_starts_from_the_commit_and_takes_back_what_failed(repository):
+def test_what_failed_is_taken_back_and_goes_on(repository):
     Path("broken").touch()
-    with pytest.raises(UserError, match="test_split did not finish"):
+    with pytest.raises(UserError, match="test_split did not finish; what it measured is kept"):
         experiment.perform("test_split")
-    assert not subprocess.run(["git", "diff", "HEAD"], capture_output=True, text=True).stdout and not experiment.done()
-    params = Path("params.yaml").read_text().replace("seeds: [1]", "seeds: [3]")
-    Path("params.yaml").write_text(params)
-    with pytest.raises(UserError, match="^params.yaml differs from the commit"):
-        experiment.perform("test_split")
-    assert Path("params.yaml").read_text() == params
+    assert not subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True).stdout and not experiment.done()
+    Path("broken").unlink()
+    experiment.perform("test_split")
+    assert Path("log").read_text() == "abab"  # nothing twice
+
+
+def test_an_interrupted_experiment_leaves_params_as_they_were_and_goes_on(repository):
+    Path("slow").touch()
+    before = Path("params.yaml").read_bytes()
+    command = [sys.executable, "-m", "model_emotion.experiment", "test_split"]
+    running = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while running.poll() is None and Path("log").read_text() != "aba":
+        time.sleep(0.05)
+    os.killpg(running.pid, signal.SIGINT)
+    _, said = running.communicate(timeout=20)
+    assert running.returncode == 1 and said.strip().splitlines()[-1].startswith("error: the experiment test_split did not finish")
+    assert Path("params.yaml").read_bytes() == before
+    Path("slow").unlink()
+    experiment.perform("test_split")
+    assert Path("log").read_text() == "abab" and experiment.done() == ["test_split"]
+
+
+def test_an_experiment_starts_from_the_commit(repository):
+    for file in ("params.yaml", "stage.py"):
+        text = Path(file).read_text()
+        Path(file).write_text(text + "\n# mine\n")
+        with pytest.raises(UserError, match=f"^{file} differs from the commit"):
+            experiment.perform("test_split")
+        assert Path(file).read_text() == text + "\n# mine\n"
+        Path(file).write_text(text)
 
 
 def test_the_small_experiments_are_compared_with_their_base():

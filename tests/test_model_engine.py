@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy, gelu, layer_norm, linear, softmax
 
 from model_emotion.cli import UserError
 from model_emotion.model import backbone
-from model_emotion.model.engine import Engine, _computing
+from model_emotion.model.engine import Engine
 
 ROWS, PROMPT_LEN = 5, 4
 TEXTS = [[0, 7, 2], [0, 7, 8, 9, 10, 11, 2], [0, 2], [0, 18, 17, 16, 15, 14, 13, 12, 2], [0, 5, 6, 2]]
@@ -328,14 +328,19 @@ def test_tf32_is_float32_on_a_cpu():
 
 
 def test_tf32_is_on_inside_only_and_on_cuda_only():
+    def on(device, precision):
+        tiny = engine("bert", precision=precision)
+        tiny.device = torch.device(device)
+        return tiny
+
     products = torch.backends.cuda.matmul
     before = products.fp32_precision
-    with pytest.raises(RuntimeError, match="stop"), _computing("tf32", torch.device("cuda")):
+    with pytest.raises(RuntimeError, match="stop"), on("cuda", "tf32").computing():
         assert products.fp32_precision == "tf32"
         raise RuntimeError("stop")
     assert products.fp32_precision == before != "tf32"
-    for precision, device in (("float32", "cuda"), ("tf32", "cpu")):
-        with _computing(precision, torch.device(device)):
+    for device, precision in (("cuda", "float32"), ("cpu", "tf32")):
+        with on(device, precision).computing():
             assert products.fp32_precision == before
 
 

@@ -41,16 +41,30 @@ class Engine:
         for key, value, known in (("positions", positions, POSITIONS), ("precision", precision, PRECISIONS)):
             if value not in known:
                 raise UserError(f"{key}: {value!r} is not one of {', '.join(known)}")
+        self.device = backbone.model.device
+        if precision == "bf16" and self.device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+            raise UserError(f"precision: {torch.cuda.get_device_name(self.device)} does not compute in bfloat16; use float32")
         if precision == "bf16" and backbone.model.config.model_type == "deberta":  # it fills bfloat16 scores with float32's least number
             raise UserError(f"precision: transformers can't run {backbone.name} (DeBERTa, version 1) under bfloat16 autocast; use float32")
         self.backbone = backbone
         self.precision = precision
         self.scale = scale
         self.first_position = backbone.first_position if positions == "native" else 0
-        self.device = backbone.model.device
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         self.blocks = backbone.blocks and tuple(block.to(dtype) for block in backbone.blocks)
         self.words = torch.tensor(verbalizer_ids(backbone, verbalizer), device=self.device)
+
+    @contextmanager
+    def computing(self):
+        """torch multiplies float32 matrices in the precision inside and as before outside; a backward pass wants this around it too."""
+        products = torch.backends.cuda.matmul
+        before = products.fp32_precision
+        try:
+            if self.precision == "tf32" and self.device.type == "cuda":
+                products.fp32_precision = "tf32"
+            yield
+        finally:
+            products.fp32_precision = before
 
     def room(self, prompt_len):
         """Tokens that a text, `<s>` and `</s>` included, can have beside a prompt of that length."""
@@ -123,7 +137,7 @@ class Engine:
         state = encoder.embeddings(input_ids=None, inputs_embeds=inputs[None], position_ids=positions[None])[0]
         if hasattr(encoder, "embeddings_project"):
             state = encoder.embeddings_project(state)
-        with _computing(self.precision, self.device):
+        with self.computing():
             state = first.attend(state, layout)
             neurons = first.activation(first.up(state.to(first.dtype)))
             return state + first.down(neurons), neurons, layout
@@ -140,7 +154,7 @@ class Engine:
         state, neurons, layout = started
         first, *others = self.blocks
         changed, difference = weights[0]
-        with _computing(self.precision, self.device):
+        with self.computing():
             state = first.ffn_norm(state + linear(neurons.index_select(1, changed), difference))
             for block, (up, up_bias, down) in zip(others, weights[1:], strict=True):
                 state = block.attend_at_0(state, layout) if block is others[-1] else block.attend(state, layout)
@@ -169,7 +183,7 @@ class Engine:
         seen = torch.cat([attention.new_ones(rows, 1 + prompts.shape[1]), attention.expand(rows, -1)], dim=1)
         last = self.backbone.ffns[-1].before
         autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
-        with last.register_forward_hook(_first_only), _computing(self.precision, self.device), autocast:
+        with last.register_forward_hook(_first_only), self.computing(), autocast:
             states = model.base_model(inputs_embeds=inputs, attention_mask=seen, position_ids=positions)
         return states.last_hidden_state[:, 0]
 
@@ -187,19 +201,6 @@ class Engine:
             raise UserError(f"masks of {list(masks.shape[-2:])} neurons, but {self.backbone.name} has [{layers}, {width}] (layers, width)")
         if masks.ndim != 3 or len(masks) not in (1, rows):
             raise ValueError(f"masks of shape {list(masks.shape)} for {rows} rows")
-
-
-@contextmanager
-def _computing(precision, device):
-    """torch multiplies float32 matrices in that precision inside and as before outside."""
-    products = torch.backends.cuda.matmul
-    before = products.fp32_precision
-    try:
-        if precision == "tf32" and device.type == "cuda":
-            products.fp32_precision = "tf32"
-        yield
-    finally:
-        products.fp32_precision = before
 
 
 def _multiply(mask):

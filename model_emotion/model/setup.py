@@ -12,7 +12,6 @@ from model_emotion.model.tasks import Corpus
 
 DATA = Path("data/goemotions.parquet")
 TOKENS = Path("data/tokens")
-LOCK = Path("requirements.lock")
 
 
 def workers_of(executor, cells):
@@ -55,6 +54,6 @@ def corpus_of(engine, prompt_len, max_length):
 
 
 def sources(backbone):
-    """Files that a measurement depends on, beside code: texts, packages, and the model where it is a folder."""
+    """Files that a measurement depends on, beside code: texts, and the model where it is a folder."""
     folder = Path(backbone.name)
-    return [DATA, LOCK, *(sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else [])]
+    return [DATA, *(sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else [])]

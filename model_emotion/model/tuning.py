@@ -215,7 +215,8 @@ class _Training:
             else:
                 logits = self.engine.finish(self.engine.start(batch, some), self.unmasked)
             found = cross_entropy(logits, labels[rows], reduction="none")
-            gradient += torch.autograd.grad(found.sum() / len(chosen[0]), prompts)[0]
+            with self.engine.computing():
+                gradient += torch.autograd.grad(found.sum() / len(chosen[0]), prompts)[0]
             wrong[rows] = found.detach()
         losses = wrong.view(len(alive), -1).mean(dim=1)
         self.optimiser.step(gradient, lr)
