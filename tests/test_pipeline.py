@@ -105,6 +105,20 @@ def test_every_figure_is_among_the_plots():
     assert [plot for plot in plots if isinstance(plot, str)] == drawn
 
 
+def test_learning_curves_are_plotted(tmp_path):
+    """A folder of curves, a file a seed, as dvc.yaml names it: DVC says nothing, or little, where it can't read one."""
+    (plot,) = [entry for entry in yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"] if isinstance(entry, dict)]
+    (folder,) = plot
+    (tmp_path / folder).mkdir(parents=True)
+    for seed, accuracy in ((1, 0.625), (42, 0.8125)):
+        (tmp_path / folder / f"{seed}.csv").write_text(f"epoch,train_loss,dev_accuracy\n1,0.7,0.5\n2,0.6,{accuracy}\n")
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"plots": [plot]}))
+    subprocess.run(["dvc", "init", "--quiet", "--no-scm"], cwd=tmp_path, check=True)
+    shown = subprocess.run(["dvc", "plots", "show", "--out", "plots"], cwd=tmp_path, capture_output=True, text=True)
+    page = (tmp_path / "plots/index.html").read_text()
+    assert "failed" not in shown.stdout + shown.stderr and "0.625" in page and "0.8125" in page
+
+
 def test_no_output_has_two_makers():
     outs = [path for stage in STAGES for kind in ("outs", "metrics", "plots") for path in paths(stage, kind)]
     assert len(outs) == len(set(outs))
