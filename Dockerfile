@@ -1,6 +1,6 @@
 # The pinned environment in which `dvc repro` and `dvc exp` run, on a CPU or a GPU.
 #
-# BASE_IMAGE: Debian with Python 3.11; by a digest if you want the very same bytes (README, Docker). The CUDA libraries come with torch's
+# BASE_IMAGE: Debian with Python 3.11; by a digest if you want the very same bytes (README, In a container). The CUDA libraries come with torch's
 # own wheels and the driver with the NVIDIA container toolkit, so that no nvidia/cuda image is needed.
 # WHEELS_IMAGE: an image whose root holds wheels that pip takes before the package index, such as another build of torch; none by default.
 ARG BASE_IMAGE=python:3.11.14-slim-bookworm

@@ -11,6 +11,7 @@ from scipy import optimize, stats
 
 from model_emotion.cli import UserError
 from model_emotion.manipulation import drop_table, drops
+from model_emotion.masks import best
 from model_emotion.rdm import pair_indices
 from model_emotion.rsa.kendall import correlate, pattern
 from model_emotion.rsa.permutation import critical, largest_tau, permutations
@@ -203,9 +204,9 @@ def partial_tau(tau, among):
 def own_neurons(activations, attribute_rdms, k):
     """What share of an attribute's k best neurons is still among its k best, given the other attributes? By chance it is `reference`."""
     rdms = attribute_rdms.to_numpy()
-    tau = correlate(lambda rows: mean_rdm(activations[:, :, rows]), activations.shape[2], pattern(rdms))[0]
+    tau = _tau(activations, rdms)
     among = np.array([[stats.kendalltau(a, b).statistic for b in rdms.T] for a in rdms.T])
-    both = [best(stats.rankdata(-np.nan_to_num(values, nan=-2), axis=0), k) for values in (tau, partial_tau(tau, among))]
+    both = [_best(values, k) for values in (tau, partial_tau(tau, among))]
     method = "share of the k neurons of largest tau that are among those of largest partial tau given the other attributes"
     return [
         _row("own_neurons", method, "", share, n=k, key=attribute, k=k, reference=k / len(tau))
@@ -221,13 +222,11 @@ def split_half(activations, attribute_rdms, k, halvings, seed):
     seeds = len(activations)
     if seeds < 4:
         return []
-    rdms, shares, generator = pattern(attribute_rdms.to_numpy()), [], np.random.default_rng(seed)
+    rdms, shares, generator = attribute_rdms.to_numpy(), [], np.random.default_rng(seed)
     for _ in range(halvings):
-        order, chosen = generator.permutation(seeds), []
-        for half in (order[: seeds // 2], order[seeds // 2 :]):
-            tau = correlate(lambda rows, half=half: mean_rdm(activations[half][:, :, rows]), activations.shape[2], rdms)[0]
-            chosen.append(best(stats.rankdata(-np.nan_to_num(tau, nan=-2), axis=0), k))
-        shares.append((chosen[0] & chosen[1]).sum(axis=0) / k)
+        order = generator.permutation(seeds)
+        first, second = (_best(_tau(activations[half], rdms), k) for half in (order[: seeds // 2], order[seeds // 2 :]))
+        shares.append((first & second).sum(axis=0) / k)
     method = f"share of the k neurons of largest tau that two halves of the seeds have in common, mean of {halvings} halvings"
     return [
         _row("split_half", method, "", share, n=k, key=attribute, k=k, reference=k / activations.shape[2])
@@ -235,11 +234,15 @@ def split_half(activations, attribute_rdms, k, halvings, seed):
     ]
 
 
-def best(rank, k):
-    """[neurons, attributes] ranks -> bool: the k of least rank of each attribute; among ties, those of lower number."""
-    chosen = np.zeros(rank.shape, dtype=bool)
-    np.put_along_axis(chosen, np.argsort(rank, axis=0, kind="stable")[:k], True, axis=0)
-    return chosen
+def _tau(activations, rdms):
+    """[neurons, attributes] tau-b of every neuron with RDMs [pairs, attributes]."""
+    return correlate(lambda rows: mean_rdm(activations[:, :, rows]), activations.shape[2], pattern(rdms))[0]
+
+
+def _best(tau, k):
+    """[neurons, attributes] tau -> bool: the k neurons of largest tau of each attribute, as masks choose them."""
+    ranks = stats.rankdata(-np.nan_to_num(tau, nan=-2), axis=0)
+    return np.column_stack([best(rank, k) for rank in ranks.T])
 
 
 def label_rdm(labels):

@@ -431,7 +431,7 @@ def project(tmp_path, monkeypatch):
     accuracy.loc[0, "accuracy"] = 0.4  # realization is at floor
     for run in ("live", "published"):
         accuracy.to_csv(f"results/{run}/accuracy.csv", index=False)
-        write_activations(Activations(rng.random((1, 6, 8)), (1,), EMOTIONS, 2, 4, "none"), f"results/{run}/activations.safetensors")
+        write_activations(Activations(rng.random((1, 6, 24)), (1,), EMOTIONS, 2, 12, "none"), f"results/{run}/activations.safetensors")
         random = {(None, draw): 0.7 + draw / 1000 for draw in range(1, 21)}
         attributes = {attribute: 0.75 for attribute in study.ATTRIBUTES} | {"valence": 0.5}
         masked = masked_accuracies(attributes, random, EMOTIONS)
