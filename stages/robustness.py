@@ -7,10 +7,57 @@ import pandas as pd
 from model_emotion import cli, manipulation, rdm, robustness
 from model_emotion.files import read_csv, write_csv
 from model_emotion.params import load_params
+from model_emotion.robustness import accuracy, masking, neurons, space
+from model_emotion.rsa.model import model_rdm
 from model_emotion.run import MEASURED, folder, read_accuracy, read_activations, read_masked_accuracy
 
 HALVINGS = 5
 ODD_SEEDS = (1, 42, 100)  # beside the study's other nine, which are 3 to 19; whether they were chosen is not known
+
+
+def of_accuracy(run, accuracies):
+    yield from accuracy.accuracy_above_majority(accuracies)
+    if run == MEASURED:
+        yield from accuracy.accuracy_order(accuracies, read_accuracy("published"))
+
+
+def of_neurons(activations, attributes, labels, k, permutations):
+    found = neurons.significant_neurons(activations, attributes, permutations.samples, permutations.seed)
+    yield from found
+    control = neurons.label_rdm(labels.to_numpy(dtype=float))
+    yield from neurons.significant_neurons(activations, control, permutations.samples, permutations.seed)[:1]
+    yield from neurons.own_neurons(activations, attributes, k)
+    yield from neurons.split_half(activations, attributes, k, HALVINGS, permutations.seed)
+
+
+def of_masking(masked, accuracies, weights, k, analysis):
+    bootstrap = analysis.bootstrap
+    yield from masking.place_among_random(masked, k)
+    for key, of_seeds in (("", masked), *([found] if (found := masking.without_seeds(masked, ODD_SEEDS)) else [])):
+        yield from masking.masks_hurt(of_seeds, k, bootstrap.samples, bootstrap.seed, key)
+        yield from masking.human_correlation_of_attributes(of_seeds, k, weights, key)
+    yield from masking.human_correlation_permuted(masked, k, weights, bootstrap.samples, bootstrap.seed)
+    yield from masking.share_of_distance(masked, accuracies, k, bootstrap.samples, bootstrap.seed)
+    yield from masking.corrected_stars(masked, analysis.drop_alpha)
+    yield from masking.detectable_drop(masked, k)
+    yield from masking.detectable_over_attributes(masked, k)
+
+
+def of_space(activations, attributes, permutations):
+    emotions = len(activations.emotions)
+    subjects = rdm.select(by_pair("results/human/similarity.csv"), activations.emotions).T.to_numpy()
+    human = rdm.select(read_csv("results/human/mean_rdm.csv"), activations.emotions)["distance"].to_numpy()
+    model = model_rdm(activations.values)
+    yield from space.model_and_human(model, human, emotions, permutations.samples, permutations.seed)
+    models = attributes.assign(model=model)
+    yield from space.agreement_with_subjects(subjects, models, emotions, permutations.seed)
+
+
+def by_pair(path):
+    """similarity.csv as an RDM table: `emotion_a, emotion_b` and a column a subject."""
+    wide = read_csv(path).set_index("subject").T
+    pairs = wide.index.str.split("|", expand=True).to_frame(index=False, name=["emotion_a", "emotion_b"])
+    return pairs.join(wide.reset_index(drop=True))
 
 
 def main():
@@ -19,28 +66,22 @@ def main():
     run = parser.parse_args().run
     analysis = load_params().analysis
 
-    accuracy = read_accuracy(run)
-    masked = manipulation.above_floor(read_masked_accuracy(run), manipulation.floor(accuracy))
+    accuracies = read_accuracy(run)
+    masked = manipulation.above_floor(read_masked_accuracy(run), manipulation.floor(accuracies))
     k = manipulation.shown_size(masked.query("kind == 'attribute'"), analysis.top_k)
     activations = read_activations(folder(run) / "activations.safetensors")
     attributes = rdm.select(read_csv("results/human/attribute_rdms.csv"), activations.emotions)
     weights = read_csv("results/human/weights.csv").set_index("attribute")["tau_boot"]
+    texts = pd.read_parquet("data/goemotions.parquet")
+    accuracies = accuracy.with_majority(accuracies, texts[texts["split"] == "dev"])
+    labels = texts.loc[texts["split"] == "train", list(activations.emotions)]
 
-    rows = robustness.accuracy_above_majority(accuracy)
-    if run == MEASURED:
-        rows += robustness.accuracy_order(accuracy, read_accuracy("published"))
-    rows += robustness.significant_neurons(activations.values, attributes, analysis.permutations.samples, analysis.permutations.seed)
-    labels = pd.read_parquet("data/goemotions.parquet", filters=[("split", "==", "train")])[list(activations.emotions)]
-    control = robustness.label_rdm(labels.to_numpy(dtype=float))
-    rows += robustness.significant_neurons(activations.values, control, analysis.permutations.samples, analysis.permutations.seed)[:1]
-    rows += robustness.own_neurons(activations.values, attributes, k)
-    rows += robustness.split_half(activations.values, attributes, k, HALVINGS, analysis.permutations.seed)
-    rows += robustness.place_among_random(masked, k)
-    for key, of_seeds in (("", masked), *([found] if (found := robustness.without_seeds(masked, ODD_SEEDS)) else [])):
-        rows += robustness.masks_hurt(of_seeds, k, analysis.bootstrap.samples, analysis.bootstrap.seed, key)
-        rows += robustness.human_correlation_of_attributes(of_seeds, k, weights, key)
-    rows += robustness.corrected_stars(masked, analysis.drop_alpha)
-    rows += robustness.detectable_drop(masked, k)
+    rows = [
+        *of_accuracy(run, accuracies),
+        *of_neurons(activations.values, attributes, labels, k, analysis.permutations),
+        *of_masking(masked, accuracies, weights, k, analysis),
+        *of_space(activations, attributes, analysis.permutations),
+    ]
     write_csv(robustness.table(rows), folder(run) / "robustness.csv")
 
 

@@ -1,0 +1,46 @@
+"""Does the model infer emotions at all, and the same ones as the study's?"""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from model_emotion.model.tasks import sample
+from model_emotion.robustness import row
+
+
+def with_majority(accuracy, texts):
+    """accuracy.csv with the majority of the study's own tasks where it is unknown: what their seeds draw from dev.
+
+    texts: `data/goemotions.parquet`'s dev split.
+    """
+    unknown = accuracy["majority"].isna()
+    tasks = accuracy.loc[unknown, ["emotion", "seed"]].to_numpy()
+    drawn = [sample(texts[emotion] == 1, seed, name=emotion).majority for emotion, seed in tasks]
+    return accuracy.assign(majority=accuracy["majority"].mask(unknown, pd.Series(drawn, accuracy.index[unknown], dtype=float)))
+
+
+def accuracy_above_majority(accuracy):
+    """Does the model do better than always saying the commoner class? Emotions are the cases; a run of unknown majority has no row."""
+    known = accuracy.dropna(subset=["majority"])
+    if not len(known):
+        return []
+    method = "mean of accuracy - majority over emotions, each the mean of its seeds; t interval"
+    above = (known["accuracy"] - known["majority"]).groupby(known["emotion"], sort=False).mean()
+    test = stats.ttest_1samp(above, 0)
+    return [row("accuracy_above_majority", method, "interval", above.mean(), test.confidence_interval(), test.pvalue, len(above))]
+
+
+def rank_interval(rho, n):
+    """95 % interval of Spearman's rho of n cases: Fisher's z with Bonett and Wright's (2000) variance (1 + rho^2 / 2) / (n - 3)."""
+    half = stats.norm.ppf(0.975) * np.sqrt((1 + rho**2 / 2) / (n - 3))
+    with np.errstate(divide="ignore"):  # rho of 1 is infinity
+        return tuple(np.tanh(np.arctanh(rho) + np.array([-half, half])))
+
+
+def accuracy_order(accuracy, published):
+    """Are the same emotions easy and hard as in the study (C1)? Spearman's rho of mean accuracies over the emotions that both have."""
+    both = pd.concat([of_run.groupby("emotion")["accuracy"].mean() for of_run in (accuracy, published)], axis=1, join="inner")
+    found = stats.spearmanr(both)
+    method = "Spearman's rho over emotions with the mean accuracies of the run published; Fisher z interval, Bonett and Wright (2000)"
+    ci = rank_interval(found.statistic, len(both))
+    return [row("accuracy_order", method, "interval", found.statistic, ci, found.pvalue, len(both))]
