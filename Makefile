@@ -16,7 +16,7 @@ TORCH_ALONE := torch triton sympy mpmath cuda-bindings cuda-pathfinder cuda-tool
   nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 \
   nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx
 
-.PHONY: help setup repro published smoke paper exp exps test lint bench image docker-repro docker-test docker-shell image-lint image-check readme lock
+.PHONY: help setup repro published smoke paper exp exps test lint bench image docker-repro docker-test docker-shell image-lint image-check report readme lock
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -36,12 +36,14 @@ repro: $(READY)  ## every published result regenerated and verified
 	@python -m model_emotion.params
 	@python -m model_emotion.environment
 	dvc repro
+	@grep -qs "$$(sha256sum < results/report.json | cut -c1-64)" report.html || python -m stages.report  # where DVC took its summary from a cache
 	@python stages/verify.py --check
 
 published: $(READY)  ## the published run alone
 	@python -m model_emotion.params
 	@python -m model_emotion.environment
 	dvc repro figures@published robustness@published judge@published
+	@python -m stages.report --run published
 	@python stages/verify.py --check --run published
 
 smoke: $(READY)  ## the whole chain on a small made-up world whose truth is known: no data, no download
@@ -54,9 +56,11 @@ paper: $(READY)  ## the run `live` at the study's full size, as the DVC experime
 
 exp: $(READY)  ## one named experiment: make exp NAME=test_split (experiments/ has them)
 	@python -m model_emotion.experiment $(or $(NAME),$(error which one? make exp NAME=..., one of $(basename $(notdir $(wildcard experiments/*.yaml)))))
+	@python -m stages.report
 
 exps: $(READY)  ## the small experiments, each a change of nine emotions' run, and a table of what they changed
 	@python -m model_emotion.experiment
+	@python -m stages.report
 
 test: $(READY)  ## the tests and the linter
 	ruff check
@@ -94,8 +98,12 @@ image-lint: $(READY)  ## hadolint on the Dockerfile
 image-check: image-lint  ## all that the image must do, shown by doing it: needs a Docker daemon, the inputs and three quarters of an hour
 	DOCKER="$(DOCKER)" IMAGE=$(IMAGE) MAKE="$(MAKE)" docker/check.sh
 
-readme: $(READY)  ## README's table of claims made anew from the last verification
+report: $(READY)  ## report.html made anew, with the experiments of this checkout and this machine as they are now
+	@python -m stages.report
+
+readme: $(READY)  ## the tables in README and docs/method.md made anew from the last results
 	python stages/verify.py --readme
+	python -m stages.report --method
 
 LOCKED := --python-version 3.11 --generate-hashes --no-annotate --no-header --custom-compile-command "make lock"
 lock:  ## requirements.lock, and the image's requirements-cuda.lock, made anew from pyproject.toml (asks the package index)

@@ -9,14 +9,22 @@ import hashlib
 import os
 import platform
 import re
+import resource
 import subprocess
+import sys
+import time
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF
+
+import psutil
 
 from model_emotion import cli
 from model_emotion.files import write_json
 
 OUT = Path("results/environment.json")
+TIMES = Path("results/times")
+"""How long each stage took on this machine, a file a stage; not DVC's either."""
 IMAGE = {"source": "MODEL_EMOTION_IMAGE", "revision": "MODEL_EMOTION_IMAGE_REVISION"}
 """What the container image says of itself, in variables that its Dockerfile sets."""
 
@@ -85,6 +93,15 @@ def record(path, params, switches, seconds, marks):
     about = {"seeds": list(params.seeds), "precision": params.backbone.precision, "switches": switches}
     made = {"cells": len(marks), "seconds": round(seconds, 1), "fingerprints": sorted(set(marks.values()))}
     write_json(about | made | describe(), path)
+
+
+def record_time(stage):
+    """Write how long the process that ends now took for a stage, and how much memory it and its largest child used at their peaks."""
+    process, megabytes = psutil.Process(), 1024 if sys.platform.startswith("linux") else 1024**2  # ru_maxrss is in KiB there
+    memory = {who: resource.getrusage(of).ru_maxrss / megabytes for who, of in (("own", RUSAGE_SELF), ("largest_child", RUSAGE_CHILDREN))}
+    seconds = time.time() - process.create_time()
+    about = {"stage": stage, "seconds": round(seconds, 2), "memory_mib": {who: round(peak) for who, peak in memory.items()}}
+    write_json(about | {"ended": round(time.time())}, TIMES / f"{stage}.json")
 
 
 def main():

@@ -36,6 +36,12 @@ def write_text(text, path):
         part.write_text(text, encoding="utf-8")
 
 
+def replace_block(path, begin, end, block):
+    """Put `block`, which has both marks, in the place of what stands between them in a text file."""
+    before, rest = Path(path).read_text(encoding="utf-8").split(begin)
+    write_text(before + block + rest.split(end)[1], path)
+
+
 def write_csv(frame, path):
     """A data frame as CSV: header, no index, floats in full precision."""
     with replacing(path) as part:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from model_emotion import claims, cli
-from model_emotion.files import write_json, write_text
+from model_emotion.files import replace_block, write_json, write_text
 from model_emotion.params import load_params
 from model_emotion.run import folder
 
@@ -24,14 +24,6 @@ def verdicts_in(path):
     if not path.exists():
         raise cli.UserError(f"{path}: not there; run `dvc repro` first")
     return [claims.Verdict(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))["claims"]]
-
-
-def update_readme():
-    """Put the table of headlines between README's two marks."""
-    text = Path("README.md").read_text(encoding="utf-8")
-    before, rest = text.split(claims.BEGIN)
-    after = rest.split(claims.END)[1]
-    write_text(before + claims.readme_block(verdicts_in(RESULT)) + after, "README.md")
 
 
 def check(path):
@@ -55,7 +47,7 @@ def main():
     if options.check:
         return check(folder(options.run) / "claims.json" if options.run else RESULT)
     if options.readme:
-        return update_readme()
+        return replace_block("README.md", claims.BEGIN, claims.END, claims.readme_block(verdicts_in(RESULT)))
     stated = claims.load_claims()
     verdicts = claims.joined(stated.claims, {run: verdicts_in(folder(run) / "claims.json") for run in params.runs})
     write_json({"count": claims.tally(verdicts), "claims": [asdict(verdict) for verdict in verdicts]}, RESULT)

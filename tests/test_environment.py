@@ -5,6 +5,7 @@ import hashlib
 import json
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import torch
@@ -59,3 +60,18 @@ def test_gpus_are_read_as_nvidia_smi_prints_them(tmp_path, monkeypatch):
     assert environment.gpus() == [{"name": "NVIDIA H100 80GB HBM3", "driver": "580.159.04"}]
     program.write_text("#!/bin/sh\necho 'No devices were found'\nexit 6\n")
     assert environment.gpus() == []
+
+
+def test_a_stage_leaves_its_time_and_memory_and_a_script_run_by_hand_does_not(tmp_path):
+    (tmp_path / "stages").mkdir()
+    work = "from model_emotion import cli\nimport sys, time\n\ndef main():\n    held = bytearray(300 * 2**20)\n    time.sleep(0.5)\n"
+    (tmp_path / "stages/made_up.py").write_text(work + "    sys.argv[-1] == 'wrong' and sys.exit(1)\n\ncli.run(main)\n")
+    times = tmp_path / "results/times"
+    subprocess.run([sys.executable, "stages/made_up.py", "--run", "live"], cwd=tmp_path, check=True)
+    subprocess.run([sys.executable, "-m", "stages.made_up", "--run", "wrong"], cwd=tmp_path)
+    assert not times.exists()
+    subprocess.run([sys.executable, "-m", "stages.made_up", "--run", "live"], cwd=tmp_path, check=True)
+    (found,) = times.iterdir()
+    said = json.loads(found.read_text())
+    assert found.name == "made_up@live.json" and said["stage"] == "made_up@live"
+    assert 0.5 <= said["seconds"] < 60 and 300 <= said["memory_mib"]["own"] < 2000

@@ -1,0 +1,181 @@
+"use strict";
+const at = (id) => document.getElementById(id);
+const read = (id) => JSON.parse(at(id).textContent);
+const whole = new Intl.NumberFormat("en");
+const SVG = "http://www.w3.org/2000/svg";
+
+async function unpack(packed) { // base64 of gzip -> ArrayBuffer
+  const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+}
+
+function make(tag, attributes = {}, text = "", namespace = null) {
+  const element = namespace ? document.createElementNS(namespace, tag) : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.textContent = text;
+  return element;
+}
+
+// Figures
+async function showFigures() {
+  const pictures = read("pictures");
+  for (const image of document.querySelectorAll("img[data-svg]")) {
+    const svg = await unpack(pictures[image.dataset.svg]);
+    image.src = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
+  }
+}
+
+// The numbers of whatever is under the mouse or has the focus
+function tips() {
+  const tip = at("tip");
+  const show = (event) => {
+    const target = event.target.closest?.("[data-tip]");
+    tip.hidden = !target;
+    if (!target) return;
+    tip.textContent = target.dataset.tip;
+    const box = target.getBoundingClientRect();
+    const [x, y] = event.type === "focusin" ? [box.left + box.width / 2, box.top] : [event.clientX, event.clientY];
+    tip.style.left = `${Math.max(4, Math.min(x + 12, innerWidth - tip.offsetWidth - 8))}px`;
+    tip.style.top = `${Math.max(4, y - tip.offsetHeight - 10)}px`;
+  };
+  for (const kind of ["mousemove", "focusin"]) document.addEventListener(kind, show);
+  for (const kind of ["focusout", "scroll"]) document.addEventListener(kind, () => { tip.hidden = true; }, true);
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") tip.hidden = true; });
+}
+
+// Claims: those with all the words and the verdict
+function filterClaims() {
+  const words = at("words").value.toLowerCase().split(/\s+/).filter(Boolean), status = at("status").value;
+  let found = 0;
+  for (const section of document.querySelectorAll("details.claims")) {
+    let here = 0;
+    for (const row of section.querySelectorAll("tbody tr")) {
+      const text = row.textContent.toLowerCase();
+      row.hidden = !(words.every((word) => text.includes(word)) && (!status || row.dataset.status === status));
+      here += !row.hidden;
+    }
+    found += here;
+    section.hidden = !here;
+    section.open = Boolean(here && (words.length || status));
+  }
+  at("found").textContent = words.length || status ? `${found} claims` : "";
+}
+
+// The searchlight
+const BINS = 60;
+const searchlights = read("searchlights");
+const taus = {};
+
+async function searchlight() {
+  const run = at("run").value, world = searchlights[run];
+  taus[run] ??= new Int16Array(await unpack(world.tau));
+  const attribute = at("attribute"), layer = at("layer"), chosen = [attribute.selectedIndex, layer.selectedIndex];
+  attribute.replaceChildren(...world.attributes.map((name) => make("option", {}, name)));
+  layer.replaceChildren(make("option", { value: 0 }, "all"), ...Array.from({ length: world.layers }, (_, i) => make("option", { value: i + 1 }, i + 1)));
+  attribute.selectedIndex = Math.max(0, Math.min(chosen[0], world.attributes.length - 1));
+  layer.selectedIndex = Math.max(0, Math.min(chosen[1], world.layers));
+  drawCounts(world);
+  look();
+}
+
+function luminance(rgb) { // as WCAG defines it
+  const [r, g, b] = rgb.map((part) => part / 255).map((part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+
+function drawCounts(world) {
+  const table = at("counts"), most = Math.max(1, ...world.counts.flat());
+  const head = make("tr");
+  head.append(make("th", { scope: "col" }, "layer"), ...world.counts[0].map((_, i) => make("th", { scope: "col", class: "n" }, i + 1)));
+  const body = world.attributes.map((name, a) => {
+    const row = make("tr");
+    row.append(make("th", { scope: "row" }, name));
+    world.counts[a].forEach((count, l) => {
+      const cell = make("td"), shade = Math.sqrt(count / most);
+      const button = make("button", { type: "button", "aria-label": `${name}, layer ${l + 1}: ${count} neurons` }, whole.format(count));
+      const ground = [29, 95, 166].map((part) => Math.round(255 + shade * (part - 255)));
+      button.style.background = `rgb(${ground})`;
+      button.style.color = luminance(ground) < 0.179 ? "#fff" : "#000"; // where both have the same contrast
+      button.addEventListener("click", () => { at("attribute").selectedIndex = a; at("layer").selectedIndex = l + 1; look(); });
+      cell.append(button);
+      row.append(cell);
+    });
+    return row;
+  });
+  table.replaceChildren(table.caption, make("thead"), make("tbody"));
+  table.tHead.append(head);
+  table.tBodies[0].append(...body);
+}
+
+function look() { // at the chosen attribute and layer
+  const run = at("run").value, world = searchlights[run], a = at("attribute").selectedIndex, layer = Number(at("layer").value);
+  const neurons = world.layers * world.width, of = taus[run].subarray(a * neurons, (a + 1) * neurons);
+  const [from, to] = layer ? [(layer - 1) * world.width, layer * world.width] : [0, neurons];
+  document.querySelectorAll("#counts button").forEach((button, i) => {
+    button.setAttribute("aria-pressed", Math.floor(i / world.layers) === a && (i % world.layers) + 1 === layer);
+  });
+  const there = Array.from({ length: to - from }, (_, i) => from + i).filter((neuron) => of[neuron] !== world.undefined);
+  at("seen").textContent = `${run}, ${world.attributes[a]}, ${layer ? `layer ${layer}` : "all layers"}: ${whole.format(there.length)} neurons`;
+  histogram(world, a, there.map((neuron) => of[neuron] / world.digits));
+  there.sort((x, y) => of[y] - of[x] || x - y);
+  fill(at("best"), `Largest tau with ${world.attributes[a]}`, ["neuron", "layer", "unit", "tau"],
+    there.slice(0, 15).map((neuron) => [whole.format(neuron + 1), Math.floor(neuron / world.width) + 1, (neuron % world.width) + 1, (of[neuron] / world.digits).toFixed(3)]));
+  one(there.length ? there[0] + 1 : 1);
+}
+
+function one(number) { // a neuron, from 1: its tau with every attribute
+  const run = at("run").value, world = searchlights[run], neurons = world.layers * world.width;
+  if (!(Number.isInteger(number) && number >= 1 && number <= neurons)) {
+    fill(at("one"), `There are neurons 1 to ${whole.format(neurons)}`, [], []);
+    return;
+  }
+  const rows = world.attributes.map((name, a) => [name, taus[run][a * neurons + number - 1]]).map(([name, tau]) => [name, tau === world.undefined ? "none" : (tau / world.digits).toFixed(3)]);
+  fill(at("one"), `Neuron ${whole.format(number)}: layer ${Math.floor((number - 1) / world.width) + 1}, unit ${((number - 1) % world.width) + 1}`, ["attribute", "tau"], rows);
+}
+
+function fill(table, caption, head, rows) {
+  const line = (cells, tag) => {
+    const row = make("tr");
+    row.append(...cells.map((cell, i) => make(i ? tag : "th", { scope: tag === "th" ? "col" : i ? "" : "row", class: i ? "n" : "" }, cell)));
+    return row;
+  };
+  table.replaceChildren(make("caption", {}, caption), make("thead"), make("tbody"));
+  if (head.length) table.tHead.append(line(head, "th"));
+  table.tBodies[0].append(...rows.map((cells) => line(cells, "td")));
+}
+
+function histogram(world, a, values) {
+  const chart = at("histogram"), marks = [world.least[a], world.critical[a]];
+  const low = Math.min(-0.05, ...values.length ? [values.reduce((x, y) => Math.min(x, y))] : []);
+  const high = Math.max(0.05, ...values.length ? [values.reduce((x, y) => Math.max(x, y))] : [], ...marks.filter((mark) => mark !== null)) + 0.005;
+  const step = (high - low) / BINS, counts = new Array(BINS).fill(0);
+  for (const value of values) counts[Math.min(BINS - 1, Math.floor((value - low) / step))] += 1;
+  const most = Math.max(1, ...counts), x = (value) => 50 + (840 * (value - low)) / (high - low), y = (count) => 200 - (170 * Math.log1p(count)) / Math.log1p(most);
+  const parts = [];
+  const draw = (tag, attributes, text) => parts.push(make(tag, attributes, text, SVG));
+  for (let power = 1; power <= most; power *= 10) {
+    draw("text", { x: 44, y: y(power) + 4, "text-anchor": "end", class: "faint" }, whole.format(power));
+    draw("line", { x1: 50, x2: 890, y1: y(power), y2: y(power), stroke: "#d6d9df" });
+  }
+  counts.forEach((count, i) => {
+    if (!count) return;
+    const said = `tau ${(low + i * step).toFixed(3)} to ${(low + (i + 1) * step).toFixed(3)}: ${whole.format(count)} neurons`;
+    draw("rect", { class: "bar", x: x(low + i * step) + 0.5, y: y(count), width: 840 / BINS - 1, height: 200 - y(count), fill: "#1d5fa6", tabindex: 0, role: "img", "aria-label": said, "data-tip": said });
+  });
+  [["study's q", "#8a4b00"], ["permutations", "#a3121f"]].forEach(([name, colour], i) => {
+    if (marks[i] === null) return;
+    draw("line", { x1: x(marks[i]), x2: x(marks[i]), y1: 18 + 14 * i, y2: 200, stroke: colour, "stroke-width": 2, "stroke-dasharray": i ? "6 3" : "none" });
+    draw("text", { x: x(marks[i]), y: 12 + 14 * i, "text-anchor": "middle", fill: colour }, `${name}: ${marks[i].toFixed(3)}`);
+  });
+  for (let i = 0; i <= 6; i++) draw("text", { x: x(low + (i * (high - low)) / 6), y: 218, "text-anchor": "middle", class: "faint" }, (low + (i * (high - low)) / 6).toFixed(2));
+  draw("text", { x: 470, y: 236, "text-anchor": "middle", class: "faint" }, "tau; neurons on a logarithmic scale");
+  chart.replaceChildren(...parts);
+}
+
+at("run").addEventListener("change", searchlight);
+for (const id of ["attribute", "layer"]) at(id).addEventListener("change", look);
+at("neuron").addEventListener("input", () => { if (at("neuron").value) one(Number(at("neuron").value)); else look(); });
+for (const id of ["words", "status"]) at(id).addEventListener("input", filterClaims);
+tips();
+searchlight();
+showFigures();

@@ -1,0 +1,84 @@
+"""What the report shows beside results: this machine, how long its stages took, and the experiments. None of it is hashed by DVC."""
+
+import json
+import subprocess
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from model_emotion import environment
+from model_emotion.environment import TIMES
+from model_emotion.run import MEASURED, folder
+
+
+def machine():
+    """The record that `make repro` and the image write at their start, else one made now."""
+    return json.loads(environment.OUT.read_text(encoding="utf-8")) if environment.OUT.exists() else environment.describe()
+
+
+def records():
+    """{stage: record} of the stages that measured a model."""
+    paths = sorted((folder(MEASURED) / "provenance").glob("*.json"))
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
+
+
+def times():
+    """[{stage, seconds, memory}] of what ran on this machine, in the order of the pipeline as far as it is known."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in TIMES.glob("*.json")]
+    return sorted(found, key=lambda one: one["ended"])
+
+
+def _git(*words):
+    try:
+        done = subprocess.run(["git", *words], capture_output=True, text=True)
+    except OSError:
+        return ""
+    return done.stdout if done.returncode == 0 else ""
+
+
+def _flat(values, above=""):
+    """Nested parameters as {"a.b": value}."""
+    found = {}
+    for key, value in (values or {}).items():
+        found |= _flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
+    return found
+
+
+def _settings(revision):
+    return _flat(YAML(typ="safe").load(_git("show", f"{revision}:params.yaml")))
+
+
+def _json(revision, path):
+    text = _git("show", f"{revision}:{path}")
+    return json.loads(text) if text else {}
+
+
+def experiments():
+    """Every DVC experiment of this checkout: name, baseline, what it set, and the few numbers that experiments are compared by.
+
+    DVC keeps an experiment as the git reference refs/exps/BASELINE/NAME, with its results committed.
+    """
+    found = []
+    for reference in _git("for-each-ref", "--format=%(refname)", "refs/exps").split():
+        parts = reference.removeprefix("refs/exps/").split("/")
+        if len(parts) != 3 or len(parts[0] + parts[1]) != 40:  # DVC's own queues and caches
+            continue
+        baseline, before, after = parts[0] + parts[1], _settings(parts[0] + parts[1]), _settings(reference)
+        metrics = _json(reference, "results/live/metrics.json")
+        found.append({
+            "name": parts[2], "baseline": baseline[:7],
+            "set": {key: value for key, value in after.items() if key not in before or before[key] != value},
+            "held": _json(reference, "results/live/claims.json").get("count", {}).get("PASS"),
+            **{key: metrics.get(key) for key in ("mean_accuracy", "mean_majority", "human_correlation")},
+            "drop": metrics.get("drop", {}),
+        })  # fmt: skip
+    return sorted(found, key=lambda one: (one["baseline"], one["name"]))
+
+
+def all_of_it():
+    """By the names that page.html uses."""
+    names = sorted(Path("experiments").glob("*.yaml"))
+    return {
+        "machine": machine(), "records": records(), "times": times(), "experiments": experiments(),
+        "named_experiments": [path.stem for path in names],
+    }  # fmt: skip

@@ -1,0 +1,48 @@
+"""report: all results -> report.html, one page that opens from disk, and results/report.json, the same in numbers for programs
+
+The page also shows this machine, the times of its stages and the experiments of this checkout, so it is no output of DVC's:
+`make report` makes it anew. `--method` puts H1 to H4 into docs/method.md instead.
+"""
+
+import argparse
+import hashlib
+from pathlib import Path
+
+from model_emotion import cli, hypotheses
+from model_emotion.files import replace_block, write_json, write_text
+from model_emotion.params import load_params
+from model_emotion.report import content, render, surroundings
+
+PAGE = Path("report.html")
+SUMMARY = Path("results/report.json")
+METHOD = Path("docs/method.md")
+
+
+def method(runs):
+    """Put each run's table between its marks."""
+    claims = content.verdicts(runs)
+    for run in runs:
+        replace_block(METHOD, *hypotheses.MARKS[run], hypotheses.block(run, hypotheses.table(run, claims)))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", help="a page of this run alone; results/report.json stays as it is")
+    parser.add_argument("--method", action="store_true", help="put the tables of H1 to H4 into docs/method.md instead")
+    options, params = parser.parse_args(), load_params()
+    run = options.run
+    runs = [run] if run else params.runs
+    if options.method:
+        return method(runs)
+    summary = content.summary(runs)
+    if not run:
+        write_json(summary, SUMMARY)
+    # by which `make repro` sees whether the page is of these results
+    digest = "" if run else hashlib.sha256(SUMMARY.read_bytes()).hexdigest()
+    details = content.details(runs, params.figures.model_dump())
+    write_text(render(summary | details | surroundings.all_of_it() | {"digest": digest}), PAGE)
+    print(f"{PAGE}: {PAGE.stat().st_size / 1e6:.1f} MB; it opens in a browser, without a network")
+
+
+if __name__ == "__main__":
+    cli.run(main)

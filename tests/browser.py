@@ -1,0 +1,114 @@
+"""A headless Chromium for tests, spoken to over a pipe in its DevTools protocol: no driver, no port."""
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import time
+from contextlib import contextmanager
+
+CHROMIUM = shutil.which("chromium")
+QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-pipe"]  # fmt: skip
+
+
+class Page:
+    """A tab: commands, the events that came meanwhile, and what a person does with it."""
+
+    def __init__(self, writing, reading):
+        self._writing, self._reading, self._buffer, self._number, self.events = writing, reading, b"", 0, []
+        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network", "Accessibility"):
+            self.ask(f"{domain}.enable")
+
+    _session = None
+
+    def ask(self, method, **params):
+        """The result of a command. Raises RuntimeError for one that the browser refuses."""
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": params} | ({"sessionId": self._session} if self._session else {})
+        os.write(self._writing, json.dumps(message).encode() + b"\0")
+        while True:
+            said = self._next()
+            if said.get("id") == self._number:
+                if "error" in said:
+                    raise RuntimeError(f"{method}: {said['error']}")
+                return said["result"]
+            self.events.append(said)
+
+    def _next(self):
+        while b"\0" not in self._buffer:
+            got = os.read(self._reading, 1 << 20)
+            if not got:
+                raise RuntimeError("the browser is gone")
+            self._buffer += got
+        message, self._buffer = self._buffer.split(b"\0", 1)
+        return json.loads(message)
+
+    def run(self, script):
+        """The value of JavaScript, awaited. Raises RuntimeError where it throws."""
+        found = self.ask("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        if "exceptionDetails" in found:
+            raise RuntimeError(str(found["exceptionDetails"]))
+        return found["result"].get("value")
+
+    def wait(self, script, seconds=30):
+        """Until JavaScript is true."""
+        for _ in range(seconds * 20):
+            if self.run(script):
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"never: {script}")
+
+    def open(self, path, width=1280, height=900):
+        """Show a file in a window of this size."""
+        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.ask("Page.navigate", url=path.as_uri())
+        self.wait("document.readyState === 'complete' && location.protocol === 'file:'")
+
+    def key(self, name):
+        """Press and release a key."""
+        codes = {"Tab": 9, "Escape": 27}
+        about = {"key": name, "code": name, "windowsVirtualKeyCode": codes.get(name, 0)}
+        for kind in ("keyDown", "keyUp"):
+            self.ask("Input.dispatchKeyEvent", type=kind, **about)
+
+    def point(self, selector):
+        """Move the mouse onto an element."""
+        at = self.run(
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: 'center'}});"
+            "const b = e.getBoundingClientRect(); return [b.left + b.width / 2, b.top + b.height / 2]; })()"
+        )
+        for shift in (1, 0):
+            self.ask("Input.dispatchMouseEvent", type="mouseMoved", x=at[0] + shift, y=at[1])
+
+    def requests(self):
+        """Addresses that were asked for."""
+        return [event["params"]["request"]["url"] for event in self.events if event.get("method") == "Network.requestWillBeSent"]
+
+    def complaints(self):
+        """Errors and warnings on the console, and exceptions."""
+        loud = [event for event in self.events if event.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded")]
+        said = [event for event in self.events if event.get("method") == "Runtime.consoleAPICalled" and event["params"]["type"] != "log"]
+        return [json.dumps(event["params"])[:500] for event in loud + said]
+
+
+@contextmanager
+def browser(folder):
+    """A Page of a browser that keeps its things in `folder` and ends with the block."""
+    (theirs_in, ours_out), (ours_in, theirs_out) = os.pipe(), os.pipe()
+    far = [fcntl.fcntl(end, fcntl.F_DUPFD, 20) for end in (theirs_in, theirs_out)]  # the browser reads 3 and writes 4
+    command = f'exec "$0" "$@" 3<&{far[0]} 4>&{far[1]}'
+    arguments = ["bash", "-c", command, CHROMIUM, *QUIET, f"--user-data-dir={folder}"]
+    process = subprocess.Popen(arguments, pass_fds=far, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for end in (*far, theirs_in, theirs_out):
+        os.close(end)
+    try:
+        yield Page(ours_out, ours_in)
+    finally:
+        process.kill()
+        process.wait()
+        for end in (ours_out, ours_in):
+            os.close(end)

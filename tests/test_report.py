@@ -1,0 +1,339 @@
+"""The report: what it says is what the files say, and a real browser shows it without a network, on a phone, by keyboard."""
+
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from browser import CHROMIUM, browser
+
+from model_emotion import hypotheses
+from model_emotion.cli import UserError
+from model_emotion.report import _plain, content, packed, render, surroundings
+from model_emotion.robustness import COLUMNS
+
+ROOT = Path(__file__).parents[1]
+RUNS = ("published", "live")
+BUILT = all((ROOT / path).exists() for run in RUNS for path in content.sources(run))
+needs_results = pytest.mark.skipif(not BUILT, reason="no results here yet: `make repro`")
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+OPTIONS = yaml.safe_load((ROOT / "params.yaml").read_text())["figures"]
+
+
+def claims(run):
+    return json.loads((ROOT / f"results/{run}/claims.json").read_text())["claims"]
+
+
+@pytest.fixture(scope="module")
+def text():
+    """The page of both runs, with an experiment made up."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        found = content.summary(RUNS) | content.details(RUNS, OPTIONS) | surroundings.all_of_it() | {"digest": ""}
+    made_up = {"name": "<stricter>", "baseline": "0123456", "set": {"analysis.drop_alpha": 0.01}, "held": 2}
+    made_up |= {"mean_accuracy": 0.7, "mean_majority": 0.5, "human_correlation": None, "drop": {"valence": 0.0125}}
+    found["experiments"] = [made_up]
+    return render(found)
+
+
+@pytest.fixture(scope="module")
+def page(text, tmp_path_factory):
+    """The page in a browser."""
+    folder = tmp_path_factory.mktemp("report")
+    path = folder / "report.html"
+    path.write_text(text, encoding="utf-8")
+    with browser(folder / "profile") as tab:
+        tab.path = path
+        tab.open(path)
+        tab.wait("[...document.querySelectorAll('img[data-svg]')].every((image) => image.complete && image.naturalWidth > 0)")
+        tab.wait("document.querySelectorAll('#best td').length > 0")
+        yield tab
+
+
+# What it says
+
+
+class Tags(HTMLParser):
+    """Every tag of a page with its attributes, and the text outside scripts."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.text, self._skip = [], "", False
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self._skip = tag in ("script", "style")
+
+    def handle_endtag(self, tag):
+        self._skip = False
+
+    def handle_data(self, data):
+        self.text += "" if self._skip else data
+
+
+@needs_results
+def test_the_page_stands_alone_and_is_small(text):
+    assert len(text.encode()) < 5e6
+    tags = Tags(text).tags
+    outward = [(tag, of[name]) for tag, of in tags for name in ("src", "href", "action", "data") if of.get(name)]
+    assert all(address.startswith(("#", "data:")) for _, address in outward), outward
+    ids = [of["id"] for _, of in tags if "id" in of]
+    assert len(ids) == len(set(ids)) and {address[1:] for _, address in outward if address.startswith("#")} <= set(ids)
+    assert "@import" not in text and "url(" not in text
+
+
+@needs_results
+def test_every_claim_stands_on_it_with_its_verdict_also_without_javascript(text):
+    said = Tags(text).text
+    every = [claim for run in RUNS for claim in claims(run)]
+    for claim in every:
+        assert claim["id"] in said and claim["claim"] in said
+    for status in {claim["status"] for claim in every}:
+        assert len(re.findall(f'data-status="{status}"', text)) == sum(claim["status"] == status for claim in every)
+    studys = [claim for claim in every if claim["run"] != "live"]
+    assert f"{sum(c['status'] == 'PASS' for c in studys)} of {len(studys)} published values are regenerated." in said
+    assert "<stricter>" in said and "<stricter>" not in text  # markup in a name is no markup
+
+
+@needs_results
+def test_every_question_of_the_retests_has_words_and_every_row_stands_there(text):
+    said = Tags(text).text
+    for run in RUNS:
+        table = pd.read_csv(ROOT / f"results/{run}/robustness.csv")
+        assert set(table["question"]) <= set(content.QUESTIONS)
+        assert all(content.QUESTIONS[question] in said for question in table["question"].unique())
+
+
+@needs_results
+def test_the_machine_and_what_measured_the_model_stand_there(text):
+    said = Tags(text).text
+    record = json.loads((ROOT / "results/live/provenance/prompts.json").read_text())
+    assert record["cpu"] in said and record["packages"]["torch"] in said and str(record["seconds"]) in said
+
+
+@needs_results
+def test_the_hypotheses_say_what_the_files_say(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    table = pd.read_csv("results/published/robustness.csv")
+    h1, h2, h3, h4 = hypotheses.table("published", [claim for run in RUNS for claim in claims(run)])
+    significant = pd.read_csv("results/published/significant_by_layer.csv").groupby("attribute")["significant"].sum()
+    assert f"{significant.min():,} to {significant.max():,} of 36,864" in h1.found
+    kept = table.query("question == 'significant_neurons' and verdict == 'holds' and key != 'label co-occurrence'")["estimate"]
+    assert f"{len(kept)} of 14 attributes keep {kept.min():.0f} to {kept.max():.0f} neurons" in h1.retested[0]
+    stars = pd.read_csv("results/published/drop_by_emotion.csv").query("k == 4000")["star"]
+    assert f"hurt {stars.sum()} of {len(stars)} emotions" in h2.found
+    drop = table.query("question == 'masks_hurt_over_attributes' and key.isna()").iloc[0]
+    assert f"{100 * drop['estimate']:.1f} [{100 * drop['ci_low']:.1f}, {100 * drop['ci_high']:.1f}] with attributes" in h2.retested[0]
+    smallest = table.set_index("question").loc["detectable_correlation", "estimate"]
+    assert f"{smallest:.2f}"[1:] in h3.retested[-1]
+    assert "p < .001" in h4.retested[0]
+
+
+def test_a_question_that_was_not_asked_has_no_sentence():
+    answers = hypotheses.Answers(pd.DataFrame(columns=COLUMNS))
+    assert [*hypotheses.masks(answers), *hypotheses.weights(answers), *hypotheses.space(answers)] == []
+
+
+@pytest.mark.parametrize(
+    ("write", "value", "said"),
+    [
+        (hypotheses.number, 0.4733, ".47"), (hypotheses.number, -0.25, "-.25"), (hypotheses.number, 1.0, "1.00"),
+        (hypotheses.points, -0.0001, "0.0"), (hypotheses.points, 0.0288, "2.9"), (hypotheses.probability, 0.0005, "p < .001"),
+        (hypotheses.probability, 0.053, "p = .053"), (hypotheses.probability, 1.0, "p = 1.000"),
+        (hypotheses.span, [3.0, 3.0], "3"), (hypotheses.span, [521, 12781], "521 to 12,781"),
+    ],
+)  # fmt: skip
+def test_numbers_are_written_as_the_field_writes_them(write, value, said):
+    assert write(value) == said
+
+
+def test_what_is_in_a_script_cannot_leave_it():
+    held = {"a": "</script><script>alert(1)</script><!--"}
+    assert "</script" not in _plain(held) and "<!--" not in _plain(held) and json.loads(_plain(held)) == held
+
+
+def test_what_is_packed_is_the_same_each_time():
+    assert packed(b"tau" * 100) == packed(b"tau" * 100) and len(packed(b"tau" * 1000)) < 100
+
+
+def test_a_missing_result_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"results/published/claims\.json: not there; run `make"):
+        content.made_from(["published"])
+
+
+@needs_results
+def test_the_summary_names_every_file_with_its_hash(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    made_from = content.made_from(RUNS)
+    assert made_from["results/live/metrics.json"] == hashlib.sha256(Path("results/live/metrics.json").read_bytes()).hexdigest()
+    named = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]["report"]["deps"]
+    assert all(any(path == dep or path.startswith(f"{dep}/") for dep in named) for path in made_from)
+
+
+@needs_results
+@pytest.mark.parametrize("run", RUNS)
+def test_the_methods_table_is_of_these_results(run, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    table = hypotheses.block(run, hypotheses.table(run, [claim for each in RUNS for claim in claims(each)]))
+    assert table in (ROOT / "docs/method.md").read_text(), "docs/method.md is stale: run `make readme`"
+
+
+# What a browser shows
+
+
+@needs_results
+@needs_browser
+def test_it_loads_without_an_error_and_asks_for_nothing(page):
+    assert page.complaints() == []
+    assert {address.split(":")[0] for address in page.requests()} <= {"file", "blob", "data"}
+    assert [address for address in page.requests() if address.startswith("file")] == [page.path.as_uri()]
+
+
+@needs_results
+@needs_browser
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_no_width_scrolls_sideways(page, width):
+    page.ask("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 600)
+    page.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    try:
+        assert page.run("document.documentElement.scrollWidth") <= width
+        sizes = "[...document.querySelectorAll('p, td, th, li, summary')].map((e) => parseFloat(getComputedStyle(e).fontSize))"
+        assert page.run(f"Math.min(...{sizes})") >= 12
+    finally:
+        page.run("document.querySelectorAll('details').forEach((one) => { one.open = false; })")
+        page.ask("Emulation.setDeviceMetricsOverride", width=1280, height=900, deviceScaleFactor=1, mobile=False)
+
+
+@needs_results
+@needs_browser
+def test_the_searchlight_shows_what_the_table_has(page):
+    page.run("at('run').value = 'published'; at('run').dispatchEvent(new Event('change'))")
+    table = pd.read_parquet(ROOT / "results/published/searchlight.parquet")
+    page.run("document.querySelector(\"#counts button[aria-label^='valence, layer 6:']\").click()")
+    of = table[(table["attribute"] == "valence") & (table["layer"] == 6)]
+    label = page.run("document.querySelector('#counts button[aria-pressed=true]').getAttribute('aria-label')")
+    assert label == f"valence, layer 6: {of['significant'].sum()} neurons"
+    best = page.run("[...document.querySelectorAll('#best tbody tr')].map((row) => [...row.children].map((cell) => cell.textContent))")
+    top = of.sort_values(["tau", "neuron"], ascending=[False, True]).head(15)
+    assert [float(row[3]) for row in best] == pytest.approx(np.round(top["tau"], 3).tolist(), abs=1.1e-3)
+    assert best[0][0] == "15,512" and best[0][2] == "152"  # the study's own example
+    page.run("at('neuron').value = '20000'; at('neuron').dispatchEvent(new Event('input'))")
+    shown = page.run("[...document.querySelectorAll('#one tbody tr')].map((row) => row.lastChild.textContent)")
+    expected = table[table["neuron"] == 20000]["tau"].round(3).tolist()
+    assert [float(tau) for tau in shown] == pytest.approx(expected, abs=1.1e-3)
+    bars = page.run("[...document.querySelectorAll('#histogram .bar')].map((bar) => bar.dataset.tip)")
+    assert sum(int(re.search(r": ([\d,]+) neurons", said).group(1).replace(",", "")) for said in bars) == of["tau"].notna().sum()
+    page.run("at('neuron').value = '99999999'; at('neuron').dispatchEvent(new Event('input'))")
+    assert page.run("at('one').textContent") == "There are neurons 1 to 36,864"
+    page.run("at('neuron').value = ''; at('run').value = 'live'; at('run').dispatchEvent(new Event('change'))")
+    page.wait("at('seen').textContent.startsWith('live')")
+    live = pd.read_csv(ROOT / "results/live/significant_by_layer.csv")["significant"].tolist()
+    counts = page.run("[...document.querySelectorAll('#counts button')].map((button) => button.textContent)")
+    assert [int(count.replace(",", "")) for count in counts] == live
+
+
+@needs_results
+@needs_browser
+def test_a_bar_says_its_numbers_to_mouse_and_keyboard(page):
+    row = pd.read_csv(ROOT / "results/published/drop_by_attribute.csv").query("k == 4000 and attribute == 'happy-face'").iloc[0]
+    said = f"happy-face: {100 * row['drop']:.1f} points [{100 * row['ci_low']:.1f}, {100 * row['ci_high']:.1f}]"
+    page.point("g.bar[aria-label^='happy-face']")
+    assert page.run("!at('tip').hidden && at('tip').textContent").startswith(said)
+    page.key("Escape")
+    assert page.run("at('tip').hidden")
+    page.run("document.querySelector(\"g.bar[aria-label^='valence']\").focus()")
+    page.key("Tab")
+    assert page.run("!at('tip').hidden && at('tip').textContent").startswith(said)  # the next bar
+
+
+@needs_results
+@needs_browser
+def test_claims_are_found_by_word_and_verdict(page):
+    every = [claim for run in RUNS for claim in claims(run)]
+    for words, status in (("L3", ""), ("masking valence", ""), ("", "NOT REPRODUCED")):
+        page.run(f"at('words').value = {words!r}; at('status').value = {status!r}; filterClaims()")
+        rows = "[...document.querySelectorAll('.claims tbody tr')].filter((row) => row.offsetParent)"
+        shown = page.run(f"{rows}.map((row) => row.querySelector('th').textContent)")
+        if status:
+            assert shown == [claim["id"] for claim in every if claim["status"] == status]
+        else:
+            texts = {claim["id"]: f"{claim['id']} {claim['claim']}".lower() for claim in every}
+            assert set(shown) >= {name for name, text in texts.items() if all(word in text for word in words.lower().split())} != set()
+        assert page.run("at('found').textContent") == f"{len(shown)} claims"
+    page.run("at('words').value = ''; at('status').value = ''; filterClaims()")
+    assert page.run("document.querySelectorAll('.claims tbody tr[hidden]').length") == 0
+
+
+@needs_results
+@needs_browser
+def test_the_keyboard_reaches_everything_and_sees_where_it_is(page):
+    page.open(page.path)
+    page.wait("document.querySelectorAll('#best td').length > 0")
+    page.key("Tab")
+    assert page.run("document.activeElement.textContent") == "To the content"
+    seen, focus = [], "((e) => [e.tagName, parseFloat(getComputedStyle(e).outlineWidth), getComputedStyle(e).outlineStyle])"
+    for _ in range(40):
+        page.key("Tab")
+        seen.append(page.run(f"{focus}(document.activeElement)"))
+    assert {"A", "g", "SELECT"} <= {tag for tag, *_ in seen}
+    assert all(width >= 2 and style != "none" for _, width, style in seen), seen
+
+
+@needs_results
+@needs_browser
+def test_everything_that_can_be_used_has_a_name(page):
+    nodes = page.ask("Accessibility.getFullAXTree")["nodes"]
+    used = {"button", "link", "combobox", "textbox", "img", "image", "region", "searchbox"}
+    nameless = [
+        node["role"]["value"] for node in nodes
+        if not node.get("ignored") and node["role"]["value"] in used and not node.get("name", {}).get("value")
+    ]  # fmt: skip
+    assert nameless == []
+    levels = page.run("[...document.querySelectorAll('h1, h2, h3')].map((heading) => Number(heading.tagName[1]))")
+    assert levels[0] == 1 and levels.count(1) == 1 and all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False))
+    assert page.run("document.documentElement.lang") == "en"
+
+
+CONTRAST = """(() => {
+  document.querySelectorAll('details').forEach((one) => { one.open = true; });
+  const parse = (c) => { const m = c.match(/[\\d.]+/g).map(Number); return [m[0], m[1], m[2], m[3] ?? 1]; };
+  const over = (top, under) => [0, 1, 2].map((i) => top[3] * top[i] + (1 - top[3]) * under[i]).concat(1);
+  const light = (c) => { const f = (v) => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; };
+    return .2126 * f(c[0]) + .7152 * f(c[1]) + .0722 * f(c[2]); };
+  const bad = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode, element = node.parentElement;
+    if (!node.textContent.trim() || ['SCRIPT', 'STYLE', 'NOSCRIPT'].includes(element.tagName)) continue;
+    const style = getComputedStyle(element), box = element.getBoundingClientRect();
+    if (!box.width || style.visibility === 'hidden') continue;
+    const layers = [];
+    for (let e = element; e; e = e.parentElement) layers.push(parse(getComputedStyle(e).backgroundColor));
+    let ground = [255, 255, 255, 1];
+    for (const layer of layers.reverse()) ground = over(layer, ground);
+    const ink = over(parse(element instanceof SVGElement ? style.fill : style.color), ground);
+    const [a, b] = [light(ink), light(ground)].sort((x, y) => y - x), ratio = (a + .05) / (b + .05);
+    const size = parseFloat(style.fontSize), large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
+    if (ratio < (large ? 3 : 4.5)) bad.push([node.textContent.trim().slice(0, 40), ratio.toFixed(2)]);
+  }
+  document.querySelectorAll('details').forEach((one) => { one.open = false; });
+  return bad;
+})()"""
+
+
+@needs_results
+@needs_browser
+def test_text_has_the_contrast_that_wcag_asks_for(page):
+    assert page.run(CONTRAST) == []
+
+
+@needs_results
+@needs_browser
+def test_it_prints(page):
+    assert len(page.ask("Page.printToPDF", printBackground=True)["data"]) > 100_000
