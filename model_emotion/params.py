@@ -129,6 +129,7 @@ class Executor(Section):
 
 class Masks(Section):
     ranking: Literal["attributes", "spaces", "activation"]
+    ranking_seeds: Seeds | None
     kind: Literal["binary", "float"]
     baseline: Literal["uniform", "layer_matched"]
     draws: Draws
@@ -188,6 +189,11 @@ class Params(Section):
                 raise ValueError(f"top_k[{place}]: {said} is {is_} the {backbone.neurons} neurons of {backbone.name}")
             if k in sizes[:place]:
                 raise ValueError(f"top_k[{place}]: {self.top_k[place]} of {backbone.neurons} neurons are {k}, as another size is")
+        for place, seed in enumerate(self.masks.ranking_seeds or ()):
+            if seed not in self.seeds:
+                raise ValueError(f"masks.ranking_seeds[{place}]: {seed} is not one of seeds {self.seeds}")
+        if self.masks.ranking_seeds and len(self.masks.ranking_seeds) == len(self.seeds):
+            raise ValueError("masks.ranking_seeds: all of seeds; one at least must be left that the masks are asked of")
         for key, k in (("analysis.top_k", self.analysis.top_k), ("figures.top_k", self.figures.top_k)):
             if k not in self.study.top_k:
                 raise ValueError(f"{key}: {k} is not one of study.top_k {self.study.top_k}")

@@ -1,4 +1,4 @@
-"""Which masks a run has: their sizes as counts, what ranks the neurons, and how many random draws there are of each size.
+"""Which masks a run has: their sizes as counts, what ranks the neurons, how many random draws there are of each size.
 
 One file for both runs, so that an experiment on `live` leaves `published` alone.
 """
@@ -33,6 +33,16 @@ class Plan:
     baseline: str  # uniform | layer_matched
     seed: int
     sizes: tuple[Size, ...]
+    ranking_seeds: tuple[int, ...] = ()
+    """The seeds whose activations rank the neurons, their masks then met by the prompts of the others alone; empty: all, and all."""
+
+    def ranks(self, seeds):
+        """[bool] which of these seeds rank the neurons."""
+        return [not self.ranking_seeds or seed in self.ranking_seeds for seed in seeds]
+
+    def asks(self, seeds):
+        """Those of these seeds whose prompts meet the masks."""
+        return [seed for seed in seeds if seed not in self.ranking_seeds]
 
     @property
     def neurons(self):
@@ -61,7 +71,7 @@ def of_live(backbone, sizes, masks):
     """What params.yaml asks for; sizes: counts; backbone, masks: its sections."""
     draws = [masks.draws] + [masks.other_draws] * (len(sizes) - 1)
     sizes = tuple(Size(k, k / backbone.neurons, number) for k, number in zip(sizes, draws, strict=True))
-    return Plan(backbone.layers, backbone.width, masks.ranking, masks.kind, masks.baseline, masks.seed, sizes)
+    return Plan(backbone.layers, backbone.width, masks.ranking, masks.kind, masks.baseline, masks.seed, sizes, tuple(masks.ranking_seeds or ()))
 
 
 def write(plan, run):
@@ -72,4 +82,5 @@ def write(plan, run):
 def read(run):
     """Plan of a run."""
     values = json.loads((folder(run) / "plan.json").read_text(encoding="utf-8"))
-    return Plan(**values | {"sizes": tuple(Size(**size) for size in values["sizes"])})
+    values |= {"sizes": tuple(Size(**size) for size in values["sizes"]), "ranking_seeds": tuple(values["ranking_seeds"])}
+    return Plan(**values)

@@ -48,6 +48,7 @@ def answers(engine, prompt, planned, examples, rows):
 def worker(params):
     """A function emotion -> (tensors, names of masks): what the prompts of an emotion answer, alone and under every mask."""
     protocol, caps, planned = params.protocol, params.evaluation, plan.read(MEASURED)
+    asked = planned.asks(params.seeds)
     engine = engine_of(params.backbone, protocol.positions)
     corpus = corpus_of(engine, params.training.prompt_len, protocol.max_length)
 
@@ -61,7 +62,8 @@ def worker(params):
             alone = examples(emotion, seed, caps.unmasked_examples)
             tensors[f"labels/{seed}"] = alone.labels.astype(np.uint8)
             tensors[f"unmasked/{seed}"] = evaluate(engine, prompt[None], None, alone, caps.rows)[0].astype(np.uint8)
-            names, tensors[f"masked/{seed}"] = answers(engine, prompt[None], planned, examples(emotion, seed, caps.examples), caps.rows)
+            if seed in asked:
+                names, tensors[f"masked/{seed}"] = answers(engine, prompt[None], planned, examples(emotion, seed, caps.examples), caps.rows)
         return tensors, names
 
     return work
@@ -88,9 +90,11 @@ def main():
     for emotion in params.emotions:
         answered, about = done.read(emotion)
         for seed in seeds:
-            positive, unmasked, masked = (answered[f"{name}/{seed}"] for name in ("labels", "unmasked", "masked"))
+            positive, unmasked = (answered[f"{name}/{seed}"] for name in ("labels", "unmasked"))
             majority = max(positive.mean(), 1 - positive.mean())
             rows.append((emotion, seed, accuracy(unmasked, UNMASKED_BATCH), majority, len(unmasked)))
+        for seed in plan.read(MEASURED).asks(seeds):
+            masked = answered[f"masked/{seed}"]
             for name, value in zip(about["masks"], accuracy(masked, MASKED_BATCH), strict=True):
                 masked_rows.append({"emotion": emotion, "seed": seed, **describe(name), "accuracy": value, "n": masked.shape[1]})
     write_csv(pd.DataFrame(rows, columns=ACCURACY), OUT / "accuracy.csv")

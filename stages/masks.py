@@ -27,7 +27,8 @@ def main():
         case "spaces":
             ranking = ranks(pd.read_parquet(out / "searchlight_spaces.parquet"))
         case "activation":
-            ranking = by_activity(read_activations(out / "activations.safetensors").values)
+            activations = read_activations(out / "activations.safetensors")
+            ranking = by_activity(activations.values[planned.ranks(activations.seeds)])
     made = attribute_masks(ranking, planned.top_k, planned.layers, planned.kind, planned.seed)
     kept = {size.k: min(size.draws, plan.KEPT) for size in planned.sizes}
     made |= dict(random_masks(kept, made, **planned.random))

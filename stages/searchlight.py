@@ -2,7 +2,7 @@
 
 import argparse
 
-from model_emotion import cli, rdm
+from model_emotion import cli, plan, rdm
 from model_emotion.files import read_csv, write_csv, write_parquet
 from model_emotion.params import load_params
 from model_emotion.rsa.model import model_rsa
@@ -17,11 +17,12 @@ def main():
     alpha, out = load_params().analysis.searchlight_alpha, folder(run)
 
     activations = read_activations(out / "activations.safetensors")
+    ranking = activations.values[plan.read(run).ranks(activations.seeds)]
     attributes = rdm.select(read_csv("results/human/attribute_rdms.csv"), activations.emotions)
     human = rdm.select(read_csv("results/human/mean_rdm.csv"), activations.emotions).rename(columns={"distance": "human"})
 
     for name, targets in (("searchlight", attributes), ("searchlight_spaces", space_rdms(attributes))):
-        found = table(searchlight(activations.values, targets.to_numpy()), targets.columns, activations.width, alpha)
+        found = table(searchlight(ranking, targets.to_numpy()), targets.columns, activations.width, alpha)
         write_parquet(found, out / f"{name}.parquet")
         if name == "searchlight":
             write_csv(significant_by_layer(found), out / "significant_by_layer.csv")

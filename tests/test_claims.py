@@ -142,7 +142,8 @@ def test_the_live_claims_are_answered_by_what_the_retests_write():
     live = [claim for claim in load_claims(ROOT / "claims.yaml").claims if claim.run == "live"]
     rows = [{"question": question, "key": ""} for question in ("accuracy_above_majority", "accuracy_order", "human_correlation_attributes")]
     rows += [{"question": q, "key": key} for q in ("significant_neurons", "place_among_random") for key in study.ATTRIBUTES]
-    assert all(f'"{question}"' in (ROOT / "model_emotion/robustness.py").read_text() for question in {row["question"] for row in rows})
+    retests = "".join(path.read_text() for path in (ROOT / "model_emotion/robustness").glob("*.py"))
+    assert all(f'"{question}"' in retests for question in {row["question"] for row in rows})
     table, asked = pd.DataFrame(rows), set()
     for claim in live:
         (answer,) = table.query(claim.where).index

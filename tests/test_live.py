@@ -15,6 +15,7 @@ import pytest
 import tiny_models
 import torch
 import yaml
+from scipy import stats
 
 from model_emotion import cells, plan, rdm, study
 from model_emotion.cli import UserError
@@ -142,6 +143,26 @@ def test_the_chain_measures_what_a_plain_loop_measures(world, monkeypatch):
     drops = read_csv("results/live/drop_by_attribute.csv")
     assert list(drops["attribute"][::2]) == list(study.ATTRIBUTES) and list(drops["k"][:2]) == [18, 5]
     assert set(drops["share"]) == {18 / 72, 5 / 72}
+
+
+def test_cross_fitted_masks_are_chosen_by_some_seeds_and_met_by_the_others(world, monkeypatch):
+    run(monkeypatch, *MEASURE)
+    every, table = read_csv("results/live/masked_accuracy.csv"), pd.read_parquet("results/live/searchlight.parquet")
+    world("masks.ranking_seeds", [3])
+    run(monkeypatch, *MEASURE, manipulation)
+    taus = pd.read_parquet("results/live/searchlight.parquet")
+    values = read_activations("results/live/activations.safetensors").values[1].astype(float)  # of seed 3
+    human = rdm.select(read_csv("results/human/attribute_rdms.csv"), EMOTIONS)["valence"]
+    pairs = np.triu_indices(5, 1)
+    distances = np.abs(values[pairs[0]] - values[pairs[1]]).T
+    expected = [stats.kendalltau(of, human).statistic for of in distances]
+    np.testing.assert_allclose(taus[taus["attribute"] == "valence"]["tau"], expected, atol=1e-9)
+    assert not np.allclose(taus["tau"], table["tau"])
+    asked = read_csv("results/live/masked_accuracy.csv")
+    assert set(asked["seed"]) == {1} and set(read_csv("results/live/accuracy.csv")["seed"]) == {1, 3}
+    random = [frame[(frame["kind"] == "random") & (frame["seed"] == 1)].reset_index(drop=True) for frame in (asked, every)]
+    pd.testing.assert_frame_equal(*random)  # random masks are nobody's choice
+
 
 
 def test_what_is_done_stays_done(world, monkeypatch):
