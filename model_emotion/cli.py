@@ -6,6 +6,10 @@ import sys
 class UserError(Exception):
     """Something the person at the keyboard can mend: a parameter, an input, a full disk."""
 
+    def _render_traceback_(self):
+        """The lines that IPython, and so Jupyter, shows in place of a traceback."""
+        return [f"error: {self}"]
+
 
 def run(main):
     """Call `main()`; a UserError or a failed read or write ends the process with one line and status 1, an interrupt with 130."""
