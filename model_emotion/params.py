@@ -42,6 +42,7 @@ def _unique(values):
 
 
 Emotion = Annotated[str, _one_of(study.EMOTIONS, "emotions")]
+Attribute = Annotated[str, _one_of(study.ATTRIBUTES, "attributes")]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -153,7 +154,7 @@ class Analysis(Section):
 
 class Figures(Section):
     top_k: Count
-    attribute: Annotated[str, _one_of(study.ATTRIBUTES, "attributes")]
+    attribute: Attribute
     emotion: Emotion
     dpi: Annotated[int, Field(ge=50, le=1200)]
 
@@ -213,13 +214,13 @@ def _key(location):
     return key
 
 
-def _explain(error, path):
+def _explain(error, path, model):
     """One line for pydantic's first error."""
     first = error.errors()[0]
     key, message = _key(first["loc"]), first["msg"].removeprefix("Value error, ")
     match first["type"]:
         case "extra_forbidden":
-            near = get_close_matches(str(first["loc"][-1]), _siblings(first["loc"]), n=1)
+            near = get_close_matches(str(first["loc"][-1]), _siblings(first["loc"], model), n=1)
             message = "unknown key" + (f"; did you mean '{near[0]}'?" if near else "")
         case "missing":
             message = "is missing"
@@ -230,20 +231,19 @@ def _explain(error, path):
     return f"{path}: {key}: {message}" if key else f"{path}: {message}"
 
 
-def _siblings(location):
-    """The keys that can stand where the last part of a location does."""
-    section = Params
+def _siblings(location, section):
+    """The keys that can stand where the last part of a location in a section does."""
     for part in location[:-1]:
         section = section.model_fields[part].annotation
     return list(section.model_fields)
 
 
-def check(values, path="params.yaml"):
-    """Params of plain values, as a YAML file holds them. Raises ParamsError with one line that names the key."""
+def check(values, path="params.yaml", model=Params):
+    """Params, or another model, of plain values, as a YAML file holds them. Raises ParamsError with one line that names the key."""
     try:
-        return Params.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
-        raise ParamsError(_explain(error, path)) from None
+        raise ParamsError(_explain(error, path, model)) from None
 
 
 def load_params(path="params.yaml"):

@@ -71,7 +71,8 @@ def of_live(backbone, sizes, masks):
     """What params.yaml asks for; sizes: counts; backbone, masks: its sections."""
     draws = [masks.draws] + [masks.other_draws] * (len(sizes) - 1)
     sizes = tuple(Size(k, k / backbone.neurons, number) for k, number in zip(sizes, draws, strict=True))
-    return Plan(backbone.layers, backbone.width, masks.ranking, masks.kind, masks.baseline, masks.seed, sizes, tuple(masks.ranking_seeds or ()))
+    chosen_by = tuple(masks.ranking_seeds or ())
+    return Plan(backbone.layers, backbone.width, masks.ranking, masks.kind, masks.baseline, masks.seed, sizes, chosen_by)
 
 
 def write(plan, run):

@@ -1,4 +1,4 @@
-"""What tests share: `raw`, the study's files where they can be had."""
+"""What tests share: `raw`, the study's files where they can be had, and what is made of them."""
 
 import os
 import shutil
@@ -11,6 +11,8 @@ import pytest
 
 from model_emotion import inputs, study
 from model_emotion.download import UnreachableError, fetch
+from model_emotion.files import write_parquet
+from model_emotion.goemotions import SPLITS, read_labels, read_split, tidy
 
 ROOT = Path(__file__).parents[1]
 
@@ -38,6 +40,17 @@ def raw(tmp_path_factory):
 
     yield get
     shutil.rmtree(folder)  # pytest would keep people's stories in its temporary folder
+
+
+@pytest.fixture(scope="session")
+def goemotions(raw, tmp_path_factory):
+    """Path of the real texts."""
+    if (made := ROOT / "data/goemotions.parquet").is_file():
+        return made
+    labels = read_labels(raw("human", "Data/raw_data/subjective_comparison/emotions.txt"))
+    path = tmp_path_factory.mktemp("goemotions") / "goemotions.parquet"
+    write_parquet(tidy({split: read_split(raw("goemotions", f"goemotions/data/{split}.tsv"), labels) for split in SPLITS}), path)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,6 @@ from transformers import EvalPrediction, TrainingArguments
 from model_emotion import cli, mask_evaluation, toolkit
 from model_emotion.cli import UserError
 from model_emotion.files import read_csv, write_parquet, write_tensors
-from model_emotion.goemotions import SPLITS, read_labels, read_split, tidy
 from model_emotion.model import backbone, tuning
 from model_emotion.model.architecture import BackboneError
 from model_emotion.model.engine import Engine
@@ -87,17 +86,6 @@ def inputs(model, prompt, ids):
     words = model.get_input_embeddings().weight
     embedded = torch.cat([words[[4]], prompt, words[torch.tensor(ids)]])[None]
     return {"inputs_embeds": embedded, "position_ids": torch.arange(embedded.shape[1])[None]}
-
-
-@pytest.fixture(scope="session")
-def goemotions(raw, tmp_path_factory):
-    """Path of the real texts."""
-    if (made := ROOT / "data/goemotions.parquet").is_file():
-        return made
-    labels = read_labels(raw("human", "Data/raw_data/subjective_comparison/emotions.txt"))
-    path = tmp_path_factory.mktemp("goemotions") / "goemotions.parquet"
-    write_parquet(tidy({split: read_split(raw("goemotions", f"goemotions/data/{split}.tsv"), labels) for split in SPLITS}), path)
-    return path
 
 
 def test_readmes_example(goemotions, tmp_path, monkeypatch):

@@ -1,0 +1,244 @@
+"""notebooks/one_emotion.ipynb: run in a fresh process, its numbers against a plain model and plain formulas; what it says, and refuses."""
+
+import base64
+import getpass
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import transformers
+
+from model_emotion import notebook, rdm, study
+from model_emotion.cli import UserError
+from model_emotion.files import write_csv, write_parquet
+from model_emotion.model import weights
+from model_emotion.rsa.searchlight import searchlight, table
+from model_emotion.run import Activations, write_activations
+
+ROOT = Path(__file__).parents[1]
+PATH = ROOT / "notebooks/one_emotion.ipynb"
+CELLS = json.loads(PATH.read_text(encoding="utf-8"))["cells"]
+CODE = ["".join(cell["source"]) for cell in CELLS if cell["cell_type"] == "code"]
+PROSE = ["".join(cell["source"]) for cell in CELLS if cell["cell_type"] == "markdown"]
+BACKBONE, LAYERS, WIDTH = "sentence-transformers/all-MiniLM-L6-v2", 6, 1536
+CHOICES = {"emotion": "joy", "attribute": "control", "share": 0.25, "draws": 4, "seeds": [1, 3], "examples": 60, "texts": 31}
+K = 2304  # a quarter of the neurons
+
+RUN = """
+import json, sys
+import numpy as np
+names = {}
+for number, code in enumerate(json.load(sys.stdin), 1):
+    exec(compile(code, f"cell {number}", "exec"), names)
+drops, shown = names["drops"], [len(figure.axes) for figure in map(names["plt"].figure, names["plt"].get_fignums())]
+stacked = np.stack(list(names["masks"].values()))
+arrays = {name: np.asarray(names[name]) for name in ("unmasked", "masked", "activations")}
+arrays |= {"rows": names["task"].rows, "labels": names["task"].labels, "prompts": names["tuned"].prompts.numpy(), "masks": stacked}
+np.savez(sys.argv[1], drops=drops.to_numpy(), p=names["place"]["p"], figures=shown, names=list(names["masks"]), **arrays)
+"""
+
+
+@pytest.fixture(scope="module")
+def project(goemotions, tmp_path_factory):
+    """A folder with the real texts and a made-up run of the real backbone, so that the test needs none that was measured."""
+    folder, draw = tmp_path_factory.mktemp("project"), np.random.default_rng(5)
+    for name in ("notebooks", "data", "results/human", "results/live"):
+        (folder / name).mkdir(parents=True)
+    (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    (folder / "data/goemotions.parquet").symlink_to(goemotions)
+    people = pd.DataFrame(draw.random((351, 14)), columns=study.ATTRIBUTES)
+    write_csv(rdm.pair_names(study.EMOTIONS).join(people), folder / notebook.ATTRIBUTE_RDMS)
+    values = draw.normal(size=(1, 27, LAYERS * WIDTH)).astype(np.float32)
+    write_activations(Activations(values, (1,), study.EMOTIONS, LAYERS, WIDTH, BACKBONE), folder / notebook.ACTIVATIONS)
+    write_parquet(table(searchlight(values, people.to_numpy()), people.columns, WIDTH, 0.01), folder / notebook.SEARCHLIGHT)
+    return folder
+
+
+def with_choices(**choices):
+    """The notebook's code, with other choices in its first cell."""
+    assert re.findall(r"^(\w+) = ", CODE[0], flags=re.M) == list(CHOICES)
+    return ["\n".join(f"{name} = {value!r}" for name, value in choices.items()), *CODE[1:]]
+
+
+@pytest.fixture(scope="module")
+def ran(project):
+    """(what was printed, arrays that were left) of the whole notebook, started in its folder as Jupyter starts it."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error::RuntimeWarning", "-c", RUN, project / "left.npz"],
+        input=json.dumps(with_choices(**CHOICES)), capture_output=True, text=True, cwd=project / "notebooks", env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with np.load(project / "left.npz") as left:
+        return done.stdout, dict(left)
+
+
+@pytest.fixture(scope="module")
+def texts(goemotions):
+    """GoEmotions' test split."""
+    every = pd.read_parquet(goemotions)
+    return every[every["split"] == "test"].reset_index(drop=True)
+
+
+def test_half_of_the_texts_express_the_emotion(ran, texts):
+    printed, left = ran
+    joy = texts["joy"].to_numpy()
+    np.testing.assert_array_equal(left["labels"], joy[left["rows"]])
+    assert len(set(left["rows"])) == 31 and left["labels"].sum() in (15, 16)
+    assert f"Of 5,427 texts kept for the end, {joy.sum()} express joy: {joy.mean():.1%}." in printed
+    assert f"right in {16 / 31:.1%} of these" in printed
+
+
+def test_answers_are_those_of_a_plain_model(ran, texts):
+    """transformers' own model, text by text; a mask is columns of its weights set to 0."""
+    _, left = ran
+    folder, _ = weights.find(BACKBONE, weights.PINS[BACKBONE].revision, weights.PINS[BACKBONE])
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32)
+    words, layers = model.get_input_embeddings().weight, model.encoder.layer
+    verbalizer = words[tokenizer.convert_tokens_to_ids(["negative", "positive"])]
+
+    def state(prompt, ids):
+        return model(inputs_embeds=torch.cat([words[[tokenizer.mask_token_id]], prompt, words[ids]])[None]).last_hidden_state[0, 0]
+
+    with torch.no_grad():
+        ids = [torch.tensor(tokenizer(text)["input_ids"]) for text in texts["text"].iloc[left["rows"]]]
+        prompts = torch.from_numpy(left["prompts"])
+        seen = []
+        hooks = [layer.output.dense.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0][0, 0])) for layer in layers]
+        state(prompts[1], [tokenizer.cls_token_id])
+        np.testing.assert_allclose(left["activations"][1], torch.cat(seen), atol=1e-5)
+        for hook in hooks:
+            hook.remove()
+        whole = [layer.output.dense.weight.clone() for layer in layers]
+        masks, answers = [np.ones((LAYERS, WIDTH)), *left["masks"]], np.concatenate([left["unmasked"][:, None], left["masked"]], axis=1)
+        for number in range(4):  # none, the attribute's, two random ones
+            for layer, weight, own in zip(layers, whole, masks[number], strict=True):
+                layer.output.dense.weight.copy_(weight * torch.from_numpy(own))
+            for prompt, right in zip(prompts, answers[:, number], strict=True):
+                yes = [bool(torch.diff(verbalizer @ state(prompt, own)) > 0) for own in ids]
+                np.testing.assert_array_equal(right, np.array(yes) == (left["labels"] == 1), err_msg=f"mask {number}")
+
+
+def test_masks_silence_the_best_neurons_and_as_many_at_random(ran, project):
+    printed, left = ran
+    ranking = pd.read_parquet(project / notebook.SEARCHLIGHT)
+    tau = ranking.loc[ranking["attribute"] == "control", "tau"].to_numpy()
+    masks = left["masks"].reshape(5, -1)
+    np.testing.assert_array_equal(np.flatnonzero(masks[0] == 0), np.sort(np.argsort(-tau, kind="stable")[:K]))
+    assert ((masks == 0).sum(axis=1) == K).all() and len({mask.tobytes() for mask in masks}) == 5
+    assert [name.split("/")[0] for name in left["names"]] == ["control", *["random"] * 4]
+    assert f"computed here once more: {tau.max():.3f}" in printed and "Each mask silences 2,304 neurons." in printed
+
+
+def test_drops_and_intervals_are_those_of_the_answers(ran):
+    printed, left = ran
+    right = left["masked"].astype(float)  # [seeds, masks, texts]
+    own, random, before = right[:, 0], right[:, 1:].mean(axis=1), left["unmasked"].astype(float)
+    draws = np.random.default_rng(0).integers(0, 31, (20_000, 31))
+    for (drop, low, high), of_texts in zip(left["drops"], (before - random, before - own, random - own), strict=True):
+        of_texts = 100 * of_texts.mean(axis=0)
+        assert drop == pytest.approx(of_texts.mean()) and low <= drop <= high
+        assert (low, high) == pytest.approx(np.quantile(of_texts[draws].mean(axis=1), [0.025, 0.975]), abs=0.9)
+    accuracies = right.mean(axis=(0, 2))
+    as_bad = (accuracies[1:] <= accuracies[0]).sum()
+    assert left["p"] == (1 + as_bad) / 5 and f"{as_bad} of 4 random masks leave as few" in printed
+    drop, low, high = left["drops"][2]
+    assert f"joy: the control mask costs {drop:+.2f} percentage points more" in printed
+    assert f"(95% interval {low:+.2f} to {high:+.2f}:" in printed
+    clear = "more" if low > 0 else "less" if high < 0 else "no clear difference"
+    assert f": {clear} on these texts)" in printed and list(left["figures"]) == [3, 1]
+
+
+def test_accuracies_have_wilsons_interval(ran):
+    printed, left = ran
+    for seed, right in zip(CHOICES["seeds"], left["unmasked"], strict=True):
+        n, share, z = len(right), right.mean(), 1.959964
+        middle, half = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+        low, high = ((middle + sign * half) / (1 + z**2 / n) for sign in (-1, 1))
+        assert f"seed {seed}: {right.sum()} of {n} right, {share:.1%} (95% interval {low:.1%} to {high:.1%})" in printed
+
+
+@pytest.mark.parametrize(
+    ("choice", "value", "message"),
+    [
+        ("emotion", "gratitud", "emotion: 'gratitud' is not one of the 27 emotions; did you mean 'gratitude'?"),
+        ("attribute", "valance", "attribute: 'valance' is not one of the 14 attributes; did you mean 'valence'?"),
+        ("share", 11, "share: "),
+        ("share", 1e-6, "top_k[0]: 1e-06 is less than one of the 9216 neurons"),
+        ("draws", 0, "draws: "),
+        ("seeds", 1, "seeds: "),
+        ("seeds", [1, 1], "seeds: 1 stands twice"),
+        ("examples", 0, "examples: "),
+        ("texts", 1, "texts: "),
+    ],
+)
+def test_a_choice_that_cannot_be_is_one_line(project, monkeypatch, choice, value, message):
+    monkeypatch.chdir(project / "notebooks")
+    names = {}
+    with pytest.raises(UserError) as caught:
+        for code in with_choices(**CHOICES | {choice: value})[:2]:
+            exec(code, names)
+    assert str(caught.value).startswith("your choices") and message in str(caught.value) and "\n" not in str(caught.value)
+    assert caught.value._render_traceback_() == [f"error: {caught.value}"]  # what Jupyter shows
+
+
+def test_without_a_finished_run_it_says_what_to_do(tmp_path, monkeypatch):
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"^[^\n]*results/live/searchlight.parquet: not there yet; [^\n]* type `make repro` in a terminal"):
+        notebook.begin(**CHOICES)
+
+
+def test_a_run_of_another_backbone_is_refused(project, monkeypatch):
+    monkeypatch.chdir(project)
+    other = Activations(np.zeros((1, 4, 12), dtype=np.float32), (1,), study.EMOTIONS[:4], 3, 4, "tiny")
+    write_activations(other, project / "results/live/other.safetensors")
+    monkeypatch.setattr(notebook, "ACTIVATIONS", Path("results/live/other.safetensors"))
+    with pytest.raises(UserError, match="^results/live/other.safetensors: of tiny, but params.yaml names sentence-transformers/all-MiniLM"):
+        notebook.begin(**CHOICES)
+
+
+def test_it_is_to_be_read():
+    assert max(len([line for line in code.splitlines() if line]) for code in CODE) <= 14
+    assert {name for name in (*study.EMOTIONS, *study.ATTRIBUTES) if not re.search(rf"\b{name}\b", PROSE[1])} == set()
+    (glossary,) = (text for text in PROSE if text.startswith("## Glossary"))
+    words = re.findall(r"^\| \*\*(.+?)\*\* \| .{15,} \|$", glossary, flags=re.M)
+    assert len(words) >= 15 and words == sorted(words, key=str.lower)
+    (not_concluded,) = (text for text in PROSE if text.startswith("## What may not be concluded"))
+    assert len(re.findall(r"^- \*\*", not_concluded, flags=re.M)) >= 5
+    steps = PROSE[: PROSE.index(not_concluded)]
+    explained = {word for text in steps for word in re.findall(r"\*\*([\w' ]+)\*\*", text)} - {"bold"}
+    assert explained <= set(words) and len(explained) > 12
+
+
+def test_its_outputs_are_a_whole_runs_and_name_no_machine():
+    text = PATH.read_text(encoding="utf-8")
+    code = [cell for cell in CELLS if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert {output["output_type"] for output in outputs} == {"stream", "execute_result", "display_data"}
+    assert {output.get("name", "stdout") for output in outputs} == {"stdout"}
+    images = [base64.b64decode(output["data"]["image/png"]) for output in outputs if "image/png" in output.get("data", {})]
+    assert len(images) == 2 and max(map(len, images)) < 150_000
+    assert all(cell["metadata"] == {} for cell in CELLS)
+    assert json.loads(text)["metadata"] == {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    said = re.sub(r'"image/png": ".*"', "", text)
+    for private in (socket.gethostname(), f"/{getpass.getuser()}", str(Path.home()), str(ROOT), "site-packages", "/home/", "/tmp/"):
+        assert private not in said
+
+
+def test_jupyters_lock_adds_to_the_pinned_packages_and_repeats_none():
+    ours, jupyters = ((ROOT / lock).read_text() for lock in ("requirements.lock", "notebooks/jupyter.lock"))
+    pinned, added = (set(re.findall(r"^([a-z0-9.-]+)==", lock, flags=re.M)) for lock in (ours, jupyters))
+    assert {"jupyterlab", "ipykernel"} <= added and not pinned & added
+    lines = jupyters.splitlines()
+    assert all(re.fullmatch(r"[a-z0-9.-]+==\S+( ; .*)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?", line) for line in lines)
