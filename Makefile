@@ -16,7 +16,7 @@ TORCH_ALONE := torch triton sympy mpmath cuda-bindings cuda-pathfinder cuda-tool
   nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 \
   nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx
 
-.PHONY: help setup repro published smoke paper exp exps test lint bench image docker-repro docker-test docker-shell image-lint image-check readme lock
+.PHONY: help setup repro published smoke paper exp exps test lint bench image docker-repro docker-test docker-shell image-lint image-check readme archive restore lock-diff lock
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -96,6 +96,14 @@ image-check: image-lint  ## all that the image must do, shown by doing it: needs
 
 readme: $(READY)  ## README's table of claims made anew from the last verification
 	python stages/verify.py --readme
+
+ARCHIVE ?= model-emotion.tar
+archive: $(READY)  ## one file of the code, its history, experiments and all outputs (none of the study's files): ARCHIVE=...
+	@python -m model_emotion.archive pack $(ARCHIVE)
+restore: $(READY)  ## a checkout with all outputs from that file, offline: make restore ARCHIVE=... INTO=folder
+	@python -m model_emotion.archive restore $(ARCHIVE) $(or $(INTO),$(error where to? make restore ARCHIVE=$(ARCHIVE) INTO=folder))
+lock-diff: $(READY)  ## the stages whose bytes differ from the committed dvc.lock
+	@python -m model_emotion.archive lock-diff
 
 LOCKED := --python-version 3.11 --generate-hashes --no-annotate --no-header --custom-compile-command "make lock"
 lock:  ## requirements.lock, and the image's requirements-cuda.lock, made anew from pyproject.toml (asks the package index)

@@ -1,10 +1,19 @@
 """How a stage ends when something is wrong: one line for the person at the keyboard, no traceback."""
 
+import subprocess
 import sys
 
 
 class UserError(Exception):
     """Something the person at the keyboard can mend: a parameter, an input, a full disk."""
+
+
+def output(*command, **options):
+    """What a command prints. options: of `subprocess.run`. Raises UserError with what it says where it fails."""
+    ran = subprocess.run(command, capture_output=True, text=True, **options)
+    if ran.returncode:
+        raise UserError(f"`{' '.join(map(str, command))}`: {ran.stderr.strip() or 'failed'}")
+    return ran.stdout.strip()
 
 
 def run(main):
