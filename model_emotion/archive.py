@@ -54,9 +54,9 @@ With git, DVC {dvc} and the packages of `requirements.lock` (the container image
     dvc repro --pull --allow-missing
 
 Any checkout of the project does the same but for the last line: `make restore ARCHIVE=model-emotion.tar INTO=../restored`.
-The last line finds every stage as the commit has it and runs none; `--allow-missing` is for the study's files. Where they can be had, from their
-source or a mirror (`MODEL_EMOTION_MIRROR`), `dvc repro --pull` fetches them, and still nothing else runs. An experiment: `dvc exp apply NAME`, then
-`dvc pull --allow-missing`.
+The last line finds every stage as the commit has it and runs none; `--allow-missing` is for the study's files. Where they can be had,
+from their source or a mirror (`MODEL_EMOTION_MIRROR`), `dvc repro --pull` fetches them, and still nothing else runs.
+An experiment: `dvc exp apply NAME`, then `dvc pull --allow-missing`.
 """
 
 
@@ -138,7 +138,7 @@ def _tar(path, folder, sums, seconds):
 
 
 def restore(path, into):
-    """A checkout in the folder `into`, which is empty or not there, with DVC's files. Raises UserError before it writes for a bad archive."""
+    """A checkout in the folder `into`, which is empty or not there, with all outputs. Raises UserError for a bad archive, before it writes."""
     into = Path(into)
     if into.exists() and (not into.is_dir() or any(into.iterdir())):
         raise UserError(f"{into}: not empty")
