@@ -8,6 +8,7 @@ was made from them, and `dvc repro --pull` fetches them where they can be had.
 import hashlib
 import io
 import json
+import logging
 import re
 import shutil
 import sys
@@ -90,6 +91,7 @@ def pack(path):
 def _push(remote, experiments):
     """A DVC remote of the checkout's and the experiments' outputs, those that may be pushed."""
     remote.mkdir()
+    logging.getLogger("dvc").setLevel("WARNING")  # it would name every stage that has nothing to do
     try:
         with Repo(config={"remote": {"archive": {"url": str(remote), "verify": True}}}) as repo:
             if stale := [stage.addressing for stage in repo.reproduce(dry=True, allow_missing=True)]:
@@ -138,7 +140,7 @@ def _tar(path, folder, sums, seconds):
 
 
 def restore(path, into):
-    """A checkout in the folder `into`, which is empty or not there, with all outputs. Raises UserError for a bad archive, before it writes."""
+    """A checkout with all outputs in the folder `into`, empty or not there. Raises UserError for a bad archive, before it writes."""
     into = Path(into)
     if into.exists() and (not into.is_dir() or any(into.iterdir())):
         raise UserError(f"{into}: not empty")
