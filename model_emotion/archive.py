@@ -8,7 +8,6 @@ was made from them, and `dvc repro --pull` fetches them where they can be had.
 import hashlib
 import io
 import json
-import logging
 import re
 import shutil
 import sys
@@ -41,6 +40,8 @@ README = """# model-emotion, an archive of commit {commit}
 | `SHA256SUMS` | of all these |
 
 The study's own files are not here: no licence lets them be passed on. Their addresses and hashes are in `data/registry/` and in the crate.
+What is made of them is here, and `activations.safetensors`, `accuracy.csv` and `masked_accuracy.csv` of `results/published` have the
+study's measurements in another form: ask its authors before you publish an archive.
 
 ## Restore, without a network
 With git, DVC {dvc} and the packages of `requirements.lock` (the container image has all), in this folder:
@@ -91,10 +92,11 @@ def pack(path):
 def _push(remote, experiments):
     """A DVC remote of the checkout's and the experiments' outputs, those that may be pushed."""
     remote.mkdir()
-    logging.getLogger("dvc").setLevel("WARNING")  # it would name every stage that has nothing to do
     try:
-        with Repo(config={"remote": {"archive": {"url": str(remote), "verify": True}}}) as repo:
-            if stale := [stage.addressing for stage in repo.reproduce(dry=True, allow_missing=True)]:
+        with Repo(config={"core": {"remote": "archive"}, "remote": {"archive": {"url": str(remote), "verify": True}}}) as repo:
+            with repo.lock:
+                stale = [stage.addressing for stage in repo.index.stages if stage.changed(allow_missing=True)]
+            if stale:
                 raise UserError(f"dvc.lock is not of this commit's code and settings ({', '.join(stale)}): `make repro`, and commit")
             repo.push(remote="archive", revs=experiments or None)
             for out in repo.index.outs:

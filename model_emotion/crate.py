@@ -131,9 +131,9 @@ def _stage(crate, name, stage, known):
     read = []
     for dep in stage.get("deps", []):
         path = dep["path"]
-        code = path.endswith(".py") or dep["md5"].endswith(".dir")
+        kind = "SoftwareApplication" if path.startswith("stages/") else "CreativeWork"  # SoftwareSourceCode would have to be a file here
         about = {"name": path, "md5": dep["md5"], "isPartOf": {"@id": "repository.bundle"}}
-        read.append(known.get(path) or _add(crate, local(path), "SoftwareSourceCode" if code else "CreativeWork", **about))
+        read.append(known.get(path) or _add(crate, local(path), kind, **about))
     for file, settings in stage.get("params", {}).items():
         for key, value in settings.items():
             read.append(_add(crate, local(f"{file}/{key}"), "PropertyValue", name=key, value=json.dumps(value, ensure_ascii=False)))
