@@ -58,7 +58,7 @@ With git, DVC {dvc} and the packages of `requirements.lock` (the container image
 Any checkout of the project does the same but for the last line: `make restore ARCHIVE=model-emotion.tar INTO=../restored`.
 The last line finds every stage as the commit has it and runs none; `--allow-missing` is for the study's files. Where they can be had,
 from their source or a mirror (`MODEL_EMOTION_MIRROR`), `dvc repro --pull` fetches them, and still nothing else runs.
-An experiment: `dvc exp apply NAME`, then `dvc pull --allow-missing`.
+An experiment: `dvc exp branch NAME NAME && git checkout NAME && dvc pull --allow-missing` (`dvc exp apply` wants those files).
 """
 
 

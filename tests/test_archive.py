@@ -100,7 +100,7 @@ def test_a_restored_checkout_has_everything_and_runs_nothing(packed, repository,
     into = tmp_path / "new" / "checkout"
     archive.restore(packed, into)
     holds_everything(into, repository)
-    sh("dvc exp apply -q two && dvc pull -q --allow-missing", into)
+    sh("dvc exp branch -q two two && git checkout -q two && dvc pull -q --allow-missing", into)
     assert (into / "results/accuracy.csv").read_text() == "seed: 2\n"
 
 
