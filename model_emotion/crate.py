@@ -131,9 +131,10 @@ def _stage(crate, name, stage, known):
     read = []
     for dep in stage.get("deps", []):
         path = dep["path"]
-        kind = "SoftwareApplication" if path.startswith("stages/") else "CreativeWork"  # SoftwareSourceCode would have to be a file here
         about = {"name": path, "md5": dep["md5"], "isPartOf": {"@id": "repository.bundle"}}
-        read.append(known.get(path) or _add(crate, local(path), kind, **about))
+        if path.endswith(".py") or dep["md5"].endswith(".dir"):  # of the type itself only a file of the archive may be
+            about["additionalType"] = "https://schema.org/SoftwareSourceCode"
+        read.append(known.get(path) or _add(crate, local(path), "CreativeWork", **about))
     for file, settings in stage.get("params", {}).items():
         for key, value in settings.items():
             read.append(_add(crate, local(f"{file}/{key}"), "PropertyValue", name=key, value=json.dumps(value, ensure_ascii=False)))
