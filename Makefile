@@ -103,7 +103,7 @@ archive: $(READY)  ## one file of the code, its history, experiments and all out
 restore: $(READY)  ## a checkout with all outputs from that file, offline: make restore ARCHIVE=... INTO=folder
 	@python -m model_emotion.archive restore $(ARCHIVE) $(or $(INTO),$(error where to? make restore ARCHIVE=$(ARCHIVE) INTO=folder))
 lock-diff: $(READY)  ## the stages whose bytes differ from the committed dvc.lock
-	@python -m model_emotion.archive lock-diff
+	@python -m model_emotion.lock
 
 LOCKED := --python-version 3.11 --generate-hashes --no-annotate --no-header --custom-compile-command "make lock"
 lock:  ## requirements.lock, and the image's requirements-cuda.lock, made anew from pyproject.toml (asks the package index)

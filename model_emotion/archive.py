@@ -1,8 +1,8 @@
 """One file that holds the project: code with its history and experiments, every output, checksums; and the way back from it.
 
-`python -m model_emotion.archive pack TAR` writes it, `restore TAR FOLDER` makes a checkout of it, without a network; `lock-diff` says
-whose bytes differ from the commit's. The study's files, which must not be passed on, are never in it: a restored checkout has all that
-was made from them, and `dvc repro --pull` fetches them where they can be had.
+`python -m model_emotion.archive pack TAR` writes it, `restore TAR FOLDER` makes a checkout of it, without a network. The study's
+files, which must not be passed on, are never in it: a restored checkout has all that was made from them, and `dvc repro --pull` fetches
+them where they can be had.
 """
 
 import hashlib
@@ -17,7 +17,6 @@ from pathlib import Path
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
-from ruamel.yaml import YAML
 
 from model_emotion import crate
 from model_emotion.cli import UserError, output, run
@@ -186,43 +185,14 @@ def _verify(path):
         raise UserError(f"{path}: cut off, {len(left)} files are missing, {min(left)} among them; nothing was restored")
 
 
-def lock_diff(committed, found):
-    """A line for each stage whose entry differs. committed, found: texts of dvc.lock."""
-    before, after = (YAML(typ="safe").load(text)["stages"] for text in (committed, found))
-    for name in sorted(before.keys() | after.keys()):
-        if name not in after or name not in before:
-            yield f"{name}: {'no more' if name in before else 'new'}"
-        elif before[name] != after[name]:
-            kinds = {kind: _differing(kind, before[name], after[name]) for kind in ("outs", "deps", "params", "cmd")}
-            outs = kinds.pop("outs")
-            because = "; ".join(f"{kind} {', '.join(names)}" for kind, names in kinds.items() if names)
-            yield f"{name}: {', '.join(outs) or 'the same outputs'}{f' ({because})' if because else ''}"
-
-
-def _differing(kind, before, after):
-    """Names in a stage's part that are not the same in both entries."""
-
-    def parts(entry):
-        part = entry.get(kind, {})
-        if kind == "params":
-            return {key: value for file in part.values() for key, value in file.items()}
-        return {part: True} if kind == "cmd" else {item["path"]: item.get("md5") for item in part}
-
-    before, after = parts(before), parts(after)
-    return sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
-
-
 def main():
     match sys.argv[1:]:
         case ["pack", path]:
             pack(path)
         case ["restore", path, into]:
             restore(path, into)
-        case ["lock-diff"]:
-            committed, found = output("git", "show", "HEAD:dvc.lock"), Path("dvc.lock").read_text(encoding="utf-8")
-            print("\n".join(lock_diff(committed, found)) or "no stage differs")
         case _:
-            raise UserError("pack TAR, restore TAR FOLDER, or lock-diff")
+            raise UserError("pack TAR, or restore TAR FOLDER")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from rocrate.rocrate import ROCrate
 
-from model_emotion import archive, crate
+from model_emotion import archive, crate, lock
 from model_emotion.cli import UserError
 from model_emotion.inputs import STUDY
 
@@ -211,18 +211,17 @@ def test_only_what_is_committed_and_up_to_date_is_archived(repository, tmp_path)
     refused("an input as it was fetched, which must not be passed on")
 
 
-def test_lock_diff_names_the_stages_whose_entries_differ(repository, capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr("sys.argv", ["archive", "lock-diff"])
-    archive.main()
+def test_lock_diff_names_the_stages_whose_entries_differ(repository, capsys):
+    lock.main()
     assert capsys.readouterr().out == "no stage differs\n"
     committed = Path("dvc.lock").read_text()
-    lock = yaml.safe_load(committed)
-    assert not list(archive.lock_diff(committed, json.dumps(lock)))  # the same, written otherwise
-    train = lock["stages"]["train"]
+    found = yaml.safe_load(committed)
+    assert not list(lock.difference(committed, json.dumps(found)))  # the same, written otherwise
+    train = found["stages"]["train"]
     train["outs"][0]["md5"], train["params"]["params.yaml"]["seed"] = "0" * 32, 3
-    lock["stages"]["judge"]["cmd"] = "true"
-    lock["stages"]["more"] = lock["stages"].pop("fetch")
-    assert list(archive.lock_diff(committed, yaml.safe_dump(lock))) == [
+    found["stages"]["judge"]["cmd"] = "true"
+    found["stages"]["more"] = found["stages"].pop("fetch")
+    assert list(lock.difference(committed, yaml.safe_dump(found))) == [
         "fetch: no more",
         f"judge: the same outputs (cmd {STAGES['judge']['cmd']}, true)",
         "more: new",
