@@ -16,7 +16,7 @@ TORCH_ALONE := torch triton sympy mpmath cuda-bindings cuda-pathfinder cuda-tool
   nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 \
   nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx
 
-.PHONY: help setup repro published smoke paper exp exps test lint bench notebook notebook-run image docker-repro docker-test docker-shell image-lint image-check report readme lock
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -115,6 +115,14 @@ report: $(READY)  ## report.html made anew, with the experiments of this checkou
 readme: $(READY)  ## the tables in README and docs/method.md made anew from the last results
 	python stages/verify.py --readme
 	python -m stages.report --method
+
+ARCHIVE ?= model-emotion.tar
+archive: $(READY)  ## one file of the code, its history, experiments and all outputs (none of the study's files): ARCHIVE=...
+	@python -m model_emotion.archive pack $(ARCHIVE)
+restore: $(READY)  ## a checkout with all outputs from that file, offline: make restore ARCHIVE=... INTO=folder
+	@python -m model_emotion.archive restore $(ARCHIVE) $(or $(INTO),$(error where to? make restore ARCHIVE=$(ARCHIVE) INTO=folder))
+lock-diff: $(READY)  ## the stages whose bytes differ from the committed dvc.lock
+	@python -m model_emotion.lock
 
 LOCKED := --python-version 3.11 --generate-hashes --no-annotate --no-header --custom-compile-command "make lock"
 WITHOUT_OURS = $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements.lock)  # what requirements.lock names already

@@ -1,5 +1,6 @@
 """How a stage ends when something is wrong: one line for the person at the keyboard, no traceback."""
 
+import subprocess
 import sys
 
 
@@ -17,6 +18,14 @@ def running_stage():
     if not module.startswith("stages.") or len(sys.argv) not in (1, 3):
         return None
     return "@".join([module.removeprefix("stages."), *sys.argv[2:]])
+
+
+def output(*command, **options):
+    """What a command prints. options: of `subprocess.run`. Raises UserError with what it says where it fails."""
+    ran = subprocess.run(command, capture_output=True, text=True, **options)
+    if ran.returncode:
+        raise UserError(f"`{' '.join(map(str, command))}`: {ran.stderr.strip() or 'failed'}")
+    return ran.stdout.strip()
 
 
 def run(main):

@@ -15,7 +15,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 
-from model_emotion.cli import UserError, run
+from model_emotion.cli import UserError, output, run
 from model_emotion.params import check
 
 
@@ -81,7 +81,7 @@ SETTINGS = ("params.yaml", "dvc.lock")
 @contextmanager
 def as_committed():
     """The checkout is the commit inside, or UserError, and is so again afterwards, with DVC's files."""
-    if changed := _out("git", "status", "--porcelain", "--untracked-files=no").splitlines():
+    if changed := output("git", "status", "--porcelain", "--untracked-files=no").splitlines():
         file = changed[0].split()[-1]
         raise UserError(f"{file} differs from the commit, which an experiment starts from: commit it, or `git checkout {file}`")
     before = {path: Path(path).read_bytes() for path in SETTINGS}
@@ -119,14 +119,7 @@ def _waiting():
 
 def done():
     """Names of the experiments that start from the commit that is checked out."""
-    return _out("dvc", "exp", "list", "--name-only").split()
-
-
-def _out(*command):
-    ran = subprocess.run(command, capture_output=True, text=True)
-    if ran.returncode:
-        raise UserError(f"`{' '.join(command)}`: {ran.stderr.strip() or 'failed'}")
-    return ran.stdout.strip()
+    return output("dvc", "exp", "list", "--name-only").split()
 
 
 def main():

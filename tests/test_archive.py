@@ -1,0 +1,314 @@
+"""An archive gives everything back without network and work, holds nothing of the study's files, and is refused where it is bad."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+import yaml
+from rocrate.rocrate import ROCrate
+
+from model_emotion import archive, crate, lock
+from model_emotion.cli import UserError
+from model_emotion.inputs import STUDY
+
+ROOT = Path(__file__).parents[1]
+RAW = "somebody's words"
+STAGES = {
+    "fetch": {
+        "cmd": "echo fetch >> $LOG && mkdir -p data/raw/human && cp $SOURCE data/raw/human/words.txt",
+        "outs": [{"data/raw/human": {"persist": True, "push": False}}],
+    },
+    "train": {
+        "cmd": "echo train >> $LOG && mkdir -p results/prompts && wc -c < data/raw/human/words.txt > results/prompts/joy"
+        " && cat params.yaml > results/accuracy.csv",
+        "params": ["seed"],
+        "deps": ["data/raw/human"],
+        "outs": ["results/prompts", "results/accuracy.csv"],
+    },
+    "judge": {
+        "cmd": "echo judge >> $LOG && echo '{}' > results/claims.json",
+        "deps": ["results/accuracy.csv"],
+        "outs": [{"results/claims.json": {"cache": False}}],
+    },
+}
+
+
+def sh(command, folder, **environment):
+    done = subprocess.run(["bash", "-euc", command], cwd=folder, capture_output=True, text=True, env={**os.environ, **environment})
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    """A committed DVC repository of three stages and an experiment, LOG of what was run in its parent; it can't fetch any more."""
+    top = tmp_path_factory.mktemp("archive")
+    folder, log, source = top / "repository", top / "log", top / "source"
+    source.write_text(RAW)
+    shutil.copytree(ROOT / "data/registry", folder / "data/registry")
+    shutil.copy(ROOT / "CITATION.cff", folder)
+    with (folder / "data/registry/human.txt").open("a") as registry:
+        registry.write(f"{STUDY}/words.txt {hashlib.sha256(RAW.encode()).hexdigest()}\n")
+    (folder / "params.yaml").write_text("seed: 1\n")
+    (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}, sort_keys=False))
+    (folder / ".gitignore").write_text("/data/raw/\n/.dvc/archive/\n")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"LOG": log, "SOURCE": source, "DVC_NO_ANALYTICS": "1"}.items():
+            patch.setenv(name, str(value))
+        for who in ("AUTHOR", "COMMITTER"):
+            patch.setenv(f"GIT_{who}_NAME", "x")
+            patch.setenv(f"GIT_{who}_EMAIL", "x@x.invalid")
+        sh("git init -q -b main . && dvc init -q && dvc repro -q && git add --all && git commit -qm all && git tag v1", folder)
+        sh("dvc exp run -q --name two -S seed=2 && git checkout -q . && dvc checkout -q", folder)
+        source.unlink()
+        patch.chdir(folder)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def packed(repository):
+    path = repository.parent / "model-emotion.tar"
+    archive.pack(path)
+    return path
+
+
+def digests(folder, *tops):
+    files = [file for top in tops for file in sorted((folder / top).rglob("*")) if file.is_file()]
+    return {file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def holds_everything(folder, repository):
+    """Results are there, byte for byte; git sees no change; DVC finds nothing to run, nothing was run; the experiment is there."""
+    log = (repository.parent / "log").read_text()
+    assert digests(folder, "results") == digests(repository, "results") and len(digests(folder, "results")) == 4  # with .gitignore
+    assert "Running stage" not in sh("dvc repro --pull --allow-missing", folder)
+    assert not digests(folder, "data/raw") and (repository.parent / "log").read_text() == log
+    assert not sh("git status --porcelain", folder) and sh("git tag", folder) == "v1\n"
+    where = "git rev-parse HEAD && git branch --show-current"
+    assert sh(where, folder) == sh(where, repository)
+    assert sh("dvc exp list --name-only", folder) == "two\n"
+    assert sh("dvc config remote.archive.verify", folder) == "true\n"
+
+
+def test_a_restored_checkout_has_everything_and_runs_nothing(packed, repository, tmp_path):
+    into = tmp_path / "new" / "checkout"
+    archive.restore(packed, into)
+    holds_everything(into, repository)
+    sh("dvc exp branch -q two two && git checkout -q two && dvc pull -q --allow-missing", into)
+    assert (into / "results/accuracy.csv").read_text() == "seed: 2\n"
+
+
+def test_with_the_inputs_at_hand_dvc_fetches_them_and_runs_nothing_else(packed, repository, tmp_path):
+    archive.restore(packed, tmp_path)  # an empty folder that is there
+    (tmp_path.parent / "words").write_text(RAW)
+    log = tmp_path.parent / "log-of-fetch"
+    with_inputs = {"SOURCE": str(tmp_path.parent / "words"), "LOG": str(log)}
+    sh("rm -r results .dvc/cache && git checkout -q results && dvc repro --pull", tmp_path, **with_inputs)
+    assert log.read_text() == "fetch\n" and digests(tmp_path, "results") == digests(repository, "results")
+    assert not sh("git status --porcelain && dvc status -q", tmp_path)
+
+
+def test_by_hand_as_its_readme_says(packed, repository, tmp_path):
+    with tarfile.open(packed) as tar:
+        tar.extractall(tmp_path, filter="data")
+    commands = re.findall(r"^    (.+)$", (tmp_path / "model-emotion/README.md").read_text(), re.MULTILINE)
+    assert len(commands) == 8
+    sh("\n".join(commands), tmp_path / "model-emotion")
+    holds_everything(tmp_path / "restored", repository)
+
+
+def test_nothing_of_the_inputs_and_of_the_machine_is_in_it_and_the_same_commit_gives_the_same_bytes(packed, repository, tmp_path):
+    archive.pack(tmp_path / "again.tar")
+    assert (tmp_path / "again.tar").read_bytes() == packed.read_bytes()
+    assert RAW.encode() not in packed.read_bytes() and str(repository.parent).encode() not in packed.read_bytes()
+    time = int(sh("git log -1 --format=%ct", repository))
+    with tarfile.open(packed) as tar:
+        assert {(member.uid, member.gid, member.uname, member.gname, member.mtime) for member in tar} == {(0, 0, "", "", time)}
+        tar.extractall(tmp_path, filter="data")
+    top = tmp_path / "model-emotion"
+    sh("sha256sum --check --strict --quiet SHA256SUMS", top)
+    assert len(list((top / "remote").rglob("*"))) > 4 and not list(top.rglob(hashlib.md5(RAW.encode()).hexdigest()[2:]))
+    accuracy = next(out for out in ROCrate(top).get_entities() if out.get("name") == "results/accuracy.csv")
+    assert (top / accuracy.id).read_text() == "seed: 1\n" and accuracy["contentSize"] == "8"
+
+
+@pytest.mark.parametrize("share", [0.001, 0.3, 0.6, 0.99])
+def test_a_truncated_archive_is_refused_before_anything_is_written(packed, tmp_path, share):
+    cut = tmp_path / "cut.tar"
+    cut.write_bytes(packed.read_bytes()[: int(share * packed.stat().st_size)])
+    with pytest.raises(UserError, match=r"cut\.tar: (cut off|no archive)"):
+        archive.restore(cut, tmp_path / "into")
+    assert not (tmp_path / "into").exists()
+
+
+def test_cut_between_two_files_or_with_a_file_too_many_it_is_refused(packed, tmp_path):
+    with tarfile.open(packed) as tar:
+        last = tar.getmembers()[-1]
+    (tmp_path / "cut.tar").write_bytes(packed.read_bytes()[: last.offset])
+    with pytest.raises(UserError, match="cut off, 1 files are missing, "):
+        archive.restore(tmp_path / "cut.tar", tmp_path / "into")
+    shutil.copy(packed, tmp_path / "more.tar")
+    with tarfile.open(tmp_path / "more.tar", "a") as tar:
+        tar.add(ROOT / "LICENSE", "model-emotion/remote/more")
+    with pytest.raises(UserError, match="remote/more is not what SHA256SUMS says"):
+        archive.restore(tmp_path / "more.tar", tmp_path / "into")
+    assert not (tmp_path / "into").exists()
+
+
+def test_a_changed_byte_is_found_in_any_file(packed, tmp_path):
+    with tarfile.open(packed) as tar:
+        members = [member for member in tar.getmembers() if member.size]
+    for member in members:
+        content = bytearray(packed.read_bytes())
+        content[member.offset_data + member.size // 2] ^= 1
+        (tmp_path / "changed.tar").write_bytes(content)
+        with pytest.raises(UserError, match=r"changed\.tar: .*nothing was restored"):
+            archive.restore(tmp_path / "changed.tar", tmp_path / "into")
+    assert len(members) == 8 and not (tmp_path / "into").exists()
+
+
+def test_what_is_no_archive_or_no_empty_folder_is_refused(packed, tmp_path):
+    (tmp_path / "text").write_text("text")
+    for path in (tmp_path / "text", tmp_path / "other.tar"):
+        if path.suffix:
+            with tarfile.open(path, "w") as tar:
+                tar.add(tmp_path / "text", "text")
+        with pytest.raises(UserError, match=f"{path.name}: (cut off or altered|no archive)"):
+            archive.restore(path, tmp_path / "into")
+    with pytest.raises(UserError, match="not empty"):
+        archive.restore(packed, tmp_path)
+
+
+def test_only_what_is_committed_and_up_to_date_is_archived(repository, tmp_path):
+    clone = tmp_path / "clone"
+    sh(f"git clone -q {repository} {clone} && cp -r {repository}/.dvc/cache {clone}/.dvc/cache", tmp_path)
+
+    def refused(pattern):
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(UserError, match=pattern):
+            patch.chdir(clone)
+            archive.pack(tmp_path / "a.tar")
+        assert not (tmp_path / "a.tar").exists() and not list(tmp_path.glob(".*"))
+
+    (clone / "params.yaml").write_text("seed: 3\n")
+    refused("^params.yaml differs from the commit")
+    sh("git commit -qam seed", clone)
+    refused(r"dvc.lock is not of this commit's code and settings \(train\)")
+    sh("git reset -q --hard HEAD~1 && dvc checkout -q --allow-missing", clone)
+    cached = hashlib.md5(b"seed: 1\n").hexdigest()
+    shutil.move(clone / f".dvc/cache/files/md5/{cached[:2]}/{cached[2:]}", tmp_path / "kept")
+    refused("results/accuracy.csv: not in DVC's cache|DVC: ")
+    shutil.move(tmp_path / "kept", clone / f".dvc/cache/files/md5/{cached[:2]}/{cached[2:]}")
+    text = yaml.safe_load((clone / "dvc.yaml").read_text())
+    del text["stages"]["fetch"]["outs"][0]["data/raw/human"]["push"]
+    (clone / "dvc.yaml").write_text(yaml.safe_dump(text, sort_keys=False))
+    sh("git commit -qam pushed", clone)
+    refused("an input as it was fetched, which must not be passed on")
+
+
+def test_lock_diff_names_the_stages_whose_entries_differ(repository, capsys):
+    lock.main()
+    assert capsys.readouterr().out == "no stage differs\n"
+    committed = Path("dvc.lock").read_text()
+    found = yaml.safe_load(committed)
+    assert not list(lock.difference(committed, json.dumps(found)))  # the same, written otherwise
+    train = found["stages"]["train"]
+    train["outs"][0]["md5"], train["params"]["params.yaml"]["seed"] = "0" * 32, 3
+    found["stages"]["judge"]["cmd"] = "true"
+    found["stages"]["more"] = found["stages"].pop("fetch")
+    assert list(lock.difference(committed, yaml.safe_dump(found))) == [
+        "fetch: no more",
+        f"judge: the same outputs (cmd {STAGES['judge']['cmd']}, true)",
+        "more: new",
+        f"train: {train['outs'][0]['path']} (params seed)",
+    ]
+
+
+@pytest.fixture
+def described(tmp_path):
+    """The crate of this checkout's dvc.lock, in a folder whose remote has the first run's prompts, as json."""
+    lock = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
+    held = tmp_path / "remote" / crate.stored(lock["prompts"]["outs"][1]["md5"])
+    held.parent.mkdir(parents=True)
+    held.touch()
+    for name in ("repository.bundle", "README.md", "SHA256SUMS"):
+        (tmp_path / name).touch()
+    crate.write(tmp_path, 1_790_000_000, ROOT / "dvc.lock", ROOT / "data/registry", ROOT / "CITATION.cff")
+    return tmp_path
+
+
+def references(value):
+    """Every @id that a value refers to."""
+    if isinstance(value, dict):
+        return [value["@id"]] if set(value) == {"@id"} else [each for part in value.values() for each in references(part)]
+    return [each for part in value for each in references(part)] if isinstance(value, list) else []
+
+
+def test_the_crate_is_one_by_the_specification(described):
+    """RO-Crate 1.2: a descriptor about the root, which has name, description, date and licence; nothing dangles; files are there."""
+    text = (described / "ro-crate-metadata.json").read_text()
+    graph = json.loads(text)["@graph"]
+    entities = {entity["@id"]: entity for entity in graph}
+    assert len(entities) == len(graph) and str(described) not in text
+    descriptor = entities["ro-crate-metadata.json"]
+    assert descriptor["@type"] == "CreativeWork" and descriptor["about"] == {"@id": "./"}
+    assert descriptor["conformsTo"] == {"@id": "https://w3id.org/ro/crate/1.2"}
+    root = entities["./"]
+    assert root["@type"] == "Dataset" and root["datePublished"] == "2026-09-21T14:13:20+00:00" and root["name"] and root["description"]
+    assert entities[root["license"]["@id"]]["description"]
+    for entity in graph:
+        assert entity["@type"] and not set(references(entity)) - entities.keys() - {"https://w3id.org/ro/crate/1.2"}, entity["@id"]
+    parts = {part["@id"] for part in root["hasPart"]}
+    assert parts == {entity["@id"] for entity in graph if entity["@type"] == "File"}
+    assert all(part.startswith("https://") or (described / part).is_file() for part in parts)
+    assert {entity.id for entity in ROCrate(described).get_entities()} == entities.keys()  # it refuses a file that is no part
+
+
+def test_the_crate_says_what_the_lock_and_the_registries_say(described):
+    entities = {entity["@id"]: entity for entity in json.loads((described / "ro-crate-metadata.json").read_text())["@graph"]}
+    stages = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
+    actions = {entity["name"]: entity for entity in entities.values() if entity["@type"] == "CreateAction"}
+    assert actions.keys() == stages.keys()
+    for name, stage in stages.items():
+        made = [entities[each["@id"]] for each in actions[name]["result"]]
+        raw = name.startswith("fetch@")
+        assert [(each["name"], each.get("md5")) for each in made] == [(out["path"], None if raw else out["md5"]) for out in stage["outs"]]
+        assert len(actions[name]["object"]) == len(stage["deps"]) + len(stage.get("params", {}).get("params.yaml", {}))
+        assert entities[actions[name]["instrument"]["@id"]]["name"] == f"stages/{name.partition('@')[0]}.py"
+    pins = [line.split() for path in (ROOT / "data/registry").glob("*.txt") for line in path.read_text().splitlines() if line[0] != "#"]
+    licences = dict(re.findall(r"^\| (goemotions|all others) \|.*\| ([^|]+) \|$", (ROOT / "data/README.md").read_text(), re.MULTILINE))
+    assert {key: value[:9] for key, value in licences.items()} == {"goemotions": "CC BY 4.0", "all others": "none stat"}
+    for name, sha256 in pins:
+        entity = entities[f"https://raw.githubusercontent.com/{name}"]
+        stated = entities[entity["license"]["@id"]]["name"]
+        assert entity["sha256"] == sha256 and stated == ("CC BY 4.0" if name.startswith("google") else "No licence stated")
+    tidied = next(entity for entity in entities.values() if entity.get("name") == "data/goemotions.parquet")
+    assert entities[tidied["license"]["@id"]]["name"] == "CC BY 4.0"
+
+
+def test_the_same_lock_gives_the_same_crate(described, tmp_path_factory):
+    other = tmp_path_factory.mktemp("crate")
+    shutil.copytree(described / "remote", other / "remote")
+    crate.write(other, 1_790_000_000, ROOT / "dvc.lock", ROOT / "data/registry", ROOT / "CITATION.cff")
+    assert (other / "ro-crate-metadata.json").read_bytes() == (described / "ro-crate-metadata.json").read_bytes()
+
+
+def test_the_citation_has_what_the_format_wants_and_names_this_version_and_the_study():
+    cff = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert cff.keys() >= {"cff-version", "message", "title", "authors"} and cff["cff-version"] == "1.2.0" and cff["type"] == "software"
+    project = (ROOT / "pyproject.toml").read_text()
+    assert f'version = "{cff["version"]}"' in project and f'license = "{cff["license"]}"' in project
+    assert cff["authors"] == [{"name": "model-emotion contributors"}]
+    study = cff["preferred-citation"]
+    assert study["type"] == "article" and study["title"] and study["journal"] == "iScience"
+    assert (study["volume"], study["issue"], study["start"]) == (27, 12, "111401")  # as data/README.md has it
+    assert all(person.keys() == {"given-names", "family-names"} for person in study["authors"])
+    assert study["authors"][0]["family-names"] == "Li"
+    (arxiv,) = study["identifiers"]
+    number = re.fullmatch(r"arXiv:(\d{4}\.\d{5})", arxiv["value"]).group(1)
+    assert arxiv["type"] == "other" and study["url"] == f"https://arxiv.org/abs/{number}" and number in (ROOT / "README.md").read_text()
