@@ -98,6 +98,12 @@ def world(emotions, attributes=study.ATTRIBUTES, sizes=(1500, 4000), layers=4, w
         "unimodality": grid(k=sizes, attribute=attributes).assign(dip=draw.uniform(0.03, 0.08, len(sizes) * len(attributes)), p=0.5),
         "human_correlation": lines.assign(r=draw.uniform(-0.3, 0.7, len(lines)), slope=draw.normal(0.3, 0.1, len(lines)), intercept=0.01),
         "human_correlation_summary": correlations(pd.DataFrame({"k": sizes}), "mean_r"),
+        "robustness": pd.concat([
+            grid(question=["significant_neurons"], key=attributes).assign(estimate=draw.integers(0, 5, len(attributes)), verdict="holds"),
+            correlations(grid(question=["place_among_random"], key=attributes), "estimate").assign(k=sizes[-1], n=20, verdict="holds"),
+            pd.DataFrame({"question": "noise_ceiling", "key": ["lower", "upper"], "estimate": [0.58, 0.6]}),
+            correlations(grid(question=["agreement_with_subjects"], key=[*attributes, "model"]), "estimate").assign(n=60, verdict=""),
+        ]).reset_index(drop=True),
     }
 
 

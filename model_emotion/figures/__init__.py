@@ -1,6 +1,6 @@
 """The figures of a run: a table of what is drawn from which results, and one way to draw and save them all.
 
-Every figure is one function in `human`, `searchlight`, `accuracy` or `masking`: tables in, a matplotlib Figure out.
+Every figure is one function in `human`, `searchlight`, `accuracy`, `masking` or `retests`: tables in, a matplotlib Figure out.
 """
 
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from matplotlib import rc_context
 
-from model_emotion.figures import accuracy, human, masking, searchlight, tables
+from model_emotion.figures import accuracy, human, masking, retests, searchlight, tables
 from model_emotion.figures.style import STYLE, settle
 from model_emotion.files import replacing
 
@@ -165,8 +165,23 @@ FIGURES = (
         "Significant neurons by layer where neurons are ranked by the three spaces; in brackets all of them.",
         searchlight.significant_neurons_of_spaces, ("searchlight_spaces",),
     ),
+    Entry(
+        "H1_neurons_beyond_chance", ("H1",),
+        "Neurons of each attribute that are significant by the study's q (hollow), and beyond the largest tau by chance (filled).",
+        retests.neurons_beyond_chance, ("significant_by_layer", "robustness"),
+    ),
+    Entry(
+        "H2_masks_among_random", ("H2",),
+        "How far each attribute's mask lies below random ones, and the interval of one more random mask; filled where it holds.",
+        retests.masks_among_random, ("robustness",),
+    ),
+    Entry(
+        "H4_human_space", ("B2", "H3", "H4"),
+        "Mean tau of the model's and each attribute's RDM with single subjects', intervals for other people and emotions; noise ceiling.",
+        retests.human_space, ("robustness",),
+    ),
 )  # fmt: skip
-"""Every figure of the catalogue, in its order."""
+"""Every figure of the catalogue, in its order, and three of the re-tests."""
 
 
 def entries(run):

@@ -32,6 +32,7 @@ TABLES = {
     "drop_by_cell": ("results/{run}/drop_by_cell.csv", ["emotion", "attribute", "k", "drop", "star"]),
     "unimodality": ("results/{run}/unimodality.csv", ["k", "attribute", "dip", "p"]),
     "human_correlation": ("results/{run}/human_correlation.csv", ["k", "emotion", "r", "slope", "intercept"]),
+    "robustness": ("results/{run}/robustness.csv", ["question", "key", "k", "estimate", *INTERVAL, "n", "verdict"]),
     "human_correlation_summary": ("results/{run}/human_correlation_summary.csv", ["k", "mean_r", *INTERVAL]),
 }
 """Name -> path (with {run} where it is a run's) and columns; the activations are arrays."""
