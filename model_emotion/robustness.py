@@ -58,8 +58,13 @@ def rank_interval(rho, n):
 
 
 def accuracy_order(accuracy, published):
-    """Are the same emotions easy and hard as in the study (C1)? Spearman's rho of mean accuracies over the emotions that both have."""
+    """Are the same emotions easy and hard as in the study (C1)? Spearman's rho of mean accuracies over the emotions that both have.
+
+    No row of fewer than four emotions.
+    """
     both = pd.concat([of_run.groupby("emotion")["accuracy"].mean() for of_run in (accuracy, published)], axis=1, join="inner")
+    if len(both) < 4:
+        return []
     found = stats.spearmanr(both)
     method = "Spearman's rho over emotions with the mean accuracies of the run published; Fisher z interval, Bonett and Wright (2000)"
     ci = rank_interval(found.statistic, len(both))
@@ -202,10 +207,15 @@ def partial_tau(tau, among):
 
 
 def own_neurons(activations, attribute_rdms, k):
-    """What share of an attribute's k best neurons is still among its k best, given the other attributes? By chance it is `reference`."""
+    """What share of an attribute's k best neurons is still among its k best, given the other attributes? By chance it is `reference`.
+
+    No rows where an attribute follows from the others.
+    """
     rdms = attribute_rdms.to_numpy()
     tau = _tau(activations, rdms)
     among = np.array([[stats.kendalltau(a, b).statistic for b in rdms.T] for a in rdms.T])
+    if np.linalg.matrix_rank(among) < len(among):
+        return []
     both = [_best(values, k) for values in (tau, partial_tau(tau, among))]
     method = "share of the k neurons of largest tau that are among those of largest partial tau given the other attributes"
     return [

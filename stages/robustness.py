@@ -23,14 +23,14 @@ def main():
     masked = manipulation.above_floor(read_masked_accuracy(run), manipulation.floor(accuracy))
     k = manipulation.shown_size(masked.query("kind == 'attribute'"), analysis.top_k)
     activations = read_activations(folder(run) / "activations.safetensors")
-    attributes = rdm.select(read_csv("results/human/attribute_rdms.csv"), activations.emotions)
-    weights = read_csv("results/human/weights.csv").set_index("attribute")["tau_boot"]
+    attributes = rdm.select(read_csv(folder(run) / "attribute_rdms.csv"), activations.emotions)
+    weights = read_csv(folder(run) / "weights.csv").set_index("attribute")["tau_boot"]
 
     rows = robustness.accuracy_above_majority(accuracy)
     if run == MEASURED:
         rows += robustness.accuracy_order(accuracy, read_accuracy("published"))
     rows += robustness.significant_neurons(activations.values, attributes, analysis.permutations.samples, analysis.permutations.seed)
-    labels = pd.read_parquet("data/goemotions.parquet", filters=[("split", "==", "train")])[list(activations.emotions)]
+    labels = pd.read_parquet(f"data/texts/{run}.parquet", filters=[("split", "==", "train")])[list(activations.emotions)]
     control = robustness.label_rdm(labels.to_numpy(dtype=float))
     rows += robustness.significant_neurons(activations.values, control, analysis.permutations.samples, analysis.permutations.seed)[:1]
     rows += robustness.own_neurons(activations.values, attributes, k)
