@@ -125,10 +125,7 @@ def _read(name):
 
 def _csv(path):
     rows = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    table = rows.iloc[1:].set_axis(rows.iloc[0], axis=1).reset_index(drop=True)
-    if row := _first(table.iloc[:, -1].isna()):
-        raise ValueError(f"data row {row} has fewer cells than the header")
-    return table
+    return rows.iloc[1:].set_axis(rows.iloc[0], axis=1).reset_index(drop=True)
 
 
 def _number(cell):

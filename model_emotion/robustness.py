@@ -169,8 +169,10 @@ def human_correlation_of_attributes(masked, k, weights, key=""):
     effect = drops(masked[masked["k"] == k]).groupby("attribute", sort=False)["drop"].mean()
     if len(effect) < 4 or not set(effect.index) <= set(weights.index):  # masks of the three spaces, or of the most active neurons
         return []
-    found = stats.pearsonr(effect, weights[effect.index])
     method = "Pearson's r over attributes of mean drop with human weight; Fisher z interval"
+    if effect.nunique() == 1:  # the same drop everywhere: nothing to correlate
+        return [_row("human_correlation_attributes", method, "interval", n=len(effect), key=key, k=k)]
+    found = stats.pearsonr(effect, weights[effect.index])
     ci = found.confidence_interval(0.95)
     return [_row("human_correlation_attributes", method, "interval", found.statistic, ci, found.pvalue, len(effect), key=key, k=k)]
 
