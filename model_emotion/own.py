@@ -99,7 +99,7 @@ def read_texts(name, emotions, asked):
             if of_split.nunique() < 2:
                 lacks = "no row" if not of_split.any() else "every row"
                 raise UserError(f"{path}: {lacks} of {split} has '{emotion}'; a task needs texts with and without it")
-    return pd.DataFrame({"split": table["split"], "text": table["text"], **labels})
+    return pd.DataFrame({"split": table["split"].astype(str), "text": table["text"].astype(str), **labels})
 
 
 def _read(name):
@@ -116,6 +116,7 @@ def _read(name):
         raise UserError(f"{path}: can't be read as {path.suffix[1:]}: {' '.join(str(error).split())}") from None
     if not len(table):
         raise UserError(f"{path}: has no rows")
+    table = table.set_axis(table.columns.map(str), axis=1)
     if row := _first(table.columns.duplicated()):
         raise UserError(f"{path}: column '{table.columns[row - 1]}' stands twice")
     if row := _first([not str(column).strip() for column in table]):
@@ -137,7 +138,7 @@ def _number(cell):
 
 def _zero_or_one(column):
     """Its values as 0 and 1, NaN where one is neither."""
-    numbers = pd.to_numeric(column, errors="coerce")
+    numbers = column.map(_number)
     return numbers.where(numbers.isin([0, 1]))
 
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from model_emotion import figures as library
 from model_emotion import own, rdm, study
 from model_emotion.cli import UserError
 from model_emotion.files import read_csv
+from model_emotion.mask_evaluation import rank_neurons
 from model_emotion.run import read_activations
 from stages import activations, evaluation, figures, judge, manipulation, masks, plan, prompts, robustness, searchlight
 from stages import own as stage
@@ -147,6 +149,12 @@ def test_the_page_to_the_letter(here, monkeypatch, name):
     of_texts, of_attributes = {"L1", "L2", "L3", "L4", "L5"}, {"L3", "L4", "L5"}
     assert not_applicable == (of_texts if "own.texts" in asked else of_attributes if "own.attributes" in asked else set())
     assert "FAIL" not in verdicts.values()
+
+    ours = SimpleNamespace(name="outputs/my-model", layers=2, width=24)
+    assert list(rank_neurons(ours, "14Properties", None, None)[1]) == attributes
+    if "own.attributes" in asked:
+        with pytest.raises(UserError, match="searchlight_spaces.parquet: ranks no neurons: own.attributes"):
+            rank_neurons(ours, "3Spaces", None, None)
 
 
 # What own attributes become
@@ -292,16 +300,18 @@ def test_what_cannot_be_meant_is_said_in_one_line_before_anything_is_written(her
 
 
 def test_what_needs_no_complaint(here, monkeypatch):
-    """A byte order mark, columns that are no labels, texts that look like gaps, truth values, and a test split nobody asks for."""
+    """A byte order mark, columns that are no labels, texts that look like gaps, truth values, a test split nobody asks for, categories."""
     table = pd.read_csv("data/own/posts.csv").assign(id=range(600), fear=lambda rows: rows["fear"] == 1)
     table.loc[3, "text"], table.loc[table["split"] == "test", "joy"] = "null", 0
-    table.to_parquet("data/own/posts.parquet", index=False)
+    categories = pd.Categorical(table["split"], ["val", "dev", "train", "test"])
+    table.assign(split=categories, tags=[["a", "b"]] * 600, n=1).to_parquet("data/own/posts.parquet", index=False)
     table.assign(fear=table["fear"].astype(float)).to_csv("data/own/posts.csv", index=False, encoding="utf-8-sig")
     made = []
     for file in ("posts.csv", "posts.parquet"):
         change({"own.texts": file, "emotions": STUDYS})
         run(monkeypatch, stage)
         made.append(pd.read_parquet("data/texts/live.parquet"))
+    assert (made[1].pop("n") == 1).all()  # as good as a label, and no harm
     pd.testing.assert_frame_equal(*made)
     assert list(made[0]) == ["split", "text", *STUDYS, "zest"] and made[0]["text"][3] == "null"
     assert (made[0][[*STUDYS, "zest"]].dtypes == np.uint8).all() and (made[0]["fear"] == table["fear"]).all()
