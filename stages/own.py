@@ -19,6 +19,7 @@ TABLES = ("attributes", "attribute_rdms", "mean_rdm", "weights", "agreement")
 
 
 def copy(source, target):
+    """A file's bytes under another name."""
     with replacing(target) as part:
         shutil.copyfile(source, part)
 

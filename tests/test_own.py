@@ -157,6 +157,29 @@ def test_the_page_to_the_letter(here, monkeypatch, name):
             rank_neurons(ours, "3Spaces", None, None)
 
 
+@pytest.mark.parametrize(
+    ("ratings", "spaces"),
+    [
+        ({"warmth": [1, 2, 4, 8, 16, 32]}, []),
+        ({"warmth": [1, 2, 4, 8, 16, 32], "heat": [2, 4, 8, 16, 32, 64], "cold": [0, -1, -3, -7, -15, -31]}, []),  # say the same
+        ({"arousal": [1, 2, 4, 8, 16, 32], "valence": [4, 1, 2, 7, 3, 1], "pace": [0, 0, 1, 0, 1, 1]}, ["affective"]),
+    ],
+)
+def test_few_attributes_and_those_that_say_the_same(here, monkeypatch, ratings, spaces):
+    rewritten("ratings.csv", energy=None, warmth=None, strength=None, haste=None)
+    rewritten("ratings.csv", **ratings)
+    change({"own.attributes": "ratings.csv", "emotions": STUDYS})
+    change(SMALL)
+    monkeypatch.setattr(library, "entries", lambda run: [])
+    Path("paper_figures/live").mkdir(parents=True)
+    run(monkeypatch, *MEASURE, *ANALYSE)
+    found = results()
+    assert set(found["drop_by_attribute"]["attribute"]) == set(ratings) == set(found["weights"]["attribute"])
+    assert not len(found["human_correlation"])  # of fewer than four
+    assert (len(found["robustness"].query("question == 'own_neurons'")) > 0) == ("heat" not in ratings)
+    assert set(pd.read_parquet("results/live/searchlight_spaces.parquet")["attribute"]) == set(spaces)
+
+
 # What own attributes become
 
 
