@@ -36,7 +36,7 @@ class Claim(Entry):
     claim: str
     source: str
     run: Literal["human", "published", "live"]
-    supposes: list[Literal["study", "searchlight_alpha", "drop_alpha", "bootstrap", "ranking"]] = []
+    supposes: list[Literal["study", "searchlight_alpha", "drop_alpha", "bootstrap", "ranking", "attributes", "texts"]] = []
     """The settings that must be as the claim takes them, mostly the study's own; else it is NOT APPLICABLE."""
     file: str
     measure: str
@@ -164,6 +164,9 @@ def departures(params, ranking="attributes"):
             found[name] = f"analysis.{name} is {getattr(analysis, name)}, the study's {own}"
     if analysis.bootstrap.samples < ENOUGH_SAMPLES:
         found["bootstrap"] = f"analysis.bootstrap.samples is {analysis.bootstrap.samples}; fewer than {ENOUGH_SAMPLES} scatter too far"
+    for name, others in (("attributes", "the study's"), ("texts", "GoEmotions")):
+        if file := getattr(params.own, name):
+            found[name] = f"own.{name} is {file}, not {others}"
     if ranking != "attributes":
         found["ranking"] = f"masks.ranking is {ranking}: there are no masks of the attributes"
     return found

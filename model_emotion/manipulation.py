@@ -14,7 +14,7 @@ from model_emotion.cli import UserError
 from model_emotion.statistics import mean_correlation, paired_drop, q_bh, q_rank
 
 ENOUGH = 4
-"""Emotions that the tests over emotions need."""
+"""Emotions that the tests over emotions need, and attributes those over attributes."""
 
 CELL = ["emotion", "seed", "attribute", "k"]
 EACH = ["k", "emotion", "r", "z", "p", "slope", "intercept"]
@@ -76,9 +76,11 @@ def human_correlation(table, weights):
 
     weights: series by attribute. Returns (`k, emotion, r, z, p, slope, intercept` of the drop's line on the weight;
     `k, mean_r, t, df, p, ci_low, ci_high` over the emotions by Fisher's z;
-    `k, r, p, n` of the attributes' mean effects, where attributes are the cases). Empty where the masks are of no attributes.
+    `k, r, p, n` of the attributes' mean effects, where attributes are the cases). Empty where not all masks are of attributes with a
+    weight, ENOUGH of them.
     """
-    if not set(table["attribute"]) <= set(weights.index):  # neurons ranked by something that people did not judge
+    attributes = set(table["attribute"])
+    if not attributes <= set(weights.index) or len(attributes) < ENOUGH:  # neurons ranked by something that people did not judge
         return tuple(pd.DataFrame(columns=columns) for columns in (EACH, OVER_EMOTIONS, OVER_ATTRIBUTES))
     each, over_emotions, over_attributes = [], [], []
     for k, of_k in effects(table).groupby("k", sort=False):

@@ -74,7 +74,10 @@ def rank_neurons(ours, ranking, run, activity):
         runs = [folder(MEASURED), folder("published")] if run is None else [Path(run) if Path(run).is_dir() else Path(run).parent]
         looked = [place / RANKINGS[wanted] for place in runs]
         if path := next((path for path in looked if _is_of(path, ours)), None):
-            table = ranks(pd.read_parquet(path))
+            found = pd.read_parquet(path)
+            if not len(found):
+                raise UserError(f"{path}: ranks no neurons: own.attributes has not all attributes of one of the three spaces")
+            table = ranks(found)
             if len(table) != ours.layers * ours.width:
                 raise UserError(f"{path}: ranks {len(table)} neurons, but {ours.name} has {ours.layers * ours.width}; run `dvc repro`")
             return wanted, table

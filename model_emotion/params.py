@@ -1,5 +1,6 @@
 """params.yaml as typed, checked values. Every stage reads the whole file first, so a slip is found before any work."""
 
+import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,14 +17,19 @@ class ParamsError(UserError):
     """params.yaml can't be used; the message names the key."""
 
 
+def did_you_mean(value, known):
+    """'; did you mean …?' where one of the known names is near, else nothing."""
+    near = get_close_matches(value, known, n=1, cutoff=0.5)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
 def _one_of(known, what):
     def check(value):
         if value not in known:
-            near = get_close_matches(value, known, n=1, cutoff=0.5)
-            raise ValueError(f"'{value}' is not one of the {len(known)} {what}" + (f"; did you mean '{near[0]}'?" if near else ""))
+            raise ValueError(f"'{value}' is not one of the {len(known)} {what}{did_you_mean(value, known)}")
         return value
 
-    return AfterValidator(check)
+    return check
 
 
 def _no_truth_value(value):
@@ -41,14 +47,30 @@ def _unique(values):
     return values
 
 
-Emotion = Annotated[str, _one_of(study.EMOTIONS, "emotions")]
-Attribute = Annotated[str, _one_of(study.ATTRIBUTES, "attributes")]
+NOT_NAMES = ("NA", "NULL", "NaN", "None", "nan", "null", "emotion", "emotion_a", "emotion_b", "epoch", "train_loss", "dev_accuracy",
+             "human", "random")  # fmt: skip
+"""What a CSV takes for a gap, and what results call something else."""
+
+
+def nameable(value):
+    """The value, if it can name an emotion or an attribute, as files, columns and masks are named after them; else ValueError."""
+    if not re.fullmatch(r"[^\W\d_]([\w -]*\w)?", value) or value in NOT_NAMES:
+        raise ValueError(f"'{value}' can't be a name: one begins with a letter and has letters, digits, '_', '-' and blanks, "
+                         f"and is not one of {', '.join(NOT_NAMES)}")  # fmt: skip
+    return value
+
+
+one_emotion, one_attribute = _one_of(study.EMOTIONS, "emotions"), _one_of(study.ATTRIBUTES, "attributes")
+Name = Annotated[str, AfterValidator(nameable)]
+Emotion = Annotated[str, AfterValidator(one_emotion)]
+Attribute = Annotated[str, AfterValidator(one_attribute)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Draws = Annotated[int, Field(ge=1, le=10_000)]
 Emotions = Annotated[list[Emotion], Field(min_length=4), AfterValidator(_unique)]
+Labels = Annotated[list[Name], Field(min_length=4), AfterValidator(_unique)]
 Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_unique)]
 Counts = Annotated[list[Count], Field(min_length=1), AfterValidator(_unique)]
 CountsOrShares = Annotated[list[Count | Share], Field(min_length=1), AfterValidator(_unique)]
@@ -56,6 +78,22 @@ CountsOrShares = Annotated[list[Count | Share], Field(min_length=1), AfterValida
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def _in_own_folder(value):
+    if Path(value).name != value or Path(value).suffix.lower() not in (".csv", ".parquet"):
+        raise ValueError(f"'{value}' is not the name of a CSV or Parquet file in data/own, where DVC sees that it changes")
+    return value
+
+
+OwnFile = Annotated[str, AfterValidator(_in_own_folder)]
+
+
+class Own(Section):
+    """The run `live`'s own attributes and texts, files in data/own; None: the study's."""
+
+    attributes: OwnFile | None
+    texts: OwnFile | None
 
 
 class Study(Section):
@@ -154,8 +192,8 @@ class Analysis(Section):
 
 class Figures(Section):
     top_k: Count
-    attribute: Attribute
-    emotion: Emotion
+    attribute: Name
+    emotion: Name
     dpi: Annotated[int, Field(ge=50, le=1200)]
 
 
@@ -163,7 +201,8 @@ class Params(Section):
     runs: Annotated[list[Literal["published", "live"]], Field(min_length=1), AfterValidator(_unique)]
     study: Study
     backbone: Backbone
-    emotions: Emotions
+    own: Own
+    emotions: Labels
     seeds: Seeds
     top_k: CountsOrShares
     training: Training
@@ -183,6 +222,11 @@ class Params(Section):
     def _within(self):
         if "live" not in self.runs or "published" not in self.runs:
             raise ValueError(f"runs: {self.runs}, but the pipeline has both; for the published run alone there is `make published`")
+        if not self.own.texts:  # with texts of its own their labels say what there is, and the stage `own` looks
+            for place, emotion in enumerate(self.emotions):
+                _at(f"emotions[{place}]", one_emotion, emotion)
+        if not self.own.attributes:
+            _at("figures.attribute", one_attribute, self.figures.attribute)
         backbone, sizes = self.backbone, self.sizes()
         for place, k in enumerate(sizes):
             if not 1 <= k <= backbone.neurons:
@@ -198,9 +242,17 @@ class Params(Section):
         for key, k in (("analysis.top_k", self.analysis.top_k), ("figures.top_k", self.figures.top_k)):
             if k not in self.study.top_k:
                 raise ValueError(f"{key}: {k} is not one of study.top_k {self.study.top_k}")
-        if self.figures.emotion not in self.study.emotions:
-            raise ValueError(f"figures.emotion: '{self.figures.emotion}' is not one of study.emotions")
+        if self.figures.emotion not in (*self.study.emotions, *self.emotions):
+            raise ValueError(f"figures.emotion: '{self.figures.emotion}' is not one of study.emotions, nor of emotions")
         return self
+
+
+def _at(key, check, value):
+    """check(value), its complaint headed by the key."""
+    try:
+        check(value)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from None
 
 
 def _key(location):

@@ -17,7 +17,7 @@ def main():
     accuracy, masked = read_accuracy(run), read_masked_accuracy(run)
     floors = manipulation.floor(accuracy)
     drops = manipulation.above_floor(manipulation.drops(masked), floors)
-    weights = read_csv("results/human/weights.csv").set_index("attribute")["tau_boot"]
+    weights = read_csv(out / "weights.csv").set_index("attribute")["tau_boot"]
 
     tables = {f"drop_by_{name}": manipulation.drop_table(drops, keys, analysis.drop_alpha)
               for name, keys in {"emotion": ["emotion"], "attribute": ["attribute"], "cell": ["emotion", "attribute"]}.items()}  # fmt: skip

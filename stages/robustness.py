@@ -43,10 +43,12 @@ def of_masking(masked, accuracies, weights, k, analysis):
     yield from masking.detectable_over_attributes(masked, k)
 
 
-def of_space(activations, attributes, permutations):
-    emotions = len(activations.emotions)
+def of_space(run, activations, attributes, permutations):
+    judged, emotions = read_csv(folder(run) / "mean_rdm.csv"), len(activations.emotions)
+    if judged.empty:  # nobody judged these emotions
+        return
     subjects = rdm.select(by_pair("results/human/similarity.csv"), activations.emotions).T.to_numpy()
-    human = rdm.select(read_csv("results/human/mean_rdm.csv"), activations.emotions)["distance"].to_numpy()
+    human = rdm.select(judged, activations.emotions)["distance"].to_numpy()
     model = model_rdm(activations.values)
     yield from space.model_and_human(model, human, emotions, permutations.samples, permutations.seed)
     models = attributes.assign(model=model)
@@ -70,9 +72,9 @@ def main():
     masked = manipulation.above_floor(read_masked_accuracy(run), manipulation.floor(accuracies))
     k = manipulation.shown_size(masked.query("kind == 'attribute'"), analysis.top_k)
     activations = read_activations(folder(run) / "activations.safetensors")
-    attributes = rdm.select(read_csv("results/human/attribute_rdms.csv"), activations.emotions)
-    weights = read_csv("results/human/weights.csv").set_index("attribute")["tau_boot"]
-    texts = pd.read_parquet("data/goemotions.parquet")
+    attributes = rdm.select(read_csv(folder(run) / "attribute_rdms.csv"), activations.emotions)
+    weights = read_csv(folder(run) / "weights.csv").set_index("attribute")["tau_boot"]
+    texts = pd.read_parquet(f"data/texts/{run}.parquet")
     accuracies = accuracy.with_majority(accuracies, texts[texts["split"] == "dev"])
     labels = texts.loc[texts["split"] == "train", list(activations.emotions)]
 
@@ -80,7 +82,7 @@ def main():
         *of_accuracy(run, accuracies),
         *of_neurons(activations.values, attributes, labels, k, analysis.permutations),
         *of_masking(masked, accuracies, weights, k, analysis),
-        *of_space(activations, attributes, analysis.permutations),
+        *of_space(run, activations, attributes, analysis.permutations),
     ]
     write_csv(robustness.table(rows), folder(run) / "robustness.csv")
 

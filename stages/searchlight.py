@@ -18,15 +18,17 @@ def main():
 
     activations = read_activations(out / "activations.safetensors")
     ranking = activations.values[plan.read(run).ranks(activations.seeds)]
-    attributes = rdm.select(read_csv("results/human/attribute_rdms.csv"), activations.emotions)
-    human = rdm.select(read_csv("results/human/mean_rdm.csv"), activations.emotions).rename(columns={"distance": "human"})
+    attributes = rdm.select(read_csv(out / "attribute_rdms.csv"), activations.emotions)
+    references, human = attributes, read_csv(out / "mean_rdm.csv")
+    if len(human):  # people judged these emotions
+        references = rdm.select(human, activations.emotions).rename(columns={"distance": "human"}).join(attributes)
 
     for name, targets in (("searchlight", attributes), ("searchlight_spaces", space_rdms(attributes))):
         found = table(searchlight(ranking, targets.to_numpy()), targets.columns, activations.width, alpha)
         write_parquet(found, out / f"{name}.parquet")
         if name == "searchlight":
             write_csv(significant_by_layer(found), out / "significant_by_layer.csv")
-    write_csv(model_rsa(activations.values, activations.layers, human.join(attributes)), out / "model_rsa.csv")
+    write_csv(model_rsa(activations.values, activations.layers, references), out / "model_rsa.csv")
 
 
 if __name__ == "__main__":

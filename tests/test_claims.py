@@ -187,6 +187,8 @@ def test_malformed_claims_are_named(tmp_path, text, message):
         (lambda values: values["analysis"].update(drop_alpha=0.01), "drop_alpha", "E3.most"),
         (lambda values: values["analysis"].update(searchlight_alpha=0.05), "searchlight_alpha", "D1.ranks"),
         (lambda values: values["analysis"]["bootstrap"].update(samples=100), "bootstrap", "B1.mean"),
+        (lambda values: values["own"].update(attributes="ratings.csv"), "attributes", "L1"),
+        (lambda values: values["own"].update(texts="posts.parquet"), "texts", "A1"),
     ],
 )
 def test_a_changed_setting_makes_the_claims_that_suppose_it_not_applicable(change, setting, spared):
@@ -236,6 +238,15 @@ def test_without_masks_of_the_attributes_their_claims_are_not_applicable():
     verdicts = {verdict.id: verdict for verdict in claims.judge_run("live", stated, departed)}
     assert len(verdicts) == 31 and verdicts["L4.valence"].reason == "masks.ranking is spaces: there are no masks of the attributes"
     assert {name.split(".")[0] for name, verdict in verdicts.items() if verdict.status == "NOT APPLICABLE"} == {"L4", "L5"}
+
+
+def test_own_data_leave_the_studys_claims_and_make_those_on_live_not_applicable():
+    stated, values = load_claims(ROOT / "claims.yaml").claims, yaml.safe_load((ROOT / "params.yaml").read_text())
+    values["own"]["texts"] = "posts.parquet"
+    departed = departures(Params.model_validate(values))
+    assert {claim.run for claim in stated if set(departed) & set(claim.supposes)} == {"live"}
+    verdicts = claims.judge_run("live", stated, departed)
+    assert {(verdict.status, verdict.reason) for verdict in verdicts} == {("NOT APPLICABLE", "own.texts is posts.parquet, not GoEmotions")}
 
 
 def test_readmes_headlines_are_the_studys_alone():

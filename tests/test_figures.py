@@ -67,6 +67,7 @@ def world(emotions, attributes=study.ATTRIBUTES, sizes=(1500, 4000), layers=4, w
     found = light(attributes)
     lines, pairwise = grid(k=sizes, emotion=emotions), grid(k=sizes, attribute_a=attributes, attribute_b=attributes)
     eigenvalues = np.linspace(4, 0.3, 38)
+    human_weights = correlations(pd.DataFrame({"attribute": every}), "tau_boot")
     return {
         "attributes": pd.DataFrame(draw.random((len(emotions), 14)), columns=every).assign(emotion=emotions),
         "loadings": pd.DataFrame(draw.uniform(-0.8, 0.8, (38, 6)), columns=study.SPACES["appraisal"]).assign(
@@ -78,7 +79,8 @@ def world(emotions, attributes=study.ATTRIBUTES, sizes=(1500, 4000), layers=4, w
         "reliability": correlations(pd.DataFrame({"attribute": every, "kind": ["ICC(2,k)"] * 8 + ["ICC(1,k)"] * 6}), "icc"),
         "attribute_rdms": pairs.join(pd.DataFrame(draw.random((len(pairs), 14)), columns=every)),
         "mean_rdm": pairs.assign(distance=draw.random(len(pairs))),
-        "weights": correlations(pd.DataFrame({"attribute": every}), "tau_boot"),
+        "human_weights": human_weights,
+        "weights": human_weights,
         "agreement": pd.DataFrame({"emotion": emotions, "kappa": draw.uniform(0.1, 0.7, len(emotions))}),
         "activations": Activations(draw.random((2, len(emotions), neurons)), (1, 3), tuple(emotions), layers, width, "made up"),
         "accuracy": grid(emotion=emotions, seed=(1, 3)).assign(accuracy=draw.uniform(0.6, 1, 2 * len(emotions)), majority=np.nan),
@@ -219,6 +221,25 @@ def test_names_and_results_of_the_table():
 def test_another_run_has_no_figure_of_human_data_alone():
     left = {entry.name for entry in figures.FIGURES} - {entry.name for entry in figures.entries("live")}
     assert left == {"A1_attribute_scores", "A2_loadings", "A2_parallel_analysis", "A4_reliability", "A5_attribute_rdms", "B2_weights"}
+
+
+@pytest.mark.parametrize("attributes", [("warmth",), ("warmth", "valence", "pace")])
+def test_figures_of_a_run_know_no_names(attributes, monkeypatch):
+    """Emotions and attributes that the study has not, without human judgements: each is drawn, under its own name."""
+    emotions = ("zest", "calm", "awe", "joy")
+    frames = world(emotions, attributes)
+    frames["model_rsa"] = frames["model_rsa"].query("reference != 'human'")
+    frames["weights"] = frames["weights"].iloc[:0]
+    options = OPTIONS | {"attribute": "warmth", "emotion": "zest"}
+    of_weights = {"E9_human_correlation", "E10_regression_lines", "B1_human_and_model_rdm", "C2_accuracy_and_agreement"}
+    for entry in figures.entries("live"):
+        if entry.name not in of_weights:
+            written = {text for text, *_ in texts_drawn(draw(entry, frames, **options), monkeypatch)}
+            named = " ".join(written)
+            assert "warmth" in named or "zest" in named or entry.name in ("D3_best_neurons", "F_spaces"), entry.name
+            assert entry.name != "E5_drop_by_attribute" or ("affective space" in written) == ("valence" in attributes)
+    rows = draw(entry_of("E11_accuracy_by_mask"), frames).axes[0].get_yticklabels()
+    assert [label.get_text() for label in rows] == ["joy", "zest", "calm", "awe"]
 
 
 # What they show
@@ -379,8 +400,9 @@ def test_a_run_shows_its_first_size_and_emotion_where_it_lacks_those_named(proje
     monkeypatch.chdir(project[0])
     assert tables.of_run(OPTIONS, "published") == OPTIONS
     first = tables.read("drop_by_cell", "published").iloc[0]
-    own = tables.of_run(OPTIONS | {"top_k": 77, "emotion": "fear"}, "published")
+    own = tables.of_run(OPTIONS | {"top_k": 77, "emotion": "fear", "attribute": "warmth"}, "published")
     assert (own["top_k"], own["emotion"], own["dpi"]) == (first["k"], first["emotion"], OPTIONS["dpi"])
+    assert own["attribute"] == first["attribute"] == "valence"
 
 
 def test_the_example_neuron_is_the_attributes_best(small):

@@ -24,7 +24,7 @@ from model_emotion.masks import describe
 from model_emotion.model.setup import corpus_of, engine_of
 from model_emotion.params import load_params
 from model_emotion.run import read_activations
-from stages import activations, evaluation, manipulation, masks, prompts, searchlight
+from stages import activations, evaluation, manipulation, masks, own, prompts, searchlight
 from stages import plan as planning
 
 ROOT = Path(__file__).parents[1]
@@ -53,8 +53,10 @@ def world(tmp_path, monkeypatch):
     human, draw = tmp_path / "results/human", np.random.default_rng(0)
     human.mkdir(parents=True)
     pairs = rdm.pair_names(study.EMOTIONS)
-    own = pd.DataFrame(draw.random((351, 14)), columns=study.ATTRIBUTES)
-    pd.concat([pairs, own], axis=1).to_csv(human / "attribute_rdms.csv", index=False)
+    rdms = pd.DataFrame(draw.random((351, 14)), columns=study.ATTRIBUTES)
+    pd.concat([pairs, rdms], axis=1).to_csv(human / "attribute_rdms.csv", index=False)
+    pd.DataFrame({"emotion": study.EMOTIONS}).to_csv(human / "attributes.csv", index=False)
+    pd.DataFrame({"emotion": study.EMOTIONS, "kappa": draw.random(27)}).to_csv(human / "agreement.csv", index=False)
     pairs.assign(distance=draw.random(351)).to_csv(human / "mean_rdm.csv", index=False)
     pd.DataFrame({"attribute": study.ATTRIBUTES, "tau_boot": draw.random(14)}).to_csv(human / "weights.csv", index=False)
 
@@ -76,13 +78,14 @@ def world(tmp_path, monkeypatch):
     params["executor"] = {"workers": 1}
     monkeypatch.chdir(tmp_path)
     change()
+    run(monkeypatch, own)
     return change
 
 
 def run(monkeypatch, *stages):
     """Call the stages' main, one after the other."""
     for stage in stages:
-        monkeypatch.setattr(sys, "argv", ["stage", *(["--run", "live"] if stage in (searchlight, masks, manipulation) else [])])
+        monkeypatch.setattr(sys, "argv", ["stage", *(["--run", "live"] if stage in (own, searchlight, masks, manipulation) else [])])
         stage.main()
 
 
@@ -277,7 +280,7 @@ def test_an_emotion_without_dev_examples_is_named_before_any_work(world, monkeyp
     table.loc[table["split"] == "dev", "grief"] = 0
     table.to_parquet("data/goemotions.parquet", index=False)
     with pytest.raises(UserError, match="^grief in dev: no row of 100 has it"):
-        run(monkeypatch, prompts)
+        run(monkeypatch, own, prompts)
     assert not Path("results/live/prompts").exists()
 
 
@@ -313,4 +316,4 @@ def test_what_cannot_be_measured_is_said_before_any_work(world, monkeypatch, key
     with pytest.raises(UserError) as caught:
         run(monkeypatch, prompts)
     assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
-    assert not Path("results").joinpath("live").exists()
+    assert not Path("results/live/prompts").exists() and not cells.KEPT.exists()

@@ -83,10 +83,25 @@ GOOD = ["joy", "fear", "anger", "love"]
         ("runs", ["lively"], "runs[0]: "),
         ("runs", ["published"], "runs: ['published'], but the pipeline has both; for the published run alone there is `make published`"),
         ("study", None, "study: "),
+        ("own.attributes", "/me/ratings.csv", "own.attributes: '/me/ratings.csv' is not the name of a CSV or Parquet file in data/own"),
+        ("own.texts", "posts.xlsx", "own.texts: 'posts.xlsx' is not the name of a CSV or Parquet file in data/own"),
+        ("own.ratings", "a.csv", "own.ratings: unknown key"),
+        ("emotions", [*GOOD, "../up"], "emotions[4]: '../up' can't be a name"),
+        ("emotions", [*GOOD, "NA"], "emotions[4]: 'NA' can't be a name"),
+        ("figures.emotion", "hapiness", "figures.emotion: 'hapiness' is not one of study.emotions, nor of emotions"),
     ],
 )
 def test_a_wrong_value_is_named(refused, key, value, message):
     assert refused(key, value).startswith(message)
+
+
+def test_own_data_bring_names_of_their_own(tmp_path):
+    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    values["own"] = {"attributes": "ratings.csv", "texts": "posts.parquet"}
+    values["emotions"] = ["zest", "calm", "Schadenfreude", "joy"]
+    values["figures"] |= {"emotion": "zest", "attribute": "warmth"}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    assert load_params(tmp_path / "params.yaml").emotions[2] == "Schadenfreude"
 
 
 def test_files_that_are_no_parameters_are_named(tmp_path):
@@ -104,7 +119,7 @@ def test_files_that_are_no_parameters_are_named(tmp_path):
 def test_every_stage_refuses_it_before_any_work(stage, tmp_path):
     text = (ROOT / "params.yaml").read_text()
     (tmp_path / "params.yaml").write_text(text.replace("seeds: [1]", "seeds: [1, 1]"))
-    of_a_run = dict.fromkeys(("searchlight", "masks", "manipulation", "robustness", "figures", "judge"), ["--run", "published"])
+    of_a_run = dict.fromkeys(("own", "searchlight", "masks", "manipulation", "robustness", "figures", "judge"), ["--run", "published"])
     options = of_a_run | {"fetch": ["--group", "human"]}
     done = subprocess.run(
         [sys.executable, ROOT / "stages" / f"{stage}.py", *options.get(stage, [])], cwd=tmp_path, capture_output=True, text=True

@@ -429,6 +429,19 @@ def test_neurons_of_an_attribute_that_another_explains_are_not_its_own():
     assert found.loc["first", "estimate"] > 0.9 > 0.5 > found.loc["shadow", "estimate"] and found.loc["first", "reference"] == 0.1
 
 
+def test_an_attribute_that_follows_from_others_leaves_no_neurons_its_own():
+    draw = np.random.default_rng(1)
+    activations, once = draw.normal(size=(1, 5, 20)), draw.random(10)
+    twice = pd.DataFrame({"first": once, "again": 2 * once, "other": draw.random(10)})
+    assert neurons.own_neurons(activations, twice, 5) == []
+    assert len(neurons.own_neurons(activations, twice[["first", "other"]], 5)) == 2
+
+
+def test_accuracies_of_other_emotions_have_no_order_in_the_study():
+    published = accuracies({emotion: [0.7 + 0.04 * place] for place, emotion in enumerate(EMOTIONS)})
+    assert accuracy.accuracy_order(accuracies({"zest": [0.5], "calm": [0.6], EMOTIONS[0]: [0.7]}), published) == []
+
+
 def test_labels_given_together_are_near():
     labels = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [0, 0, 0]], dtype=float)
     frame = neurons.label_rdm(labels)
@@ -559,22 +572,24 @@ def project(tmp_path, monkeypatch):
     rng = np.random.default_rng(8)
     monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / "params.yaml", tmp_path)
-    for name in ("human", "live", "published"):
+    for name in ("live", "published"):
         (tmp_path / "results" / name).mkdir(parents=True)
     ratings = rng.random((14, 27))
     rdms = pd.DataFrame(rdm.absolute_rdm(ratings).T, columns=study.ATTRIBUTES)
-    rdm.pair_names(study.EMOTIONS).join(rdms).to_csv("results/human/attribute_rdms.csv", index=False)
-    pd.DataFrame({"attribute": study.ATTRIBUTES, "tau_boot": np.linspace(0, 0.6, 14)}).to_csv("results/human/weights.csv", index=False)
-    (tmp_path / "data").mkdir()
+    weights = pd.DataFrame({"attribute": study.ATTRIBUTES, "tau_boot": np.linspace(0, 0.6, 14)})
+    (tmp_path / "data/texts").mkdir(parents=True)
     labels = pd.DataFrame(rng.integers(0, 2, (50, 6)).astype("uint8"), columns=EMOTIONS)
-    pd.concat([labels.assign(split=split) for split in ("train", "dev")]).to_parquet("data/goemotions.parquet")
     pairs = rdm.pair_names(study.EMOTIONS)
     judged = pd.DataFrame(rng.integers(1, 10, (4, 351)).astype(float), columns=pairs["emotion_a"] + "|" + pairs["emotion_b"])
+    (tmp_path / "results/human").mkdir()
     judged.assign(subject=[f"s{number:02d}" for number in range(1, 5)]).to_csv("results/human/similarity.csv", index=False)
-    pairs.assign(distance=judged.mean().to_numpy()).to_csv("results/human/mean_rdm.csv", index=False)
     unmasked = accuracies({emotion: [0.7 + 0.04 * place] for place, emotion in enumerate(EMOTIONS)})
     unmasked.loc[0, "accuracy"] = 0.4  # realization is at floor
     for run in ("live", "published"):
+        rdm.pair_names(study.EMOTIONS).join(rdms).to_csv(f"results/{run}/attribute_rdms.csv", index=False)
+        pairs.assign(distance=judged.mean().to_numpy()).to_csv(f"results/{run}/mean_rdm.csv", index=False)
+        weights.to_csv(f"results/{run}/weights.csv", index=False)
+        pd.concat([labels.assign(split=split) for split in ("train", "dev")]).to_parquet(f"data/texts/{run}.parquet")
         unmasked.to_csv(f"results/{run}/accuracy.csv", index=False)
         write_activations(Activations(rng.random((1, 6, 24)), (1,), EMOTIONS, 2, 12, "none"), f"results/{run}/activations.safetensors")
         random = {(None, draw): 0.7 + draw / 1000 for draw in range(1, 21)}

@@ -68,7 +68,7 @@ FIGURES = (
     Entry(
         "B2_weights", ("B2",),
         "Weight of each attribute in the human space: Kendall's tau with the mean human RDM; hollow where q is not below .05.",
-        human.weights, ("weights",),
+        human.weights, ("human_weights",),
     ),
     Entry(
         "C2_accuracy_and_agreement", ("C2",),

@@ -78,7 +78,7 @@ def reliability(reliability):
         ax.axhline(row + 0.5, color=style.QUIET, linewidth=0.5, linestyle=":")
     for kind in dict.fromkeys(kinds):
         ax.text(0.02, rows[kinds == kind].mean(), kind, va="center", color="#555555")
-    style.space_legend(figure)
+    style.space_legend(figure, table["attribute"])
     return figure
 
 
@@ -94,9 +94,9 @@ def attribute_rdms(attribute_rdms):
     return figure
 
 
-def weights(weights):
+def weights(human_weights):
     """B2: each attribute's Kendall's tau with the human RDM and its bootstrap interval, largest first; hollow where q >= .05."""
-    table = weights.sort_values("tau_boot", ascending=False, kind="stable")
+    table = human_weights.sort_values("tau_boot", ascending=False, kind="stable")
     figure = style.canvas(SINGLE, 72)
     ax = figure.subplots()
     ax.grid(axis="x")
@@ -105,7 +105,7 @@ def weights(weights):
     style.dots(ax, table["tau_boot"], table["ci_low"], table["ci_high"], np.arange(len(table)), colours, table["q"] < 0.05)
     style.names_beside(ax, table["attribute"])
     ax.set_xlabel("weight in the human space (Kendall's τ)")
-    style.space_legend(figure)
+    style.space_legend(figure, table["attribute"])
     return figure
 
 
@@ -115,7 +115,7 @@ def human_and_model(mean_rdm, activations, model_rsa):
     try:
         human = rdm.select(mean_rdm, emotions)["distance"]
     except KeyError as error:
-        raise UserError(f"results/human/mean_rdm.csv: {error.args[0]}") from None
+        raise UserError(f"mean_rdm.csv: {error.args[0]}") from None
     model = np.mean([rdm.cosine_rdm(values) for values in activations.values.astype(float, copy=False)], axis=0)
     tau = model_rsa.query("layer == 0 and reference == 'human'")["tau"].item()
     figure = style.canvas(DOUBLE, 94)

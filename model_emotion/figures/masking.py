@@ -57,7 +57,7 @@ def _one_colour(names):
 
 
 def _space_colours(names):
-    return [(style.ATTRIBUTE_COLOURS | style.SPACE_COLOURS).get(name, style.QUIET) for name in names]
+    return [style.NAME_COLOURS.get(name, style.QUIET) for name in names]
 
 
 def drop_by_emotion(drop_by_emotion, *, top_k):
@@ -73,14 +73,14 @@ def drop_by_emotion_and_size(drop_by_emotion):
 def drop_by_attribute(drop_by_attribute, *, top_k):
     """E5: what each attribute's mask of one size costs, largest first."""
     figure = _drops_at_size(drop_by_attribute, "attribute", top_k, _space_colours, 72)
-    style.space_legend(figure)
+    style.space_legend(figure, drop_by_attribute["attribute"])
     return figure
 
 
 def drop_by_attribute_and_size(drop_by_attribute):
     """E6: the same for every size, attributes by their mean drop."""
     figure = _drops_by_size(drop_by_attribute, "attribute", _space_colours, 78)
-    style.space_legend(figure)
+    style.space_legend(figure, drop_by_attribute["attribute"])
     return figure
 
 
@@ -177,6 +177,6 @@ def regression_lines(drop_by_cell, human_correlation, weights, *, top_k, emotion
         ax.set_xlabel("weight in the human space (Kendall's τ)")
         style.in_points(ax.yaxis)
     left.set_ylabel(DROP)
-    style.space_legend(figure)
+    style.space_legend(figure, cells.index)
     label_points(right, weight, drop, list(cells.index), SMALL, avoid=np.column_stack([across, fitted]))
     return figure

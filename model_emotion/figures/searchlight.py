@@ -13,12 +13,12 @@ COLUMNS = 1400
 
 
 def _attributes(table):
-    """The attributes or spaces of a table, in the study's order."""
+    """The attributes or spaces of a table, in the study's order, others after them."""
     return in_order(table["attribute"].unique(), (*study.ATTRIBUTES, *study.SPACES))
 
 
 def _colour(name):
-    return style.SPACE_COLOURS.get(name) or style.ATTRIBUTE_COLOURS[name]
+    return style.NAME_COLOURS.get(name, style.QUIET)
 
 
 def _counts(table, columns, height):
@@ -166,17 +166,19 @@ def model_rsa(model_rsa):
     tau = wide(model_rsa, "reference", "layer", "tau", names, layers)
     norm = style.around_zero(tau)
     figure = style.canvas(DOUBLE, 82)
-    rows, columns = [names[:1], names[1:]], [layers[:1], layers[1:]]
-    axes = figure.subplots(2, 2, height_ratios=[len(part) for part in rows], width_ratios=[len(part) for part in columns], squeeze=False)
+    judged = ["human"] if "human" in names else []
+    rows, columns = [part for part in (judged, names[len(judged) :]) if part], [layers[:1], layers[1:]]
+    heights, widths = [len(part) for part in rows], [len(part) for part in columns]
+    axes = figure.subplots(len(rows), 2, height_ratios=heights, width_ratios=widths, squeeze=False)
     for ax, (down, across) in zip(axes.ravel(), [(down, across) for down in rows for across in columns], strict=True):
         part = tau.loc[down, across]
         image = style.heat_map(ax, part, style.SIGNED, norm)
         style.print_values(ax, image, [[f"{value:z.2f}".replace("-", "−") for value in row] for row in part.to_numpy()])
         ax.set(xticks=[], yticks=[])
-    for ax, part in zip(axes[:, 0], (["human judgements"], names[1:]), strict=True):
-        style.names_beside(ax, part)
-    style.names_below(axes[1, 0], ["whole\nmodel"], rotation=0)
-    style.names_below(axes[1, 1], layers[1:], rotation=0)
-    axes[1, 1].set_xlabel("layer")
+    for ax, part in zip(axes[:, 0], rows, strict=True):
+        style.names_beside(ax, ["human judgements"] if part == judged else part)
+    style.names_below(axes[-1, 0], ["whole\nmodel"], rotation=0)
+    style.names_below(axes[-1, 1], layers[1:], rotation=0)
+    axes[-1, 1].set_xlabel("layer")
     style.colour_bar(figure, image, axes, "Kendall's τ with the model's RDM")
     return figure

@@ -56,6 +56,7 @@ CONDITIONS = {"none": "#000000", "random": "#0072B2", "attribute": "#D55E00"}
 CONDITION_NAMES = {"none": "without mask", "random": "random neurons masked", "attribute": "attribute's neurons masked"}
 SPACE_COLOURS = dict(zip(SPACES, ("#332288", "#009E73", "#E69F00"), strict=True))
 ATTRIBUTE_COLOURS = {attribute: SPACE_COLOURS[space] for space, members in SPACES.items() for attribute in members}
+NAME_COLOURS = ATTRIBUTE_COLOURS | SPACE_COLOURS
 EXAMPLE, QUIET = "#0072B2", "#9a9a9a"
 DISTANCE, SCORE, SIGNED = "viridis", "viridis", "PuOr_r"
 
@@ -164,8 +165,10 @@ def in_percent(axis):
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
 
 
-def space_legend(figure):
-    """The colours of the spaces, above the figure."""
+def space_legend(figure, names):
+    """The colours of the spaces, above the figure, unless none of the names is of one."""
+    if not set(names) & set(NAME_COLOURS):
+        return
     handles = [mpl.lines.Line2D([], [], marker="o", linestyle="", color=SPACE_COLOURS[space], label=f"{space} space") for space in SPACES]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), handletextpad=0.3, columnspacing=1.2)
 

@@ -14,9 +14,10 @@ TABLES = {
     "parallel_analysis": ("results/human/parallel_analysis.csv", ["component", "eigenvalue", "random_mean", "random_quantile"]),
     "reliability": ("results/human/reliability.csv", ["attribute", "kind", "icc", "q", *INTERVAL]),
     "attribute_rdms": ("results/human/attribute_rdms.csv", [*PAIR, *ATTRIBUTES]),
-    "mean_rdm": ("results/human/mean_rdm.csv", [*PAIR, "distance"]),
-    "weights": ("results/human/weights.csv", ["attribute", "tau_boot", "q", *INTERVAL]),
-    "agreement": ("results/human/agreement.csv", ["emotion", "kappa"]),
+    "human_weights": ("results/human/weights.csv", ["attribute", "tau_boot", "q", *INTERVAL]),
+    "mean_rdm": ("results/{run}/mean_rdm.csv", [*PAIR, "distance"]),
+    "weights": ("results/{run}/weights.csv", ["attribute", "tau_boot"]),
+    "agreement": ("results/{run}/agreement.csv", ["emotion", "kappa"]),
     "activations": ("results/{run}/activations.safetensors", None),
     "accuracy": ("results/{run}/accuracy.csv", ["emotion", "seed", "accuracy", "majority"]),
     "accuracy_by_condition": ("results/{run}/accuracy_by_condition.csv", ["emotion", "condition", "k", "accuracy", "se"]),
@@ -36,6 +37,8 @@ TABLES = {
     "human_correlation_summary": ("results/{run}/human_correlation_summary.csv", ["k", "mean_r", *INTERVAL]),
 }
 """Name -> path (with {run} where it is a run's) and columns; the activations are arrays."""
+ORDER = "weights"
+"""The table that only tells an order: where it has no rows, that of the others stays."""
 
 
 def path(name, run):
@@ -76,18 +79,18 @@ def at_size(table, k):
 
 
 def of_run(options, run):
-    """params.figures as a run can show them: its first size of mask, its first emotion, where it has not those that are named."""
-    cells, own = read("drop_by_cell", run), dict(options)
-    for name, column in (("top_k", "k"), ("emotion", "emotion")):
-        if own[name] not in set(cells[column]):
-            own[name] = cells[column].iloc[0]
+    """params.figures as a run can show them: its first size of mask, emotion, attribute, where it has not those that are named."""
+    cells, layers, own = read("drop_by_cell", run), read("significant_by_layer", run), dict(options)
+    for name, column in (("top_k", cells["k"]), ("emotion", cells["emotion"]), ("attribute", layers["attribute"])):
+        if own[name] not in set(column):
+            own[name] = column.iloc[0]
     return own | {"top_k": int(own["top_k"])}
 
 
 def in_order(names, known):
-    """The distinct names, in the order of `known`."""
+    """The distinct names, in the order of `known`; what is not known comes last, as it stands."""
     present = set(names)
-    return [name for name in known if name in present]
+    return list(dict.fromkeys([*(name for name in known if name in present), *names]))
 
 
 def wide(table, rows, columns, values, row_names, column_names):
@@ -98,4 +101,4 @@ def wide(table, rows, columns, values, row_names, column_names):
 def by_weight(attributes, weights):
     """The attributes, the one with the largest weight in the human space first (B2's order); names without a weight last."""
     known = weights.sort_values("tau_boot", ascending=False, kind="stable")["attribute"]
-    return in_order(attributes, dict.fromkeys([*known, *attributes]))
+    return in_order(attributes, known)

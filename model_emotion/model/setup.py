@@ -11,6 +11,7 @@ from model_emotion.model.engine import Engine
 from model_emotion.model.tasks import Corpus
 
 DATA = Path("data/goemotions.parquet")
+TEXTS = Path("data/texts/live.parquet")  # GoEmotions, or the user's own
 TOKENS = Path("data/tokens")
 
 
@@ -46,14 +47,14 @@ def engine_of(backbone, positions):
 
 
 def corpus_of(engine, prompt_len, max_length):
-    """GoEmotions for the engine's tokenizer; texts are cut at max_length tokens, or at what the model has room for."""
+    """The run's texts for the engine's tokenizer; they are cut at max_length tokens, or at what the model has room for."""
     room = engine.room(prompt_len)
     if room < 3:
         raise UserError(f"params.yaml: training.prompt_len: {prompt_len} vectors leave {engine.backbone.name} no room for a text")
-    return Corpus.read(DATA, engine.backbone.tokenizer, min(max_length, room), TOKENS)
+    return Corpus.read(TEXTS, engine.backbone.tokenizer, min(max_length, room), TOKENS)
 
 
 def sources(backbone):
     """Files that a measurement depends on, beside code: texts, and the model where it is a folder."""
     folder = Path(backbone.name)
-    return [DATA, *(sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else [])]
+    return [TEXTS, *(sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else [])]

@@ -38,8 +38,13 @@ def rank_interval(rho, n):
 
 
 def accuracy_order(accuracy, published):
-    """Are the same emotions easy and hard as in the study (C1)? Spearman's rho of mean accuracies over the emotions that both have."""
+    """Are the same emotions easy and hard as in the study (C1)? Spearman's rho of mean accuracies over the emotions that both have.
+
+    No row of fewer than four emotions.
+    """
     both = pd.concat([of_run.groupby("emotion")["accuracy"].mean() for of_run in (accuracy, published)], axis=1, join="inner")
+    if len(both) < 4:
+        return []
     found = stats.spearmanr(both)
     method = "Spearman's rho over emotions with the mean accuracies of the run published; Fisher z interval, Bonett and Wright (2000)"
     ci = rank_interval(found.statistic, len(both))

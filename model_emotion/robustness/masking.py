@@ -80,8 +80,10 @@ def human_correlation_of_attributes(masked, k, weights, key=""):
     effect = drops(masked[masked["k"] == k]).groupby("attribute", sort=False)["drop"].mean()
     if len(effect) < 4 or not set(effect.index) <= set(weights.index):  # masks of the three spaces, or of the most active neurons
         return []
-    found = stats.pearsonr(effect, weights[effect.index])
     method = "Pearson's r over attributes of mean drop with human weight; Fisher z interval"
+    if effect.nunique() == 1:  # the same drop everywhere: nothing to correlate
+        return [row("human_correlation_attributes", method, "interval", n=len(effect), key=key, k=k)]
+    found = stats.pearsonr(effect, weights[effect.index])
     ci = found.confidence_interval(0.95)
     return [row("human_correlation_attributes", method, "interval", found.statistic, ci, found.pvalue, len(effect), key=key, k=k)]
 
@@ -89,7 +91,7 @@ def human_correlation_of_attributes(masked, k, weights, key=""):
 def human_correlation_permuted(masked, k, weights, samples, seed):
     """H3 with attributes as the cases, once more without a normal law: p of Pearson's r, the attributes' weights permuted. One row."""
     effect = drops(masked[masked["k"] == k]).groupby("attribute", sort=False)["drop"].mean()
-    if len(effect) < 4 or not set(effect.index) <= set(weights.index):
+    if len(effect) < 4 or not set(effect.index) <= set(weights.index) or effect.nunique() == 1:
         return []
     permuted = stats.PermutationMethod(n_resamples=samples, rng=np.random.default_rng(seed))
     found = stats.pearsonr(effect, weights[effect.index], method=permuted)

@@ -53,10 +53,15 @@ def partial_tau(tau, among):
 
 
 def own_neurons(activations, attribute_rdms, k):
-    """What share of an attribute's k best neurons is still among its k best, given the other attributes? By chance it is `reference`."""
+    """What share of an attribute's k best neurons is still among its k best, given the other attributes? By chance it is `reference`.
+
+    No rows where an attribute follows from the others.
+    """
     rdms = attribute_rdms.to_numpy()
     tau = _tau(activations, rdms)
     among = np.array([[stats.kendalltau(a, b).statistic for b in rdms.T] for a in rdms.T])
+    if np.linalg.matrix_rank(among) < len(among):
+        return []
     both = [_best(values, k) for values in (tau, partial_tau(tau, among))]
     method = "share of the k neurons of largest tau that are among those of largest partial tau given the other attributes"
     return [

@@ -53,8 +53,13 @@ def searchlight(activations, attribute_rdms):
 
 
 def space_rdms(attribute_rdms):
-    """Table of attribute RDMs -> table of the three spaces' RDMs: Euclidean distance over a space's attributes, in raw scale units."""
-    return pd.DataFrame({space: np.sqrt((attribute_rdms[list(names)] ** 2).sum(axis=1)) for space, names in SPACES.items()})
+    """Table of attribute RDMs -> table of the spaces' RDMs: Euclidean distance over a space's attributes, in their own units.
+
+    Of those of the three spaces whose attributes are all there.
+    """
+    whole = {space: list(names) for space, names in SPACES.items() if set(names) <= set(attribute_rdms)}
+    rdms = {space: np.sqrt((attribute_rdms[names] ** 2).sum(axis=1)) for space, names in whole.items()}
+    return pd.DataFrame(rdms, index=attribute_rdms.index)
 
 
 def table(found, attributes, width, alpha):
