@@ -131,7 +131,7 @@ class Executor(Section):
     @model_validator(mode="after")
     def _only_a_cluster_has_an_address(self):
         if self.address and self.kind != "dask":
-            raise ValueError(f"address: {self.address} is a cluster's, but kind is {self.kind}; a cluster needs kind: dask")
+            raise ValueError(f"address: {self.address} is a cluster's; kind must be dask")
         return self
 
 

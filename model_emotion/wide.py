@@ -20,8 +20,7 @@ from time import monotonic, sleep
 from uuid import uuid4
 
 import cloudpickle
-from distributed import CancelledError, Client, LocalCluster, TimeoutError, Worker, get_worker, wait
-from distributed.comm import CommClosedError
+from distributed import CancelledError, Client, LocalCluster, Worker, get_worker, wait
 from distributed.scheduler import KilledWorker
 
 from model_emotion.cells import LIBRARY, deaf, end_with_parent, fingerprint
@@ -102,15 +101,12 @@ def spread(make, settings, names, workers, files):
                 done = _some(running)
             for future in done:
                 name = running.pop(future)
-                try:
-                    yield name, future.result()
-                except KilledWorker as killed:
-                    raise UserError(f"{name}: {killed.allowed_failures + 1} workers died of it; have they too little memory?") from None
+                yield name, _result(client, name, future)
 
 
 def _places(client):
     """(cells that can be done at a time, resources that each needs). Raises UserError for a worker of several threads."""
-    found = client.scheduler_info()["workers"]
+    found = client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=PATIENCE)["workers"]
     for address, worker in found.items():
         if worker["nthreads"] != 1:
             raise UserError(f"worker {address}: has {worker['nthreads']} threads; start it with --nthreads 1")
@@ -129,23 +125,44 @@ def _some(running):
         return []
 
 
+def _result(client, name, future):
+    """What the cell gave or raised. Raises UserError where it was the end of its workers or the scheduler is gone."""
+    try:
+        return future.result()
+    except KilledWorker as killed:
+        raise UserError(f"{name}: {killed.allowed_failures + 1} workers died of it; have they too little memory?") from None
+    except CancelledError:
+        raise _gone(client) from None
+
+
 @contextmanager
 def _answering(client):
     """Turns what a scheduler that is gone leads to into a UserError."""
     try:
         yield
-    except (CancelledError, CommClosedError, OSError, TimeoutError):
-        raise UserError(f"{_address(client)}: the scheduler is gone; what is done stays, the same command goes on") from None
+    except (CancelledError, OSError):
+        raise _gone(client) from None
+
+
+def _gone(client):
+    return UserError(f"{_address(client)}: the scheduler is gone; what is done stays, the same command goes on")
 
 
 def _address(client):
     return f"executor.address: {client.scheduler.address}"
 
 
+def _silence():
+    """What Dask has to say of connections and workers that are lost is said in one line, by us."""
+    for name in logging.root.manager.loggerDict:
+        if name.startswith("distributed"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
 @contextmanager
 def _client(address, workers):
     """(client of the cluster, function that starts workers again) of the one at the address, or of one that begins and ends here."""
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    _silence()
     if address:
         try:
             client = Client(address, timeout=PATIENCE / 2)
@@ -189,7 +206,7 @@ def _workers(scheduler, many):
 def _serve(scheduler, gpu, folder):
     """What a process does that is a worker of this machine."""
     Thread(target=end_with_parent, daemon=True).start()
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    _silence()
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
 

@@ -80,6 +80,9 @@ GOOD = ["joy", "fear", "anger", "love"]
         ("runs", ["lively"], "runs[0]: "),
         ("runs", ["published"], "runs: ['published'], but the pipeline has both; for the published run alone there is `make published`"),
         ("study", None, "study: "),
+        ("executor.kind", "slurm", "executor.kind: "),
+        ("executor.address", "tcp://10.0.0.1:8786", "executor: address: tcp://10.0.0.1:8786 is a cluster's; kind must be dask"),
+        ("executor", {"kind": "dask", "workers": None, "address": "10.0.0.1"}, "executor.address: "),
     ],
 )
 def test_a_wrong_value_is_named(refused, key, value, message):
