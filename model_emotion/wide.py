@@ -32,6 +32,8 @@ PATIENCE = 60
 """Seconds that a cluster may be without a worker, or its scheduler without a word."""
 STEP = 1
 """Seconds between two looks at who is there."""
+FETCH = 10
+"""Seconds that a result may take from its worker to here."""
 LOCAL = "127.0.0.1"
 
 
@@ -100,8 +102,8 @@ def spread(make, settings, names, workers, files):
                     running[client.submit(_call, job, name, key=f"{name}-{job.key}", resources=resources)] = name
                 done = _some(running)
             for future in done:
-                name = running.pop(future)
-                yield name, _result(client, name, future)
+                for result in _fetched(client, running[future], future):
+                    yield running.pop(future), result
 
 
 def _places(client):
@@ -125,14 +127,19 @@ def _some(running):
         return []
 
 
-def _result(client, name, future):
-    """What the cell gave or raised. Raises UserError where it was the end of its workers or the scheduler is gone."""
+def _fetched(client, name, future):
+    """[what the cell gave], or nothing where that died with its worker and is made again. Raises what the cell raised, and UserError where
+    it was the end of its workers or the scheduler is gone."""
     try:
-        return future.result()
+        return [future.result(None if future.status == "error" else FETCH)]
     except KilledWorker as killed:
         raise UserError(f"{name}: {killed.allowed_failures + 1} workers died of it; have they too little memory?") from None
     except CancelledError:
         raise _gone(client) from None
+    except TimeoutError:
+        if future.status == "error":  # the cell's own
+            raise
+        return []
 
 
 @contextmanager
@@ -154,8 +161,8 @@ def _address(client):
 
 def _silence():
     """What Dask has to say of connections and workers that are lost is said in one line, by us."""
-    for name in logging.root.manager.loggerDict:
-        if name.startswith("distributed"):
+    for name in ("asyncio", *logging.root.manager.loggerDict):
+        if name.startswith(("asyncio", "distributed")):
             logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
