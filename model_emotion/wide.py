@@ -128,8 +128,10 @@ def _some(running):
 
 
 def _fetched(client, name, future):
-    """[what the cell gave], or nothing where that died with its worker and is made again. Raises what the cell raised, and UserError where
-    it was the end of its workers or the scheduler is gone."""
+    """[what the cell gave], or nothing where that died with its worker and is made again.
+
+    Raises what the cell raised, and UserError where it was the end of its workers or the scheduler is gone.
+    """
     try:
         return [future.result(None if future.status == "error" else FETCH)]
     except KilledWorker as killed:

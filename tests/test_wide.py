@@ -34,7 +34,7 @@ class Cluster:
     """A scheduler, and workers that are started and killed at will."""
 
     def __init__(self, folder):
-        self.processes, about = [], folder / "scheduler.json"
+        self.folder, self.processes, about = folder, [], folder / "scheduler.json"
         self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", about)
         until(about.exists)
         self.address = json.loads(about.read_text())["address"]
@@ -52,8 +52,8 @@ class Cluster:
 
     def join(self, *options, **where):
         """Start a worker in the folder that is the current one."""
-        options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--memory-limit", "0", *options]
-        return self._start("worker", self.address, *options, **where)
+        usual = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--memory-limit", "0", "--local-directory", self.folder]
+        return self._start("worker", self.address, *usual, *options, **where)
 
     def have(self, many):
         """So many workers, in the folder that is the current one."""
