@@ -133,13 +133,17 @@ def deaf():
 
 def _start(make, settings):
     global _work
-    tqdm.set_lock(RLock())  # not one between processes, of which a worker that is killed leaves a semaphore behind
-    Thread(target=end_with_parent, daemon=True).start()
+    be_worker()
     _work = make(settings)
 
 
-def end_with_parent():
-    """End this process when the one that started it has ended."""
+def be_worker():
+    """Make this process one that can be killed at any time, and that ends when the one that started it has ended."""
+    tqdm.set_lock(RLock())  # not one between processes, of which a worker that is killed leaves a semaphore behind
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent():
     parent_process().join()
     os._exit(1)  # killed, it can't have said goodbye
 

@@ -15,7 +15,6 @@ from multiprocessing import get_context
 from multiprocessing.resource_tracker import ensure_running
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
 from time import monotonic, sleep
 from uuid import uuid4
 
@@ -23,7 +22,7 @@ import cloudpickle
 from distributed import CancelledError, Client, LocalCluster, Worker, get_worker, wait
 from distributed.scheduler import KilledWorker
 
-from model_emotion.cells import LIBRARY, deaf, end_with_parent, fingerprint
+from model_emotion.cells import LIBRARY, be_worker, deaf, fingerprint
 from model_emotion.cli import UserError
 
 CODE = fingerprint(None, sorted(LIBRARY.rglob("*.py")))
@@ -214,7 +213,7 @@ def _workers(scheduler, many):
 
 def _serve(scheduler, gpu, folder):
     """What a process does that is a worker of this machine."""
-    Thread(target=end_with_parent, daemon=True).start()
+    be_worker()
     _silence()
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
