@@ -92,18 +92,24 @@ def _mark(path):
         return None
 
 
-def spread(make, settings, names, workers):
+def spread(make, settings, names, workers, files):
     """Yields (name, result) as results come. make(settings) gives the function of a name that makes one.
 
     Each of the workers is a process that calls `make` once; with one, all is done here. What a name gives may not depend on the worker.
+    settings.executor may name a cluster instead, whose workers must have the same `files`, those that results are made from.
     """
+    if settings.executor.kind == "dask":
+        from model_emotion import wide  # Dask takes a while to load
+
+        yield from wide.spread(make, settings, names, workers, files)
+        return
     if workers == 1:
         work = make(settings)
         yield from ((name, work(name)) for name in names)
         return
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (make, settings))
     try:
-        with _deaf():
+        with deaf():
             asked = {pool.submit(_call, name): name for name in names}
         for future in as_completed(asked):
             yield asked[future], future.result()
@@ -116,7 +122,7 @@ def spread(make, settings, names, workers):
 
 
 @contextmanager
-def _deaf():
+def deaf():
     """Processes that start inside do not hear an interrupt, which a terminal sends to all: their parent, who hears it after, ends them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -127,9 +133,14 @@ def _deaf():
 
 def _start(make, settings):
     global _work
+    be_worker()
+    _work = make(settings)
+
+
+def be_worker():
+    """Make this process one that can be killed at any time, and that ends when the one that started it has ended."""
     tqdm.set_lock(RLock())  # not one between processes, of which a worker that is killed leaves a semaphore behind
     Thread(target=_end_with_parent, daemon=True).start()
-    _work = make(settings)
 
 
 def _end_with_parent():

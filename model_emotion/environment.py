@@ -88,9 +88,10 @@ def record(path, params, switches, seconds, marks):
     """Write a measuring stage's record: with which seeds, precision and switches, how long for how many cells, and with what.
 
     marks: {cell: fingerprint} of what was made now; cells of an earlier run are not counted. The commit and dvc.lock are those from which
-    the stage ran; the fingerprints tell what it was made from where these were changed and not committed.
+    the stage ran; the fingerprints tell what it was made from where these were changed and not committed. The machine is the stage's own:
+    where the executor is `dask`, workers may have been others.
     """
-    about = {"seeds": list(params.seeds), "precision": params.backbone.precision, "switches": switches}
+    about = {"seeds": list(params.seeds), "precision": params.backbone.precision, "switches": switches, "executor": params.executor.kind}
     made = {"cells": len(marks), "seconds": round(seconds, 1), "fingerprints": sorted(set(marks.values()))}
     write_json(about | made | describe(), path)
 

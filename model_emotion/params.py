@@ -163,7 +163,15 @@ class Activation(Section):
 
 
 class Executor(Section):
+    kind: Literal["local", "dask"]
     workers: Count | None
+    address: Annotated[str, Field(pattern=r"^\w+://\S+:\d+$")] | None
+
+    @model_validator(mode="after")
+    def _only_a_cluster_has_an_address(self):
+        if self.address and self.kind != "dask":
+            raise ValueError(f"address: {self.address} is a cluster's; kind must be dask")
+        return self
 
 
 class Masks(Section):

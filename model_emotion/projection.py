@@ -3,7 +3,8 @@
 Where there is a GPU the cost is measured on the model itself; without one only a bound is given, from the rate of a matrix product.
 """
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from heapq import heapreplace
 from time import perf_counter
 
 import numpy as np
@@ -33,8 +34,8 @@ def task_sizes(params, table, split, at_most=None):
     return np.minimum(2 * positive, at_most or np.inf).astype(int)
 
 
-def work(params, table):
-    """Work of a run; arguments as those of `task_sizes`."""
+def work_of_cells(params, table):
+    """Work of each emotion, in their order; arguments as those of `task_sizes`."""
     training, caps = params.training, params.evaluation
     recipe = Recipe(epochs=training.epochs, batch=training.batch, examples=training.examples)
     seeds, sizes = len(params.seeds), len(params.top_k)
@@ -42,11 +43,24 @@ def work(params, table):
     pools = attributes if params.masks.baseline == "layer_matched" else 1
     masks = attributes * sizes + pools * (params.masks.draws + params.masks.other_draws * (sizes - 1))
 
-    trained = sum(recipe.sees(int(n)) for n in task_sizes(params, table, "train"))
-    looked = training.epochs * task_sizes(params, table, "dev", training.dev_examples).sum()
-    once = task_sizes(params, table, params.protocol.split, caps.unmasked_examples).sum()
-    masked = task_sizes(params, table, params.protocol.split, caps.examples).sum()
-    return Work(seeds * trained, seeds * int(looked), seeds * int(once + masks * masked))
+    trained = [recipe.sees(int(n)) for n in task_sizes(params, table, "train")]
+    looked = training.epochs * task_sizes(params, table, "dev", training.dev_examples)
+    once = task_sizes(params, table, params.protocol.split, caps.unmasked_examples)
+    masked = task_sizes(params, table, params.protocol.split, caps.examples)
+    return [Work(*(seeds * int(n) for n in cell)) for cell in zip(trained, looked, once + masks * masked, strict=True)]
+
+
+def work(params, table):
+    """Work of a run; arguments as those of `task_sizes`."""
+    return Work(*np.sum([astuple(cell) for cell in work_of_cells(params, table)], axis=0).tolist())
+
+
+def makespan(costs, workers):
+    """When the last of some workers is done who take a cell each, and the next as they are free, in order."""
+    done = [0.0] * workers
+    for cost in costs:
+        heapreplace(done, done[0] + cost)
+    return max(done)
 
 
 def flops(params, asked):

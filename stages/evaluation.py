@@ -73,12 +73,14 @@ def main():
     params, start = load_params(), perf_counter()
     protocol, seeds, split = params.protocol, params.seeds, params.protocol.split
     used = {"backbone": True, "seeds": True, "evaluation": True, "protocol": {"negatives", "positions", "split", "max_length"}}
-    settings, made_from = params.model_dump(include=used), [__file__, *sources(params.backbone), MASKS, OUT / "plan.json"]
-    marks = {emotion: cells.fingerprint(settings, [*made_from, prompt_file(emotion)]) for emotion in params.emotions}
+    settings, made_from = params.model_dump(include=used), [*sources(params.backbone), MASKS, OUT / "plan.json"]
+    marks = {emotion: cells.fingerprint(settings, [__file__, *made_from, prompt_file(emotion)]) for emotion in params.emotions}
     done = cells.Cells(OUT / "correct", marks)
     if missing := done.missing():
+        made_from += map(prompt_file, missing)
         with tqdm(total=len(missing), unit="emotion", disable=None) as bar:
-            for emotion, (tensors, names) in cells.spread(worker, params, missing, workers_of(params.executor, len(missing))):
+            workers = workers_of(params.executor, len(missing))
+            for emotion, (tensors, names) in cells.spread(worker, params, missing, workers, made_from):
                 done.write(emotion, tensors, {"emotion": emotion, "seeds": seeds, "split": split, "masks": names})
                 bar.write(f"{emotion}: {np.mean([tensors[f'unmasked/{seed}'].mean() for seed in seeds]):.3f} on {split} without a mask")
                 bar.update()

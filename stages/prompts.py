@@ -53,12 +53,13 @@ def main():
     params, out, start = load_params(), folder(MEASURED), perf_counter()
     seeds = params.seeds
     used = {"backbone": True, "seeds": True, "training": True, "protocol": {"negatives", "positions", "prompt_init", "max_length"}}
-    mark = fingerprint(params.model_dump(include=used), [__file__, *sources(params.backbone)])
+    made_from = sources(params.backbone)
+    mark = fingerprint(params.model_dump(include=used), [__file__, *made_from])
     cells = Cells(out / "prompts", dict.fromkeys(params.emotions, mark))
     if missing := cells.missing():
         sees, failed = check(params, missing), []
         with tqdm(total=sum(sees.values()) * len(seeds), unit="ex", disable=None) as bar:
-            for emotion, (found, positive) in spread(worker, params, missing, workers_of(params.executor, len(missing))):
+            for emotion, (found, positive) in spread(worker, params, missing, workers_of(params.executor, len(missing)), made_from):
                 failed += found.failed.values()
                 if not found.failed:
                     about = {"emotion": emotion, "seeds": seeds, "best_epoch": found.best_epoch.tolist()}

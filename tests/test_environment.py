@@ -24,6 +24,7 @@ def test_a_record_says_with_what_and_names_no_machine(tmp_path, monkeypatch):
     found = json.loads(text)
     assert found["packages"]["torch"] == torch.__version__ and found["packages"].keys() >= {"dvc", "numpy", "transformers"}
     assert found["seeds"] == params.seeds and found["precision"] == params.backbone.precision and found["seconds"] == 12.3
+    assert found["executor"] == params.executor.kind
     assert found["cells"] == 3 and found["fingerprints"] == ["a", "b"]
     assert found["switches"]["deterministic_algorithms"] is True and found["image"] == {"source": None, "revision": "abc"}
     assert found["code"]["revision"] == subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()

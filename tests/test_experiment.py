@@ -14,7 +14,8 @@ import pytest
 import yaml
 from dvc.utils.hydra import apply_overrides
 
-from model_emotion import experiment, paper, projection, study
+from benchmarks import wide
+from model_emotion import experiment, goemotions, paper, projection, study
 from model_emotion.cli import UserError
 from model_emotion.params import load_params
 
@@ -198,3 +199,20 @@ def test_without_a_gpu_one_line_says_so_and_with_one_hours_are_proportional(tabl
     assert hours.loc[(50, 2), "training (h)"] == pytest.approx(25 * hours.loc[(2, 2), "training (h)"])
     few, many = (hours.loc[(2, draws), "evaluation (h)"] for draws in (2, 100))
     assert many / few == pytest.approx((2 + 1 + 126 + 900) / (2 + 1 + 126 + 18), rel=1e-3)
+
+
+def test_cells_are_taken_in_order_by_whoever_is_free():
+    assert [projection.makespan([3, 1, 1, 2], n) for n in (1, 2, 3, 64)] == [7, 4, 3, 3]
+
+
+def test_the_table_of_gpus_is_what_the_measured_rates_make(raw):
+    labels = goemotions.read_labels(raw("human", "Data/raw_data/subjective_comparison/emotions.txt"))
+    splits = {split: goemotions.read_split(raw("goemotions", f"goemotions/data/{split}.tsv"), labels) for split in goemotions.SPLITS}
+    table, params = goemotions.tidy(splits), load("paper").params(ROOT / "params.yaml")
+    measured = json.loads((ROOT / wide.RATES).read_text())
+    assert wide.block(params, table, measured) in (ROOT / wide.PAGE).read_text(), "stale: python benchmarks/wide.py --write"
+    for row in measured["projection"]:  # what the machine with that GPU said of one
+        if (row["epochs"], row["random draws"]) == (2, 20):
+            hours = [wide.hours(params, table, wide.rates(measured, row["precision"]), gpus) for gpus in (1, 8, 64, 27)]
+            assert hours[0] == pytest.approx(row["whole (h)"])
+            assert hours[0] / 8 < hours[1] < hours[0] / 5 and hours[2] == hours[3] < hours[1]

@@ -75,7 +75,7 @@ def world(tmp_path, monkeypatch):
     params["training"] |= {"prompt_len": 3, "examples": 40, "epochs": 2, "dev_examples": 10, "lr": 0.02, "correct_bias": False, "batch": 8}
     params["evaluation"] |= {"examples": 12, "unmasked_examples": 20, "rows": 16}
     params["masks"] |= {"draws": 4, "other_draws": 1}
-    params["executor"] = {"workers": 1}
+    params["executor"]["workers"] = 1
     monkeypatch.chdir(tmp_path)
     change()
     run(monkeypatch, own)

@@ -89,6 +89,9 @@ GOOD = ["joy", "fear", "anger", "love"]
         ("emotions", [*GOOD, "../up"], "emotions[4]: '../up' can't be a name"),
         ("emotions", [*GOOD, "NA"], "emotions[4]: 'NA' can't be a name"),
         ("figures.emotion", "hapiness", "figures.emotion: 'hapiness' is not one of study.emotions, nor of emotions"),
+        ("executor.kind", "slurm", "executor.kind: "),
+        ("executor.address", "tcp://10.0.0.1:8786", "executor: address: tcp://10.0.0.1:8786 is a cluster's; kind must be dask"),
+        ("executor", {"kind": "dask", "workers": None, "address": "10.0.0.1"}, "executor.address: "),
     ],
 )
 def test_a_wrong_value_is_named(refused, key, value, message):

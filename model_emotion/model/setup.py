@@ -16,8 +16,11 @@ TOKENS = Path("data/tokens")
 
 
 def workers_of(executor, cells):
-    """Processes for so many cells: as many as params.executor says, or one for each core, or one where there is a GPU."""
-    return min(executor.workers or (1 if torch.cuda.is_available() else len(os.sched_getaffinity(0))), cells)
+    """Processes for so many cells: as many as params.executor says, or one a core; where there is a GPU one, or by Dask one a GPU."""
+    usual = len(os.sched_getaffinity(0))
+    if torch.cuda.is_available():
+        usual = torch.cuda.device_count() if executor.kind == "dask" else 1
+    return min(executor.workers or usual, cells)
 
 
 def switch():

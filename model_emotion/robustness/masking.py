@@ -103,17 +103,20 @@ def share_of_distance(masked, accuracy, k, samples, seed):
     """How much of what a prompt knows beyond the commoner class does a mask take, more than random ones? A row for all, and an attribute.
 
     Sum over emotions of the drop, as a share of the sum of unmasked accuracy - majority (accuracy.csv; no rows where a majority is
-    unknown); emotions drawn anew for a percentile interval. It describes: drops of small models, of easy and of hard tasks are alike in it.
+    unknown, or where prompts know nothing beyond it); emotions drawn anew for a percentile interval, which there is none of where a draw
+    has emotions alone of which nothing is known. It describes: drops of small models, of easy and of hard tasks are alike in it.
     """
-    if accuracy["majority"].isna().any():
-        return []
     distance = (accuracy["accuracy"] - accuracy["majority"]).groupby(accuracy["emotion"]).mean()
     wide = drops(masked[masked["k"] == k]).pivot_table("drop", "emotion", "attribute", sort=False)
     parts = np.column_stack([wide.mean(axis=1), wide])
-    distance = distance[wide.index].to_numpy()
-    emotions = len(distance)
+    distance, emotions = distance[wide.index].to_numpy(), len(wide)
+    if not distance.sum() > 0:
+        return []
     weights = np.random.default_rng(seed).multinomial(emotions, np.full(emotions, 1 / emotions), samples)
-    ci = np.quantile((weights @ parts) / (weights @ distance)[:, None], [0.025, 0.975], axis=0)
+    drawn = weights @ distance
+    ci = np.full((2, parts.shape[1]), MISSING)
+    if (drawn > 0).all():
+        ci = np.quantile((weights @ parts) / drawn[:, None], [0.025, 0.975], axis=0)
     method = f"drop as a share of unmasked accuracy - majority; ratio of sums over emotions, drawn anew {samples} times"
     return [
         row("share_of_distance", method, "", value, limits, n=emotions, key=key, k=k)
