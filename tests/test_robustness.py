@@ -483,7 +483,7 @@ def test_the_share_of_distance_is_the_drop_over_what_there_is_to_lose():
     assert rows["estimate"].tolist() == pytest.approx([drop.mean() / 0.35, *(drop.mean(axis=(0, 1)) / 0.35)])
     assert (rows["ci_low"] < rows["estimate"]).all() and (rows["estimate"] < rows["ci_high"]).all() and (rows["verdict"] == "").all()
     assert masking.share_of_distance(table, unmasked.assign(majority=np.nan), 10, 300, 1) == []
-    assert masking.share_of_distance(table, unmasked.assign(majority=0.85), 10, 300, 1) == []  # there is nothing to lose
+    assert masking.share_of_distance(table, unmasked.assign(majority=0.9), 10, 300, 1) == []  # there is nothing to lose
     nearly = unmasked.assign(majority=[0.8] * 8 + [0.95] * 2)  # of one of five emotions less than nothing is known
     rows = robustness.table(masking.share_of_distance(table, nearly, 10, 300, 1))
     assert rows["estimate"].notna().all() and rows[["ci_low", "ci_high"]].isna().all(axis=None)
