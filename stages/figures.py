@@ -17,13 +17,14 @@ WORKERS = 2
 
 
 def make(name, run, options):
-    """Draw one figure, unless a table of what it shows is empty; its paths."""
+    """Draw one figure, unless there is nothing to show; its paths."""
     entry = next(entry for entry in figures.FIGURES if entry.name == name)
     frames = [tables.read(table, run) for table in entry.inputs]
     shown = [frame for table, frame in zip(entry.inputs, frames, strict=True) if table != tables.ORDER]
     if any(isinstance(frame, pd.DataFrame) and frame.empty for frame in shown):
         return []
-    return figures.save(figures.draw(entry, frames, options), entry, options, OUT / run)
+    figure = figures.draw(entry, frames, options)
+    return figures.save(figure, entry, options, OUT / run) if figure else []
 
 
 def main():

@@ -547,6 +547,12 @@ def test_agreement_is_a_loop_over_scipy_and_its_draws_too():
         assert draw == pytest.approx(np.mean(each, axis=0))
 
 
+def test_few_emotions_are_drawn_with_three_at_least():
+    people, models = subjects_and_models(emotions=4)
+    draws = space.resampled_agreement(people, models.to_numpy(), 4, 200, 1)
+    assert np.isfinite(draws).all() and (np.abs(draws) <= 1).all()
+
+
 def test_a_model_like_the_subjects_comes_near_the_ceiling_and_noise_does_not():
     people, models = subjects_and_models(subjects=20, emotions=12)
     table = robustness.table(space.agreement_with_subjects(people, models, 12, 1)).set_index("key")

@@ -190,10 +190,14 @@ def entries(run):
 
 
 def draw(entry, frames, options):
-    """The figure of an entry. frames: its tables in order; options: leaf of params.figures -> value, more than it needs are welcome."""
+    """The figure of an entry, None where its tables have nothing to show.
+
+    frames: its tables in order; options: leaf of params.figures -> value, more than it needs are welcome.
+    """
     with rc_context(STYLE):
         figure = entry.function(*frames, **{name: options[name] for name in entry.options})
-        settle(figure)
+        if figure:
+            settle(figure)
     return figure
 
 

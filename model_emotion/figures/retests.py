@@ -56,9 +56,14 @@ def masks_among_random(robustness):
 
 
 def human_space(robustness):
-    """H4: mean tau of the model's and each attribute's RDM with single subjects'; the noise ceiling is a band."""
+    """H4: mean tau of the model's and each attribute's RDM with single subjects'; the noise ceiling is a band.
+
+    None where nobody judged the run's emotions.
+    """
     rows = _asked(robustness, "agreement_with_subjects").sort_values("estimate", ascending=False, kind="stable")
     ceiling = _asked(robustness, "noise_ceiling")["estimate"]
+    if rows.empty:
+        return None
     names = list(rows.index)
     figure = style.canvas(SINGLE, 82)
     ax = figure.subplots()

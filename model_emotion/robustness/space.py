@@ -32,7 +32,8 @@ def agreement(subjects, models):
 def resampled_agreement(subjects, models, emotions, samples, seed):
     """[samples, models] `agreement` with subjects and emotions drawn anew; a pair of an emotion with itself is left out.
 
-    Other people and other emotions at once: the interval is somewhat too wide (Schütt et al. 2023).
+    Other people and other emotions at once: the interval is somewhat too wide (Schütt et al. 2023). A draw has three emotions at least;
+    distances that are all the same agree with nothing.
     """
     generator = np.random.default_rng(seed)
     place = np.zeros((emotions, emotions), dtype=int)
@@ -40,12 +41,14 @@ def resampled_agreement(subjects, models, emotions, samples, seed):
     place[a, b] = place[b, a] = np.arange(len(a))
     found = np.empty((samples, models.shape[1]))
     for sample in range(samples):
-        drawn = generator.integers(emotions, size=emotions)
+        drawn = np.zeros(1)
+        while len(set(drawn)) < 3:
+            drawn = generator.integers(emotions, size=emotions)
         people = np.bincount(generator.integers(len(subjects), size=len(subjects)), minlength=len(subjects))
         first, second = drawn[a], drawn[b]
         pairs = place[first, second][first != second]
         there = people > 0
-        found[sample] = people[there] @ tau_b(subjects[there][:, pairs], models[pairs]) / len(subjects)
+        found[sample] = people[there] @ np.nan_to_num(tau_b(subjects[there][:, pairs], models[pairs])) / len(subjects)
     return found
 
 
