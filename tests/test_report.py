@@ -219,7 +219,7 @@ def test_the_searchlight_shows_what_the_table_has(page):
     page.run("document.querySelector(\"#counts button[aria-label^='valence, layer 6:']\").click()")
     of = table[(table["attribute"] == "valence") & (table["layer"] == 6)]
     label = page.run("document.querySelector('#counts button[aria-pressed=true]').getAttribute('aria-label')")
-    assert label == f"valence, layer 6: {of['significant'].sum()} neurons"
+    assert label == f"valence, layer 6: {of['significant'].sum():,} neurons"
     best = page.run("[...document.querySelectorAll('#best tbody tr')].map((row) => [...row.children].map((cell) => cell.textContent))")
     top = of.sort_values(["tau", "neuron"], ascending=[False, True]).head(15)
     assert [float(row[3]) for row in best] == pytest.approx(np.round(top["tau"], 3).tolist(), abs=1.1e-3)
@@ -296,6 +296,10 @@ def test_everything_that_can_be_used_has_a_name(page):
         if not node.get("ignored") and node["role"]["value"] in used and not node.get("name", {}).get("value")
     ]  # fmt: skip
     assert nameless == []
+    mismatched = "(e) => !(e.getAttribute('aria-label') ?? e.textContent).includes(e.textContent.trim())"
+    assert page.run(f"[...document.querySelectorAll('button, a')].filter({mismatched}).length") == 0
+    assert page.run("document.querySelectorAll('td[scope], th:not([scope]), th:empty').length") == 0
+    assert page.run("[...document.querySelectorAll('.wide, pre')].filter((e) => e.tabIndex !== 0).length") == 0
     levels = page.run("[...document.querySelectorAll('h1, h2, h3')].map((heading) => Number(heading.tagName[1]))")
     assert levels[0] == 1 and levels.count(1) == 1 and all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False))
     assert page.run("document.documentElement.lang") == "en"

@@ -92,7 +92,7 @@ function drawCounts(world) {
     row.append(make("th", { scope: "row" }, name));
     world.counts[a].forEach((count, l) => {
       const cell = make("td"), shade = Math.sqrt(count / most);
-      const button = make("button", { type: "button", "aria-label": `${name}, layer ${l + 1}: ${count} neurons` }, whole.format(count));
+      const button = make("button", { type: "button", "aria-label": `${name}, layer ${l + 1}: ${whole.format(count)} neurons` }, whole.format(count));
       const ground = [29, 95, 166].map((part) => Math.round(255 + shade * (part - 255)));
       button.style.background = `rgb(${ground})`;
       button.style.color = luminance(ground) < 0.179 ? "#fff" : "#000"; // where both have the same contrast
@@ -136,7 +136,7 @@ function one(number) { // a neuron, from 1: its tau with every attribute
 function fill(table, caption, head, rows) {
   const line = (cells, tag) => {
     const row = make("tr");
-    row.append(...cells.map((cell, i) => make(i ? tag : "th", { scope: tag === "th" ? "col" : i ? "" : "row", class: i ? "n" : "" }, cell)));
+    row.append(...cells.map((cell, i) => make(i ? tag : "th", { ...(i && tag === "td" ? {} : { scope: tag === "th" ? "col" : "row" }), class: i ? "n" : "" }, cell)));
     return row;
   };
   table.replaceChildren(make("caption", {}, caption), make("thead"), make("tbody"));
