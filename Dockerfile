@@ -31,8 +31,8 @@ RUN --mount=type=bind,from=wheels,target=/wheels \
  && pip install --quiet --no-compile --no-deps --require-hashes --find-links /wheels -r /opt/build/requirements.lock \
  && site=$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
  && find "$site" -depth -type d -path "$site/*/*" \( -name tests -o -name include \) -exec rm -r {} + \
- && find "$site/pyarrow" \( -name '*flight*' -o -name '*_s3*' \) -delete \
- && python -m compileall -q -j 0 -x '/(transformers/models|sklearn|xarray|networkx|hypothesis|celery|asyncssh|fontTools|pip|setuptools)/' "$site"
+ && find "$site/pyarrow" \( -name '*flight*' -o -name '*_s3*' -o -name '*substrait*' \) -delete \
+ && python -m compileall -q -j 0 -x '/(transformers/models|dask|distributed|tornado|sklearn|xarray|networkx|hypothesis|celery|asyncssh|fontTools|pip|setuptools)/' "$site"
 
 # torch alone in its layer: CUDA's build, by its hashes, unless the wheels have one of their own.
 COPY requirements-cuda.lock /opt/build/
