@@ -130,13 +130,14 @@ def correlate(vectors, count, y):
     `scipy.stats.norm.sf(z)` is the one-sided p of R's `cor.test(exact=FALSE)` and of scipy's `kendalltau(method="asymptotic")`.
     """
     tau, z = np.empty((count, y.m)), np.empty((count, y.m))
+    size = min(ROWS, max(256, 2**20 // y.n))
 
     def work(start):
-        rows = slice(start, min(start + ROWS, count))
+        rows = slice(start, min(start + size, count))
         tau[rows], z[rows] = _correlate_block(vectors(rows), y)
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        list(pool.map(work, range(0, count, ROWS)))
+        list(pool.map(work, range(0, count, size)))
     return tau, z
 
 
