@@ -1,5 +1,6 @@
 """What the benchmarks of the model side share: a random model, texts as long as GoEmotions', plain reading, operations."""
 
+from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,11 +24,12 @@ def random_config(size="roberta-base"):
     return transformers.RobertaConfig(vocab_size=1000, max_position_embeddings=514, type_vocab_size=1, **SIZES[size])
 
 
+@cache
 def random_model(size="roberta-base"):
-    """A random masked language model of that size; the vocabulary is cut to 1,000 words."""
+    """A random masked language model of that size, frozen, the same for all who ask; the vocabulary is cut to 1,000 words."""
     torch.manual_seed(0)
     transformers.utils.logging.disable_progress_bar()
-    return transformers.RobertaForMaskedLM(random_config(size)).eval()
+    return transformers.RobertaForMaskedLM(random_config(size)).eval().requires_grad_(False)
 
 
 def engine_of(model):

@@ -12,7 +12,7 @@ import tempfile
 
 import numpy as np
 from scipy import stats
-from side_by_side import Contestant, contest, finished, missing, options, peak_mb, printed_alone, row, run_alone, timed, write
+from side_by_side import Contestant, contest, finished, missing, options, peak_mib, printed_alone, row, run_alone, timed, write
 
 from model_emotion import rdm
 from model_emotion.files import read_csv
@@ -26,8 +26,10 @@ GROWTH = {
     "emotions": [BASE, (10_000, 50, 14), (10_000, 100, 14), (10_000, 200, 14)],
 }
 QUICK = {
-    "neurons": [(1_000, 27, 14), (10_000, 27, 14)], "attributes": [(1_000, 27, 1), (1_000, 27, 100)], "emotions": [(256, 27, 14), (256, 50, 14)],
-}  # fmt: skip
+    "neurons": [(1_000, 27, 14), (10_000, 27, 14)],
+    "attributes": [(1_000, 27, 1), (1_000, 27, 100)],
+    "emotions": [(256, 27, 14), (256, 50, 14)],
+}
 SLOW = 2e11  # sign products of one attribute above which a size is measured once
 
 
@@ -101,7 +103,7 @@ def grown(name):
     activations, rdms = made_up(*size)
     repeats = 1 if size[0] * len(rdms) ** 2 / 2 > SLOW else 3
     seconds = [timed(lambda: searchlight(activations, rdms)) for _ in range(repeats)]
-    print(json.dumps({"seconds": seconds, "memory (MB)": peak_mb()}))
+    print(json.dumps({"seconds": seconds, "memory (MiB)": peak_mib()}))
 
 
 def growth(sizes, by, quick):
@@ -110,7 +112,7 @@ def growth(sizes, by, quick):
     for neurons, emotions, attributes in sizes:
         group = f"{neurons:,} neurons x {emotions} emotions x {attributes} attributes"
         found = json.loads(printed_alone(f"growth:{neurons}:{emotions}:{attributes}", quick))
-        rows.append(row(Contestant("ours", None, group), found["seconds"], found["memory (MB)"]))
+        rows.append(row(Contestant("ours", None, group), found["seconds"], found["memory (MiB)"]))
         activations, rdms = made_up(5, emotions, min(attributes, 14))
         own, _ = spread(activations, 5)
         scale = neurons / 5 * attributes / rdms.shape[1]

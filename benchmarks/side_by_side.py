@@ -47,7 +47,7 @@ class Contestant:
 def options(description):
     """The command line of a benchmark."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="small sizes, one round, to see that it runs; writes nothing unless --out does")
+    parser.add_argument("--quick", action="store_true", help="small sizes, one round, to see that it runs; writes only where --out says")
     parser.add_argument("--out", type=Path, help="the JSON to be written (default: benchmarks/results/)")
     parser.add_argument("--alone", help=argparse.SUPPRESS)  # the contestant that a process whose memory is measured runs
     found = parser.parse_args()
@@ -85,7 +85,7 @@ def row(contestant, seconds, memory=None):
     about = {"group": contestant.group, "name": contestant.name}
     if contestant.missing:
         return about | {"not measured": contestant.missing}
-    about |= {"seconds": seconds, "work": contestant.work, "scale": contestant.scale, "memory (MB)": memory}
+    about |= {"seconds": seconds, "work": contestant.work, "scale": contestant.scale, "memory (MiB)": memory}
     return about | {"extrapolated": contestant.scale != 1, "measured": contestant.sample}
 
 
@@ -117,8 +117,8 @@ def timed(run):
     return time.perf_counter() - start
 
 
-def peak_mb():
-    """Peak memory of this process so far. Linux passes getrusage's maximum on from a parent to its child, hence the other way there."""
+def peak_mib():
+    """Peak memory of this process so far, MiB. Linux passes getrusage's on from a parent to its child, hence the other way there."""
     status = Path("/proc/self/status")
     if status.exists() and (found := re.search(r"VmHWM:\s*(\d+) kB", status.read_text())):
         return int(found[1]) / 1024
@@ -144,7 +144,7 @@ def contest(title, note, contestants, rounds, asked):
 def run_alone(contestants, name):
     """What a process whose memory is measured does: that contestant once; prints the peak."""
     next(c for c in contestants if f"{c.group}: {c.name}" == name).run()
-    print(peak_mb())
+    print(peak_mib())
 
 
 def write(name, asked, tables, **more):
@@ -153,7 +153,8 @@ def write(name, asked, tables, **more):
     for table in tables:
         print(table["title"])
         for own in table["rows"]:
-            print(" ", own["group"], own["name"], own.get("not measured") or f"{own['median']:.4g}, {own['ratio']:.3g} x, {own['memory (MB)']} MB")
+            figures = own.get("not measured") or f"{own['median']:.4g}, {own['ratio']:.3g} x, {own['memory (MiB)']} MiB"
+            print(" ", own["group"], own["name"], figures)
     out = asked.out or (None if asked.quick else RESULTS / f"{name}.json")
     if out:
         write_json(found, out)

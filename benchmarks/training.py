@@ -41,14 +41,16 @@ def random_examples(count, seed):
     return Examples(random_texts(count, seed), np.random.default_rng(seed).integers(0, 2, count))
 
 
-def ours(engine, seeds, texts):
+def ours(size, seeds, texts):
+    engine = engine_of(random_model(size))
     train, dev = ([random_examples(count, first + seed) for seed in range(seeds)] for count, first in ((texts, 0), (1, 100)))
     tuned = tune(engine, "joy", range(seeds), train, dev, Recipe(prompt_len=PROMPT_LEN, epochs=1, batch=BATCH))
     assert not tuned.failed
 
 
-def plain_loop(model, examples, longest, read):
+def plain_loop(size, examples, longest, read):
     """One pass through all examples by a plain training loop."""
+    model = random_model(size)
     prompt = (0.02 * torch.randn(PROMPT_LEN, model.config.hidden_size)).requires_grad_()
     optimiser = torch.optim.AdamW([prompt], lr=2e-3)
     model.train()
@@ -84,19 +86,15 @@ def pefts(size, examples):
 
 
 def contestants_of(size, quick):
-    model = random_model(size)
-    engine = engine_of(model)
-    for values in model.parameters():
-        values.requires_grad_(False)
     texts = 16 if quick else 32
     examples = random_examples(texts, 0)
     found = [
-        Contestant(f"ours, seeds side by side: {seeds}", partial(ours, engine, seeds, texts), size, seeds * texts)
+        Contestant(f"ours, seeds side by side: {seeds}", partial(ours, size, seeds, texts), size, seeds * texts)
         for seeds in (SEEDS[:2] if quick else SEEDS)
     ]
     fair, study = (at_position_0, longest_of), (at_all_positions, lambda some: LONGEST)
     for name, (read, longest) in {"fair loop": fair, "the study's loop": study}.items():
-        found.append(Contestant(name, partial(plain_loop, model, examples, longest, read), size, texts))
+        found.append(Contestant(name, partial(plain_loop, size, examples, longest, read), size, texts))
     reason = missing("peft")
     return [*found, Contestant("peft PromptTuning, Trainer", partial(pefts, size, examples), size, texts, missing=reason)]
 
@@ -105,7 +103,7 @@ def main():
     asked = options(__doc__)
     if asked.alone:
         return run_alone(contestants_of(asked.alone.partition(":")[0], asked.quick), asked.alone)
-    note = "An example is a text that a prompt learns from once. Memory is that of a process with the interpreter, its packages and the model."
+    note = "An example is a text that a prompt learns from once. Memory is that of a process with its packages and the model."
     tables = [
         contest(f"Prompt tuning at {size}'s size", note, contestants_of(size, asked.quick), 1 if asked.quick else 3, asked)
         for size in (["MiniLM"] if asked.quick else SIZES)

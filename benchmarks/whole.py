@@ -1,7 +1,7 @@
 """`make repro` in a fresh clone, cold and with nothing to do, and what its stages took, into benchmarks/results/whole.json.
 
-`python benchmarks/whole.py [--quick]`: a quarter of an hour. The clone is of this checkout's commit; nothing but the mirror of the inputs, where
-MODEL_EMOTION_MIRROR names one, is taken from here. --quick: the stages' times of this checkout as they are; runs nothing.
+`python benchmarks/whole.py [--quick]`: a quarter of an hour. The clone is of this checkout's commit; nothing but the mirror of the inputs,
+where MODEL_EMOTION_MIRROR names one, is taken from here. --quick: the stages' times of this checkout as they are; runs nothing.
 """
 
 import json
@@ -29,10 +29,7 @@ def made(target, folder):
 def stages(folder):
     """Table of the records that stages left in that folder, in the order in which they ended."""
     records = sorted((json.loads(path.read_text()) for path in Path(folder).glob("*.json")), key=lambda own: own["ended"])
-    rows = [
-        row(Contestant(own["stage"], None, own["stage"]), [own["seconds"]], max(own["memory_mib"].values()))
-        for own in records
-    ]  # fmt: skip
+    rows = [row(Contestant(own["stage"], None, own["stage"]), [own["seconds"]], max(own["memory_mib"].values())) for own in records]
     note = "Of each stage's process with its start, from its own record. Memory is the larger of the process and of its largest child."
     return {"title": "The stages of `make repro`", "note": note, "rows": finished(rows)}
 

@@ -136,8 +136,12 @@ def correlate(vectors, count, y):
         rows = slice(start, min(start + size, count))
         tau[rows], z[rows] = _correlate_block(vectors(rows), y)
 
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        list(pool.map(work, range(0, count, size)))
+    before = torch.get_num_threads()
+    try:  # a product is one core's: threads of torch's own beside the pool's would wait for each other
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0)), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            list(pool.map(work, range(0, count, size)))
+    finally:
+        torch.set_num_threads(before)
     return tau, z
 
 
