@@ -69,10 +69,9 @@ test: $(READY)  ## the tests and the linter
 lint: $(READY)  ## the linter alone
 	ruff check
 
-bench: $(READY)  ## speed and memory beside what one would use instead: searchlight, masked evaluation, training
-	python benchmarks/searchlight.py
-	python benchmarks/evaluation.py
-	python benchmarks/training.py
+bench: $(READY)  ## speed and memory beside what one would use instead, into docs/performance.md, on an idle machine
+	@for each in searchlight training evaluation whole; do echo "== $$each" && python benchmarks/$$each.py || exit; done
+	@python benchmarks/render.py
 
 JUPYTER := $(VENV)/.jupyter
 $(JUPYTER): notebooks/jupyter.lock $(READY)

@@ -1,101 +1,138 @@
-"""Examples a second of masked evaluation: ours, a fair plain loop, and the study's loop, on a random model of roberta-base's size.
+"""Examples a second of masked evaluation beside plain loops and pyvene, into benchmarks/results/evaluation.json.
 
-`python benchmarks/evaluation.py`; takes minutes. One prompt of 100 vectors meets masks that leave 89 % of the neurons, on texts as long
-as those of GoEmotions. All take turns in one process; medians over the rounds. The loops take one mask at a time, by a hook on every
-output projection. `fair`: the model stays, texts are padded to the longest of a batch, the head reads position 0 alone. `study`: the
-model is read from disk again for each mask (`from_pretrained`), texts are padded to 256 + 101 positions, the head reads all
-positions. The vocabulary is cut to 1,000 words, which spares memory, and the study's loop most of its head. Peak memory is that of
-a process that does ours alone, with the interpreter, its packages and the model.
+`python benchmarks/evaluation.py [--quick]`. One prompt of 100 vectors meets masks that leave 89 % of the neurons, on texts as long as
+those of GoEmotions; random models whose vocabulary is cut to 1,000 words. An example is a text under a mask. The loops take one mask at
+a time, by hooks on the output projections. Fair: the model stays, texts are padded to the longest of a batch, the head reads position
+0 alone. The study's: the model is read from disk again for each mask, texts are padded to 256 positions, the head reads all.
 """
 
-import statistics
 import tempfile
-import time
 from contextlib import ExitStack
+from functools import partial
 
 import numpy as np
 import torch
 import transformers
-from side_by_side import (
+from random_model import (
     LONGEST,
     MASKED,
     PROMPT_LEN,
+    SIZES,
     WORDS,
     at_all_positions,
     at_position_0,
     engine_of,
-    in_turns,
     inputs_of,
-    options,
-    own_peak_gb,
-    peak_gb,
+    longest_of,
+    operations,
     random_model,
     random_texts,
-    summary,
 )
+from side_by_side import Contestant, contest, missing, options, run_alone, write
 
 from model_emotion.model.evaluation import margins
+from model_emotion.projection import product_rate
 
-BATCH = 32
+BATCH, PAIRS = 32, (8, 1, 64)  # the first is what the others are compared with
 
 
-def plain_loop(prompt, masks, texts, model_for, longest_of, read):
+def hooked(model, mask):
+    """The hooks that mask a model, to be closed."""
+    hooks = ExitStack()
+    for layer, kept in zip(model.roberta.encoder.layer, mask.float(), strict=True):
+        hooks.enter_context(layer.output.dense.register_forward_pre_hook(lambda module, inputs, kept=kept: (inputs[0] * kept,)))
+    return hooks
+
+
+def batches(model, prompt, texts, longest):
+    for start in range(0, len(texts), BATCH):
+        some = texts[start : start + BATCH]
+        yield inputs_of(model, prompt, some, longest(some))
+
+
+@torch.no_grad()
+def plain_loop(prompt, masks, texts, model_for, longest, read):
     """[masks, texts] margins of a plain loop over masks and batches."""
-    found = torch.empty(len(masks), len(texts))
-    for own, mask in zip(found, masks, strict=True):
+    found = []
+    for mask in masks:
         model = model_for()
-        with ExitStack() as hooks, torch.no_grad():
-            for layer, kept in zip(model.roberta.encoder.layer, mask.float(), strict=True):
-                hook = layer.output.dense.register_forward_pre_hook(lambda module, inputs, kept=kept: (inputs[0] * kept,))
-                hooks.enter_context(hook)
-            for start in range(0, len(texts), BATCH):
-                some = texts[start : start + BATCH]
-                logits = read(model, inputs_of(model, prompt, some, longest_of(some)))[:, WORDS]
-                own[start : start + BATCH] = logits[:, 1] - logits[:, 0]
-    return found
+        with hooked(model, mask):
+            logits = torch.cat([read(model, inputs)[:, WORDS] for inputs in batches(model, prompt, texts, longest)])
+        found.append(logits[:, 1] - logits[:, 0])
+    return torch.stack(found)
+
+
+@torch.no_grad()
+def pyvenes(model, prompt, masks, texts):
+    """[masks, texts] margins of pyvene's interventions on the inputs of the output projections, one mask at a time."""
+    import pyvene
+
+    found = []
+    for mask in masks.float():
+        layers = [
+            {"component": f"roberta.encoder.layer[{layer}].output.dense.input", "intervention": lambda base, source, kept=kept: base * kept}
+            for layer, kept in enumerate(mask)
+        ]
+        masked = pyvene.IntervenableModel(layers, model=model)
+        logits = torch.cat([masked(base=inputs)[1].logits[:, 0, WORDS] for inputs in batches(model, prompt, texts, longest_of)])
+        found.append(logits[:, 1] - logits[:, 0])
+    return torch.stack(found)
+
+
+def contestants_of(size, quick, folder, check=True):
+    """Contestants at a model's size, the operations of an example of ours by name, and those of a plain forward pass.
+
+    check: each must first give our margins.
+    """
+    model, texts = random_model(size), random_texts(4 if quick else 16)
+    engine, hidden = engine_of(model), model.config.hidden_size
+    prompt = torch.randn(PROMPT_LEN, hidden, generator=torch.Generator().manual_seed(1)) * 0.02
+    draw = np.random.default_rng(2).random((max(PAIRS), engine.backbone.layers, engine.backbone.width))
+    masks = torch.from_numpy(draw >= MASKED)
+    model.save_pretrained(f"{folder}/{size}")
+    few = masks[: 1 if quick else 2]
+
+    def ours(pairs):
+        return torch.from_numpy(margins(engine, prompt[None], masks[:pairs], texts, BATCH))
+
+    fair = partial(plain_loop, prompt, texts=texts, model_for=lambda: model, longest=longest_of, read=at_position_0)
+    study = partial(
+        plain_loop, prompt, texts=texts, model_for=lambda: transformers.RobertaForMaskedLM.from_pretrained(f"{folder}/{size}").eval(),
+        longest=lambda some: LONGEST, read=at_all_positions,
+    )  # fmt: skip
+    others = {
+        "fair loop, hooks for each mask": (lambda: fair(few), ""),
+        "the study's loop": (lambda: study(few[:1]), ""),
+        "pyvene": (lambda: pyvenes(model, prompt, few, texts), missing("pyvene")),
+    }
+    pairs = PAIRS[:2] if quick else PAIRS
+    found = [Contestant(f"ours, {count} pairs a batch", partial(ours, count), size, count * len(texts)) for count in pairs]
+    for name, (run, reason) in others.items():
+        if check and not reason and not torch.allclose(run(), ours(1)[: len(few)], atol=1e-4):
+            raise SystemExit(f"error: {name}: its margins are not ours")
+        found.append(Contestant(name, run, size, len(texts) * (1 if name.startswith("the study") else len(few)), missing=reason))
+    plain, must = operations(model, [len(text) for text in texts], 1 - MASKED)
+    shared = plain / model.config.num_hidden_layers  # the first layer is computed once for all masks
+    return found, {f"ours, {count} pairs a batch": must + shared / count for count in pairs}, plain
 
 
 def main():
-    asked = options(__doc__, [("masks", 8, "of ours; the loops, which gain nothing from more, take fewer")])
-    model, texts = random_model(), random_texts(asked.texts)
-    engine, prompt = engine_of(model), torch.randn(PROMPT_LEN, 768, generator=torch.Generator().manual_seed(1)) * 0.02
-    masks = np.random.default_rng(2).random((asked.masks, engine.backbone.layers * engine.backbone.width))
-    masks = torch.from_numpy(masks.argsort(axis=1).argsort(axis=1) >= MASKED * masks.shape[1]).view(len(masks), engine.backbone.layers, -1)
-    found = {}
-
-    def ours():
-        found["ours"] = torch.from_numpy(margins(engine, prompt[None], masks, texts, BATCH))
-        return len(masks) * len(texts)
-
-    def fair():
-        found["fair"] = plain_loop(prompt, masks[:2], texts, lambda: model, lambda some: max(map(len, some)), at_position_0)
-        return len(masks[:2]) * len(texts)
-
-    if asked.ours:
-        ours()
-        print(own_peak_gb())
-        return
-    memory = peak_gb()
+    asked = options(__doc__)
     with tempfile.TemporaryDirectory() as folder:
-        model.save_pretrained(folder)
-        built = []
-
-        def again():
-            start = time.perf_counter()
-            new = transformers.RobertaForMaskedLM.from_pretrained(folder).eval()
-            built.append(time.perf_counter() - start)
-            return new
-
-        def study():
-            found["study"] = plain_loop(prompt, masks[:1], texts, again, lambda some: LONGEST, at_all_positions)
-            return len(texts)
-
-        rates = in_turns({"ours": ours, "fair": fair, "study": study}, asked.rounds)
-    print(f"{asked.masks} masks x {asked.texts} texts, {asked.rounds} rounds")
-    print(summary(rates))
-    print(f"a mask's model takes the study's loop {statistics.median(built):.2f} s to build, which is part of its time")
-    apart = max((found["ours"][: len(other)] - other).abs().max().item() for other in (found["fair"], found["study"]))
-    print(f"largest difference between margins {apart:.0e}; peak memory of ours {memory:.2f} GB")
+        if asked.alone:
+            size = asked.alone.partition(":")[0]
+            return run_alone(contestants_of(size, asked.quick, folder, check=False)[0], asked.alone)
+        peak, tables = product_rate(), []
+        for size in ["MiniLM"] if asked.quick else SIZES:
+            contestants, must, plain = contestants_of(size, asked.quick, folder)
+            note = f"A share is of this machine's own float32 matrix products, measured in this run: {peak / 1e9:.0f} GFLOP/s."
+            table = contest(f"Masked evaluation at {size}'s size", note, contestants, 1 if asked.quick else 3, asked)
+            for own in table["rows"]:
+                if "median" in own:
+                    own["share, must do"] = own["median"] * must.get(own["name"], plain) / peak
+                    own["share, plain"] = own["median"] * plain / peak
+            tables.append(table)
+    write("evaluation", asked, tables, **{"products (GFLOP/s)": peak / 1e9})
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from side_by_side import MASKED, PROMPT_LEN, engine_of, random_model, random_texts
+from random_model import MASKED, PROMPT_LEN, engine_of, operations, random_model, random_texts
 
 from model_emotion.experiment import load
 from model_emotion.model.engine import Engine
@@ -59,20 +59,6 @@ def product_rate(precision, size=8192, repeats=10):
         return repeats * 2 * size**3 / timed(run, 2)
     finally:
         torch.backends.cuda.matmul.fp32_precision = before
-
-
-def operations(model, lengths, kept=1.0):
-    """(of the plain forward pass, of the shorter way for one more mask) a text, matrix products alone, the mean over texts.
-
-    A position of a layer costs 4 products of the hidden width for attention, 2 with the FFN's, and 2 with every other position.
-    """
-    config = model.config
-    hidden, width, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
-    positions = np.array([1 + PROMPT_LEN + length for length in lengths], dtype=float)
-    attention, ffn = 2 * positions * (4 * hidden**2 + 2 * hidden * positions), 2 * positions * 2 * hidden * width
-    first = 2 * positions * hidden * width * (1 - kept)  # what a mask changes of the first layer
-    at_0 = 2 * (2 * hidden * config.hidden_size * 2 + 2 * positions * hidden * config.num_attention_heads + 2 * hidden * width * kept)
-    return (layers * (attention + ffn)).mean(), (first + (layers - 2) * (attention + ffn * kept) + at_0).mean()
 
 
 def evaluation(model, precision, peak):

@@ -1,100 +1,141 @@
-"""The searchlight beside what one would use instead: a loop over scipy's kendalltau, and base R's cor.test where R is installed.
+"""The searchlight beside what one would use instead, and how it grows: seconds and memory, into benchmarks/results/searchlight.json.
 
-`python benchmarks/searchlight.py` after `make repro`. Loops run on a sample of neurons and are scaled up to all of them. Ours is the
-whole: RDMs, tau, p, both q and ranks, in a process of its own, whose peak memory counts the interpreter, its packages and the input.
+`python benchmarks/searchlight.py [--quick]` after `make repro`. The loops over scipy's kendalltau and base R's cor.test give tau and p,
+rsatoolbox's comparison tau alone; they run on a sample of neurons whose mean RDMs are given, and are scaled up. Ours is the whole:
+RDMs, tau, p, both q and ranks. Growth is on random activations of 12 seeds in float32, each size in a process of its own.
 """
 
-import argparse
 import json
-import platform
-import resource
 import shutil
-import statistics
 import subprocess
-import sys
 import tempfile
-import time
-from pathlib import Path
 
 import numpy as np
 from scipy import stats
+from side_by_side import Contestant, contest, finished, missing, options, peak_mib, printed_alone, row, run_alone, timed, write
 
 from model_emotion import rdm
 from model_emotion.files import read_csv
+from model_emotion.rsa.searchlight import mean_rdm, searchlight
 from model_emotion.run import read_activations
 
-RUN = Path("results/published")
+SEEDS, BASE = 12, (10_000, 27, 14)  # neurons, emotions, attributes
+GROWTH = {
+    "neurons": [(1_000, 27, 14), BASE, (100_000, 27, 14), (1_000_000, 27, 14)],
+    "attributes": [(10_000, 27, 1), BASE, (10_000, 27, 100)],
+    "emotions": [BASE, (10_000, 50, 14), (10_000, 100, 14), (10_000, 200, 14)],
+}
+QUICK = {
+    "neurons": [(1_000, 27, 14), (10_000, 27, 14)],
+    "attributes": [(1_000, 27, 1), (1_000, 27, 100)],
+    "emotions": [(256, 27, 14), (256, 50, 14)],
+}
+SLOW = 2e11  # sign products of one attribute above which a size is measured once
 
 
-def inputs():
+def study():
     """The study's activations and attribute RDMs."""
-    activations = read_activations(RUN / "activations.safetensors")
-    return activations.values, rdm.select(read_csv("results/human/attribute_rdms.csv"), activations.emotions).to_numpy()
+    found = read_activations("results/published/activations.safetensors")
+    return found.values, rdm.select(read_csv("results/human/attribute_rdms.csv"), found.emotions).to_numpy()
 
 
-def ours(repeats):
-    """Seconds of each of `repeats` whole searchlights, and this process's peak memory in GB."""
-    from model_emotion.rsa.searchlight import searchlight
-
-    activations, rdms = inputs()
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        searchlight(activations, rdms)
-        seconds.append(time.perf_counter() - start)
-    return {"seconds": seconds, "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}
+def made_up(neurons, emotions, attributes):
+    """Random activations [12, emotions, neurons] in float32 and RDMs of random attributes."""
+    draw = np.random.default_rng(0)
+    return draw.standard_normal((SEEDS, emotions, neurons), dtype=np.float32), draw.random((emotions * (emotions - 1) // 2, attributes))
 
 
-def sample_of_rdms(activations, count):
-    """Mean RDMs [count, pairs] of neurons spread over the model."""
-    from model_emotion.rsa.searchlight import mean_rdm
-
-    return mean_rdm(activations[:, :, np.linspace(0, activations.shape[2] - 1, count).astype(int)])
+def spread(activations, count):
+    """Mean RDMs [count, pairs] of neurons spread over the model, and by how many times the whole is more."""
+    neurons = activations.shape[2]
+    return mean_rdm(activations[:, :, np.linspace(0, neurons - 1, count).astype(int)]), neurons / count
 
 
 def scipys(own, rdms):
-    """Seconds of a loop over scipy's kendalltau, tau and p only."""
-    start = time.perf_counter()
     for vector in own:
         for column in rdms.T:
             stats.kendalltau(vector, column, method="asymptotic", alternative="greater")
-    return time.perf_counter() - start
 
 
 def base_rs(own, rdms):
-    """Seconds of a loop over base R's cor.test, timed inside R; None where R is not installed."""
-    if not shutil.which("Rscript"):
-        return None
+    """A loop over base R's cor.test; the time of R's start and of reading the data is within."""
     script = """
       x <- as.matrix(read.csv("x.csv", header = FALSE)); y <- as.matrix(read.csv("y.csv", header = FALSE))
-      cat(system.time(for (i in seq_len(nrow(x))) for (j in seq_len(ncol(y)))
-        cor.test(x[i, ], y[, j], method = "kendall", alternative = "greater", exact = FALSE))[["elapsed"]])"""
+      for (i in seq_len(nrow(x))) for (j in seq_len(ncol(y)))
+        cor.test(x[i, ], y[, j], method = "kendall", alternative = "greater", exact = FALSE)"""
     with tempfile.TemporaryDirectory() as folder:
         np.savetxt(f"{folder}/x.csv", own, delimiter=",")
         np.savetxt(f"{folder}/y.csv", rdms, delimiter=",")
-        return float(subprocess.run(["Rscript", "-e", script], cwd=folder, capture_output=True, text=True, check=True).stdout)
+        subprocess.run(["Rscript", "-e", script], cwd=folder, capture_output=True, check=True)
+
+
+def rsatoolboxes(own, rdms):
+    from rsatoolbox.rdm import RDMs, compare
+
+    return compare(RDMs(own), RDMs(rdms.T), method="tau-b")
+
+
+def beside(activations, rdms, quick):
+    """Contestants on these activations."""
+    own, scale = spread(activations, 20 if quick else 200)
+    few, more = own[:: len(own) // 20], scale * len(own) / 20
+
+    def sample(rows):
+        return f"{len(rows)} neurons"
+
+    return [
+        Contestant("ours", lambda: searchlight(activations, rdms)),
+        Contestant("loop over scipy's kendalltau", lambda: scipys(own, rdms), scale=scale, sample=sample(own)),
+        Contestant(
+            "loop over base R's cor.test", lambda: base_rs(few, rdms), scale=more, sample=sample(few),
+            missing="" if shutil.which("Rscript") else "R is not installed",
+        ),
+        Contestant(
+            "rsatoolbox, Kendall's tau-b (no p)", lambda: rsatoolboxes(few, rdms), scale=more, sample=sample(few),
+            missing=missing("rsatoolbox"),
+        ),
+    ]  # fmt: skip
+
+
+def grown(name):
+    """Seconds and peak memory of one size, of this process: what `--alone growth:N:E:A` prints."""
+    size = [int(number) for number in name.split(":")[1:]]
+    activations, rdms = made_up(*size)
+    repeats = 1 if size[0] * len(rdms) ** 2 / 2 > SLOW else 3
+    seconds = [timed(lambda: searchlight(activations, rdms)) for _ in range(repeats)]
+    print(json.dumps({"seconds": seconds, "memory (MiB)": peak_mib()}))
+
+
+def growth(sizes, by, quick):
+    """Table of ours and of the loop over scipy, by size."""
+    rows = []
+    for neurons, emotions, attributes in sizes:
+        group = f"{neurons:,} neurons x {emotions} emotions x {attributes} attributes"
+        found = json.loads(printed_alone(f"growth:{neurons}:{emotions}:{attributes}", quick))
+        rows.append(row(Contestant("ours", None, group), found["seconds"], found["memory (MiB)"]))
+        activations, rdms = made_up(5, emotions, min(attributes, 14))
+        own, _ = spread(activations, 5)
+        scale = neurons / 5 * attributes / rdms.shape[1]
+        loop = Contestant("loop over scipy's kendalltau", None, group, scale=scale, sample=f"5 neurons x {rdms.shape[1]} attributes")
+        rows.append(row(loop, [timed(lambda own=own, rdms=rdms: scipys(own, rdms)) for _ in range(3)]))
+    note = "Random activations of 12 seeds. Memory is that of the process with its input."
+    return {"title": f"Searchlight: growth with {by}", "note": note, "rows": finished(rows)}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--neurons", type=int, default=200, help="sample of neurons for the loops")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--ours", action="store_true", help=argparse.SUPPRESS)  # the process whose memory is measured
-    options = parser.parse_args()
-    if options.ours:
-        print(json.dumps(ours(options.repeats)))
-        return
-    printed = subprocess.run([sys.executable, __file__, "--ours", "--repeats", str(options.repeats)], capture_output=True, text=True)
-    printed.check_returncode()
-    found = json.loads(printed.stdout)
-    activations, rdms = inputs()
-    own, scale = sample_of_rdms(activations, options.neurons), activations.shape[2] / options.neurons
-    median = statistics.median(found["seconds"])
-    print(f"{activations.shape[2]:,} neurons x {rdms.shape[1]} attributes, {len(rdms)} pairs; {platform.processor() or platform.machine()}")
-    print(f"ours      {median:8.2f} s ({min(found['seconds']):.2f} to {max(found['seconds']):.2f}), peak {found['peak_gb']:.2f} GB")
-    for name, seconds in (("scipy", scipys(own, rdms)), ("base R", base_rs(own[: max(1, len(own) // 10)], rdms))):
-        part = scale * 10 if name == "base R" else scale
-        print(f"{name:9s} " + ("not measured" if seconds is None else f"{seconds * part:8.0f} s, {seconds * part / median:.0f} times ours"))
+    asked = options(__doc__)
+    if asked.alone and asked.alone.startswith("growth:"):
+        return grown(asked.alone)
+    activations, rdms = study()
+    contestants = beside(activations, rdms, asked.quick)
+    if asked.alone:
+        return run_alone(contestants, asked.alone)
+    title = f"Searchlight: {activations.shape[2]:,} neurons x {rdms.shape[1]} attributes, {len(rdms)} pairs of emotions"
+    note = "The study's activations. Ours gives RDMs, tau, p, q and ranks; the others tau and p of given RDMs, one core each."
+    tables = [contest(title, note, contestants, 1 if asked.quick else 5, asked)]
+    del activations, contestants
+    tables += [growth(sizes, by, asked.quick) for by, sizes in (QUICK if asked.quick else GROWTH).items()]
+    write("searchlight", asked, tables)
 
 
 if __name__ == "__main__":

@@ -1,106 +1,160 @@
-"""What the benchmarks of the model side share: a random model, texts as long as GoEmotions', plain reading, taking turns, memory."""
+"""What the benchmarks share: taking turns, medians, the memory of a process of its own, and the JSON that docs/performance.md is made from.
+
+A file of results has `tables`; a table has rows, one a contestant. A row holds the seconds of every round, and `work`, the examples of a
+round, where a rate is shown. `ratio` is a contestant's time for the same work over that of the first contestant of its group, in
+the same run. `scale` above 1: what was measured is a sample, and the whole is that many times as long.
+"""
 
 import argparse
-import json
 import logging
-import platform
+import os
+import re
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
 
-import numpy as np
+import psutil
 import torch
-import transformers
 
-from model_emotion.model.backbone import wrap
-from model_emotion.model.engine import Engine
+from model_emotion.environment import cpu
+from model_emotion.files import write_json
 
-PROMPT_LEN, LONGEST = 100, 256
-MASKED = 0.11  # of the neurons: the study's top 4,000 of 36,864
-MASK, CLS, SEP, PAD, WORDS = 4, 0, 2, 1, [5, 6]
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("numpy", "scipy", "torch", "transformers", "rsatoolbox", "peft", "pyvene")
 
 
-def options(description, own=()):
-    """The command line: sizes and rounds. own: (name, default, help) of more numbers."""
+@dataclass(frozen=True)
+class Contestant:
+    """run: does it once. work: examples of a round, None: the seconds themselves are shown. missing: why it can't be run."""
+
+    name: str
+    run: Callable
+    group: str = ""
+    work: int | None = None
+    scale: float = 1.0
+    sample: str = ""  # what was measured, where that is not the whole
+    missing: str = ""
+
+
+def options(description):
+    """The command line of a benchmark."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default, text in (*own, ("texts", 32, "of a contestant"), ("rounds", 3, None), ("threads", torch.get_num_threads(), None)):
-        parser.add_argument(f"--{name}", type=int, default=default, help=text)
-    parser.add_argument("--ours", action="store_true", help=argparse.SUPPRESS)  # the process whose memory is measured
+    parser.add_argument("--quick", action="store_true", help="small sizes, one round, to see that it runs; writes only where --out says")
+    parser.add_argument("--out", type=Path, help="the JSON to be written (default: benchmarks/results/)")
+    parser.add_argument("--alone", help=argparse.SUPPRESS)  # the contestant that a process whose memory is measured runs
     found = parser.parse_args()
-    torch.set_num_threads(found.threads)
     logging.disable(logging.WARNING)
-    transformers.utils.logging.disable_progress_bar()
+    torch.set_num_threads(cores())
     return found
 
 
-def random_model():
-    """A random masked language model of roberta-base's size."""
-    torch.manual_seed(0)
-    sizes = {"vocab_size": 1000, "max_position_embeddings": 514, "type_vocab_size": 1}
-    return transformers.RobertaForMaskedLM(transformers.RobertaConfig(**sizes)).eval()
+def cores():
+    return len(os.sched_getaffinity(0))
 
 
-def engine_of(model):
-    ids = {"negative": [5], "positive": [6]}
-    tokenizer = SimpleNamespace(mask_token_id=MASK, cls_token_id=CLS, pad_token_id=PAD, unk_token_id=3, encode=lambda word, **_: ids[word])
-    return Engine(wrap(model, tokenizer, "random model of roberta-base's size"))
+def missing(package):
+    """A sentence where a package that is no part of the project is not there, empty where it is."""
+    return "" if find_spec(package) else f"{package} is not installed"
 
 
-def random_texts(count, seed=0):
-    """Lists of token ids, `<s>` and `</s>` included, 5 to 50 long, 19 at the mean, as GoEmotions' are."""
-    generator = np.random.default_rng(seed)
-    lengths = generator.normal(18.7, 8.5, count).round().clip(5, 50).astype(int)
-    return [[CLS, *generator.integers(7, 1000, length - 2).tolist(), SEP] for length in lengths]
+def machine():
+    """The processor, its cores, memory, and versions; no names of machines or users."""
+    versions = {"python": sys.version.split()[0]}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    if shutil.which("Rscript"):
+        printed = subprocess.run(["Rscript", "--version"], capture_output=True, text=True)
+        versions["R"] = re.search(r"\d+\.\d+\.\d+", printed.stdout + printed.stderr).group()
+    memory = round(psutil.virtual_memory().total / 2**30)
+    return {"machine": {"cpu": cpu(), "cores": cores(), "memory (GiB)": memory}, "versions": versions, "threads": torch.get_num_threads()}
 
 
-def inputs_of(model, prompt, texts, longest):
-    """What transformers' RoBERTa takes: `<mask>`, the prompt, a text padded to that length; positions from 0."""
-    ids = torch.tensor([text + [PAD] * (longest - len(text)) for text in texts])
-    words = model.get_input_embeddings()
-    start = torch.cat([words.weight[[MASK]], prompt]).expand(len(texts), -1, -1)
-    seen = torch.cat([torch.ones(len(texts), start.shape[1], dtype=torch.long), (ids != PAD).long()], dim=1)
-    positions = torch.arange(seen.shape[1]).expand(len(texts), -1)
-    return {"inputs_embeds": torch.cat([start, words(ids)], dim=1), "attention_mask": seen, "position_ids": positions}
+def row(contestant, seconds, memory=None):
+    """A row of a table, ratio aside."""
+    about = {"group": contestant.group, "name": contestant.name}
+    if contestant.missing:
+        return about | {"not measured": contestant.missing}
+    about |= {"seconds": seconds, "work": contestant.work, "scale": contestant.scale, "memory (MiB)": memory}
+    return about | {"extrapolated": contestant.scale != 1, "measured": contestant.sample}
 
 
-def at_position_0(model, inputs):
-    return model.lm_head(model.roberta(**inputs).last_hidden_state[:, 0])
-
-
-def at_all_positions(model, inputs):
-    return model(**inputs).logits[:, 0]
-
-
-def summary(rates):
-    """Lines of a table from {name: examples a second of each round}, the first name's rate over each of the others."""
-    medians = {name: statistics.median(own) for name, own in rates.items()}
-    ours = next(iter(medians.values()))
-    lines = [f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"]
-    for name, own in rates.items():
-        line = f"{name:8s} {medians[name]:7.2f} examples/s ({min(own):.2f} to {max(own):.2f})"
-        lines.append(line + ("" if medians[name] == ours else f", ours is {ours / medians[name]:.2f} times as fast"))
-    return "\n".join(lines)
+def finished(rows):
+    """The rows with median, min and max, of seconds for the whole or examples a second, and the ratio to the first of the group."""
+    first, done = {}, []
+    for own in rows:
+        if "not measured" not in own:
+            shown = [own["work"] / s if own["work"] else s * own["scale"] for s in own["seconds"]]
+            cost = statistics.median(s * own["scale"] / (own["work"] or 1) for s in own["seconds"])
+            ratio = cost / first.setdefault(own["group"], cost)
+            own = own | {"median": statistics.median(shown), "min": min(shown), "max": max(shown), "ratio": ratio}
+        done.append(own)
+    return done
 
 
 def in_turns(contestants, rounds):
-    """{name: examples a second of each round} of {name: function that gives the number of its examples}."""
-    rates = {name: [] for name in contestants}
+    """{contestant: seconds of each round}; all take turns, round by round."""
+    seconds = {contestant: [] for contestant in contestants if not contestant.missing}
     for _ in range(rounds):
-        for name, run in contestants.items():
-            start = time.perf_counter()
-            examples = run()
-            rates[name].append(examples / (time.perf_counter() - start))
-    return rates
+        for contestant, own in seconds.items():
+            own.append(timed(contestant.run))
+    return seconds
 
 
-def peak_gb():
-    """Peak memory in GB of a process that runs this script with the same options, ours alone."""
-    printed = subprocess.run([sys.executable, *sys.argv, "--ours"], capture_output=True, text=True, check=True)
-    return json.loads(printed.stdout)
+def timed(run):
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
 
 
-def own_peak_gb():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+def peak_mib():
+    """Peak memory of this process so far, MiB. Linux passes getrusage's on from a parent to its child, hence the other way there."""
+    status = Path("/proc/self/status")
+    if status.exists() and (found := re.search(r"VmHWM:\s*(\d+) kB", status.read_text())):
+        return int(found[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
+
+
+def printed_alone(name, quick):
+    """The last line that this script prints in a process of its own, in which that contestant runs alone."""
+    words = [sys.executable, sys.argv[0], "--alone", name, *(["--quick"] if quick else [])]
+    done = subprocess.run(words, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"error: {name}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+    return done.stdout.splitlines()[-1]
+
+
+def contest(title, note, contestants, rounds, asked):
+    """A table: contestants in turns, and each once more in a process of its own, for its memory."""
+    seconds = in_turns(contestants, rounds)
+    memory = {c: float(printed_alone(f"{c.group}: {c.name}", asked.quick)) for c in seconds}
+    return {"title": title, "note": note, "rows": finished([row(c, seconds.get(c), memory.get(c)) for c in contestants])}
+
+
+def run_alone(contestants, name):
+    """What a process whose memory is measured does: that contestant once; prints the peak."""
+    next(c for c in contestants if f"{c.group}: {c.name}" == name).run()
+    print(peak_mib())
+
+
+def write(name, asked, tables, **more):
+    """Write the results where asked, and print them."""
+    found = machine() | {"tables": tables} | more
+    for table in tables:
+        print(table["title"])
+        for own in table["rows"]:
+            figures = own.get("not measured") or f"{own['median']:.4g}, {own['ratio']:.3g} x, {own['memory (MiB)']} MiB"
+            print(" ", own["group"], own["name"], figures)
+    out = asked.out or (None if asked.quick else RESULTS / f"{name}.json")
+    if out:
+        write_json(found, out)

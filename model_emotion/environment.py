@@ -11,11 +11,9 @@ import platform
 import re
 import resource
 import subprocess
-import sys
 import time
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from resource import RUSAGE_CHILDREN, RUSAGE_SELF
 
 import psutil
 
@@ -97,11 +95,16 @@ def record(path, params, switches, seconds, marks):
 
 
 def record_time(stage):
-    """Write how long the process that ends now took for a stage, and how much memory it and its largest child used at their peaks."""
-    process, megabytes = psutil.Process(), 1024 if sys.platform.startswith("linux") else 1024**2  # ru_maxrss is in KiB there
-    memory = {who: resource.getrusage(of).ru_maxrss / megabytes for who, of in (("own", RUSAGE_SELF), ("largest_child", RUSAGE_CHILDREN))}
-    seconds = time.time() - process.create_time()
-    about = {"stage": stage, "seconds": round(seconds, 2), "memory_mib": {who: round(peak) for who, peak in memory.items()}}
+    """Write how long the process that ends now took for a stage, and how much memory it and its largest child used at their peaks.
+
+    Its own peak is Linux's VmHWM: getrusage's is inherited from the process that started this one.
+    """
+    status = Path("/proc/self/status")
+    peak = re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(), re.MULTILINE) if status.exists() else None
+    own = int(peak.group(1)) if peak else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    seconds = time.time() - psutil.Process().create_time()
+    about = {"stage": stage, "seconds": round(seconds, 2), "memory_mib": {"own": own // 1024, "largest_child": child // 1024}}
     write_json(about | {"ended": round(time.time())}, TIMES / f"{stage}.json")
 
 

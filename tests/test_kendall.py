@@ -5,6 +5,7 @@ import subprocess
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -40,6 +41,28 @@ def test_many_rows_cross_block_borders(monkeypatch):
     np.testing.assert_array_equal(tau_b(x, y), whole)
     expected = [[stats.kendalltau(row, column).statistic for column in y.T] for row in x]
     np.testing.assert_allclose(whole, expected, atol=1e-12)
+
+
+def test_signs_that_are_not_kept_are_made_anew(monkeypatch):
+    rng = np.random.default_rng(1)
+    x, y = rng.integers(0, 9, (40, 45)).astype(float), rng.integers(0, 9, (45, 17)).astype(float)
+    monkeypatch.setattr(kendall, "SIGNS", 64)
+    kept = pattern(y)
+    monkeypatch.setattr(kendall, "KEPT", 0)
+    anew = pattern(y)
+    assert kept.kept and not anew.kept
+    for one, other in zip(*(correlate(lambda rows: x[rows], len(x), made) for made in (kept, anew)), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_torch_has_its_threads_back():
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        tau_b(np.arange(5.0)[None], np.arange(5.0)[:, None])
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_by_hand():

@@ -2,18 +2,19 @@
 
 tau-b's numerator is a sum over pairs of elements of sign(x_p - x_q) sign(y_p - y_q): a matrix product of signs. Signs fit
 in a byte, and processors multiply bytes several times faster than floats; sums of products of signs are exact integers.
-For 351 distances a vector has 61,425 signs, so they are made, multiplied and dropped a block at a time.
+For 351 distances a vector has 61,425 signs, for 19,900 it has 198 million, so they are made, multiplied and dropped a block at a time.
 """
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 ROWS = 1024  # vectors a block: ranks and signs of a block stay in a core's cache
-SIGNS = 4096  # signs of a vector a block, about
+SIGNS = 2048  # signs of a vector a block, about
+KEPT = 2**27  # signs of the others are kept where they are fewer, and not made anew for each block
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,24 @@ class Ties:
 
 @dataclass(frozen=True)
 class Pattern:
-    """The vectors that others are correlated with: signs of all differences [m', n(n-1)/2] int8 by shift, and ties [m]."""
+    """The m vectors of n values that others are correlated with: ranks [n, m'], the sum [m'] of the signs of all differences, and ties [m].
+
+    m' is m and constant vectors, since byte products come in sixteens. kept: the blocks of signs where they are few.
+    """
 
     n: int
     m: int
-    signs: torch.Tensor
+    ranks: np.ndarray
+    total: np.ndarray
     ties: Ties
+    kept: tuple = ()
+
+    def signs(self):
+        """The signs of all differences, as blocks [m', comparisons] int8 of the same comparisons as those of `_comparisons`."""
+        if self.kept:
+            return iter(self.kept)
+        compared = zip(_comparisons(self.ranks, np.greater), _comparisons(self.ranks, np.less), strict=True)
+        return (torch.from_numpy((greater - less).T) for greater, less in compared)
 
 
 def dense_ranks(x):
@@ -73,28 +86,27 @@ def _comparisons(ranks, compare):
 
 def _products(ranks, compare, y):
     """Sum of comparison times sign over all pairs: [rows] vectors' ranks [n, rows] and a Pattern -> [m', rows]."""
-    total, start = 0, 0
-    for block in _comparisons(ranks, compare):
-        total = total + torch._int_mm(y.signs[:, start : start + len(block)], torch.from_numpy(block)).numpy()
-        start += len(block)
+    total = np.zeros((y.ranks.shape[1], ranks.shape[1]), dtype=np.int64)
+    for block, signs in zip(_comparisons(ranks, compare), y.signs(), strict=True):
+        total += torch._int_mm(signs, torch.from_numpy(block)).numpy()
     return total
 
 
 def pattern(y):
     """Prepare the m vectors of y [n, m] for `correlate`."""
     y = np.asarray(y, dtype=float)
+    n, m = y.shape
     ranks, ties = dense_ranks(y.T)
-    greater, less = ([block.T.copy() for block in _comparisons(ranks, compare)] for compare in (np.greater, np.less))
-    signs = np.concatenate(greater, axis=1) - np.concatenate(less, axis=1)
-    padding = np.zeros((-y.shape[1] % 16, signs.shape[1]), dtype=np.int8)  # byte products come in sixteens
-    return Pattern(n=len(y), m=y.shape[1], signs=torch.from_numpy(np.concatenate([signs, padding])), ties=ties)
+    made = Pattern(n, m, np.pad(ranks, ((0, 0), (0, -m % 16))), np.zeros(0), ties)
+    total = sum(block.sum(dim=1).numpy() for block in made.signs())
+    return replace(made, total=total, kept=tuple(made.signs()) if made.ranks.size * n // 2 < KEPT else ())
 
 
 def _correlate_block(x, y):
     """tau and z, each [rows, m], of a block of vectors x [rows, n] with a Pattern."""
     ranks, ties = dense_ranks(x)
     # a sign is 2 greater - 1, but for a tie, where that is -1 and not 0
-    score = 2 * _products(ranks, np.greater, y) - y.signs.sum(dim=1, dtype=torch.int32).numpy()[:, None]
+    score = 2 * _products(ranks, np.greater, y) - y.total[:, None]
     tied = np.flatnonzero(ties.pairs)
     if len(tied):
         score[:, tied] += _products(np.ascontiguousarray(ranks[:, tied]), np.equal, y)
@@ -118,13 +130,18 @@ def correlate(vectors, count, y):
     `scipy.stats.norm.sf(z)` is the one-sided p of R's `cor.test(exact=FALSE)` and of scipy's `kendalltau(method="asymptotic")`.
     """
     tau, z = np.empty((count, y.m)), np.empty((count, y.m))
+    size = min(ROWS, max(256, 2**20 // y.n))
 
     def work(start):
-        rows = slice(start, min(start + ROWS, count))
+        rows = slice(start, min(start + size, count))
         tau[rows], z[rows] = _correlate_block(vectors(rows), y)
 
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        list(pool.map(work, range(0, count, ROWS)))
+    before = torch.get_num_threads()
+    try:  # a product is one core's: threads of torch's own beside the pool's would wait for each other
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0)), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            list(pool.map(work, range(0, count, size)))
+    finally:
+        torch.set_num_threads(before)
     return tau, z
 
 

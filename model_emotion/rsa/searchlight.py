@@ -1,12 +1,12 @@
 """The searchlight: how well each single neuron's geometry of the emotions follows each human attribute's."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from model_emotion.rdm import pair_indices
 from model_emotion.rsa.kendall import correlate, pattern
 from model_emotion.statistics import q_bh, q_rank
 from model_emotion.study import SPACES
@@ -26,16 +26,15 @@ class Searchlight:
 
 def mean_rdm(activations):
     """[seeds, emotions, neurons] -> [neurons, pairs]: |difference| of each pair of emotions, averaged over seeds, in float64."""
-    seeds, emotions, neurons = activations.shape
-    a, b = pair_indices(emotions)
-    total = np.zeros((len(a), neurons))
-    for pattern_of_seed in activations.astype(float, copy=False):
-        pair = 0
-        for first in range(emotions - 1):
-            later = pattern_of_seed[first + 1 :]
-            total[pair : pair + len(later)] += np.abs(later - pattern_of_seed[first])
-            pair += len(later)
-    return (total / seeds).T
+    emotions, pair = activations.shape[1], 0
+    activations = activations.astype(float, copy=False)
+    total = np.empty((emotions * (emotions - 1) // 2, activations.shape[2]))
+    for first in range(emotions - 1):
+        apart = activations[:, first + 1 :] - activations[:, first, None]
+        np.abs(apart, out=apart).sum(axis=0, out=total[pair : pair + apart.shape[1]])
+        pair += apart.shape[1]
+    total /= len(activations)
+    return total.T
 
 
 def searchlight(activations, attribute_rdms):
@@ -49,7 +48,10 @@ def searchlight(activations, attribute_rdms):
     tau, z = correlate(lambda rows: mean_rdm(activations[:, :, rows]), activations.shape[2], pattern(attribute_rdms))
     p = np.where(np.isnan(tau), 1.0, stats.norm.sf(z))
     order = np.where(np.isnan(tau), np.inf, -tau)
-    return Searchlight(tau=tau, p=p, q=q_rank(p), q_bh=q_bh(p), rank=stats.rankdata(order, axis=0))
+    with ThreadPoolExecutor() as pool:  # sorting, each on a core
+        q, also = pool.submit(q_rank, p), pool.submit(q_bh, p)
+        rank = stats.rankdata(order, axis=0)
+    return Searchlight(tau=tau, p=p, q=q.result(), q_bh=also.result(), rank=rank)
 
 
 def space_rdms(attribute_rdms):
