@@ -18,6 +18,12 @@ def world(rng, emotions, neurons, attributes, decimals=9):
     return absolute_rdm(activations).mean(axis=0), absolute_rdm(np.round(rng.random((attributes, emotions)), decimals)).T
 
 
+@pytest.fixture(params=["candidates", "all"])
+def way(request, monkeypatch):
+    """Both ways to the largest tau: by candidates, and by all."""
+    monkeypatch.setattr(permutation, "FEW", 0 if request.param == "candidates" else 10**18)
+
+
 def of(rdms, attributes, orders, **options):
     return largest_tau(lambda rows: rdms[rows], len(rdms), attributes, orders, **options)
 
@@ -30,7 +36,7 @@ def every_one(rdms, attributes, orders):
     return np.nan_to_num(tau_b(rdms, np.array(permuted).T), nan=-1).max(axis=0).reshape(len(orders), m)
 
 
-def test_all_orders_of_five_emotions_as_scipy_has_them():
+def test_all_orders_of_five_emotions_as_scipy_has_them(way):
     rdms, attributes = world(np.random.default_rng(0), 5, 7, 2, decimals=1)
     orders = np.array(list(all_orders(range(5))))
     assert len(orders) == 120
@@ -46,7 +52,7 @@ def test_all_orders_of_five_emotions_as_scipy_has_them():
 
 @pytest.mark.parametrize("emotions", [4, 6, 9, 14, 27])
 @pytest.mark.parametrize("decimals", [1, 9])
-def test_the_largest_of_the_candidates_is_the_largest_of_all(emotions, decimals):
+def test_the_largest_of_the_candidates_is_the_largest_of_all(way, emotions, decimals):
     rdms, attributes = world(np.random.default_rng(emotions), emotions, 1500, 2, decimals)
     rdms[3] = 0.5  # a neuron without a tau
     orders = permutations(emotions, 40, seed=1)
@@ -70,13 +76,14 @@ def test_where_the_largest_comes_late_among_the_candidates_all_are_computed(monk
 def test_rho_in_small_blocks_is_the_same(monkeypatch):
     rdms, attributes = world(np.random.default_rng(2), 10, 300, 3)
     orders = permutations(10, 25, seed=3)
+    monkeypatch.setattr(permutation, "FEW", 0)
     whole = of(rdms, attributes, orders)
     monkeypatch.setattr(permutation, "CELLS", 700)
     monkeypatch.setattr(permutation, "ROWS", 64)
     np.testing.assert_array_equal(of(rdms, attributes, orders), whole)
 
 
-def test_what_is_constant_counts_as_the_least_tau():
+def test_what_is_constant_counts_as_the_least_tau(way):
     rdms, attributes = np.ones((3, 6)), np.ones((6, 1))
     assert (of(rdms, attributes, permutations(4, 5, seed=0)) == -1).all()
 

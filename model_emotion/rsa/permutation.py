@@ -6,7 +6,7 @@ the permutations hold the chance of even one false neuron below 5 % (Nichols & H
 
 Tau of every neuron with every permuted RDM is 61,425 sign products each, 1.6e13 for 36,864 neurons, 14 attributes and 499
 permutations: minutes. Only the largest is wanted, and a neuron of large tau has a large Spearman's rho, which is 351 products. So
-rho chooses a few candidates of all neurons, and their tau is computed in full.
+rho chooses a few candidates of all neurons, and their tau is computed in full. With few emotions all taus are the shorter way.
 """
 
 import numpy as np
@@ -19,6 +19,8 @@ from model_emotion.rsa.kendall import ROWS, correlate, dense_ranks, pattern
 CANDIDATES = 16  # neurons a permutation whose tau is computed, at 351 pairs; with fewer pairs as many as cost the same
 PAIRS = 351
 CELLS = 2**24  # rho held at a time: 64 MB
+FEW = 10**11  # sign products with an RDM, up to which those of all neurons take less time than the choice of candidates
+AT_ONCE = 256  # orders whose taus are held at a time
 
 
 def permutations(n, samples, seed):
@@ -43,16 +45,25 @@ def largest_tau(vectors, count, rdms, orders, candidates=None):
     vectors: function of a slice that gives those vectors, [rows, pairs], as for `kendall.correlate`; rdms [pairs, m]; orders
     [samples, emotions], the same for all RDMs, so that their maximum under one order is a sample too. What is constant counts as -1.
 
-    Tau is computed of the `candidates` of largest rho. The neuron of largest tau is nearly always among the first three of them; where
-    it is not among the first half, tau is computed of all. Time grows with neurons x RDMs x samples.
+    Tau is computed of all where that is not much work, else of the `candidates` of largest rho. The neuron of largest tau is nearly always
+    among the first three of them; where it is not among the first half, tau is computed of all. Time grows with neurons x RDMs x samples.
     """
     ranks, unit = _both_ranks(vectors, count)
-    pairs = ranks.shape[1]
+    pairs, rdms = ranks.shape[1], np.asarray(rdms, dtype=float)
+    if candidates is None and count * len(orders) * pairs * (pairs - 1) // 2 <= FEW:
+        there = permuted_pairs(orders)
+        return np.column_stack([_largest_of_all(rdm, ranks, there) for rdm in rdms.T])
     if candidates is None:
         candidates = max(CANDIDATES, CANDIDATES * PAIRS * (PAIRS - 1) // (pairs * (pairs - 1)))
     candidates = min(candidates, count)
     there, back = permuted_pairs(orders), permuted_pairs(np.argsort(orders, axis=1))
-    return np.column_stack([_largest_with(rdm, ranks, unit, there, back, candidates) for rdm in np.asarray(rdms, dtype=float).T])
+    return np.column_stack([_largest_with(rdm, ranks, unit, there, back, candidates) for rdm in rdms.T])
+
+
+def _largest_of_all(rdm, ranks, there):
+    """The largest tau of all vectors with one RDM [pairs] under each permutation `there`: [samples]."""
+    parts = [pattern(rdm[part].T) for part in np.array_split(there, -(-len(there) // AT_ONCE))]
+    return np.concatenate([_defined(correlate(lambda rows: ranks[rows], len(ranks), part)[0]).max(axis=0) for part in parts])
 
 
 def _largest_with(rdm, ranks, unit, there, back, candidates):
@@ -66,7 +77,7 @@ def _largest_with(rdm, ranks, unit, there, back, candidates):
     tau = _defined(correlate(permuted, len(neuron), pattern(rdm[:, None]))[0].reshape(chosen.shape))
     largest, place = tau.max(axis=1), tau.argmax(axis=1)
     if candidates < len(ranks) and (late := place >= candidates // 2).any():
-        largest[late] = _defined(correlate(lambda rows: ranks[rows], len(ranks), pattern(rdm[there[late]].T))[0]).max(axis=0)
+        largest[late] = _largest_of_all(rdm, ranks, there[late])
     return largest
 
 
