@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def text():
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         found = content.summary(RUNS) | content.details(RUNS, OPTIONS) | surroundings.all_of_it() | {"digest": ""}
-    made_up = {"name": "<stricter>", "baseline": "0123456", "set": {"analysis.drop_alpha": 0.01}, "held": 2}
+    made_up = {"name": "<stricter>", "question": "?", "against": "0123456", "set": {"analysis.drop_alpha": 0.01}, "held": 2}
     made_up |= {"mean_accuracy": 0.7, "mean_majority": 0.5, "human_correlation": None, "drop": {"valence": 0.0125}}
     found["experiments"] = [made_up]
     return render(found)
@@ -151,6 +152,34 @@ def test_a_question_that_was_not_asked_has_no_sentence():
 )  # fmt: skip
 def test_numbers_are_written_as_the_field_writes_them(write, value, said):
     assert write(value) == said
+
+
+def test_experiments_are_set_beside_their_base(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("experiments", "results/live"):
+        Path(folder).mkdir(parents=True)
+    for name, base in (("small", None), ("other", "small")):
+        text = {"question": f"{name}?", "settings": [{"key": "a.b", "value": 1}]} | ({"base": base} if base else {})
+        Path(f"experiments/{name}.yaml").write_text(yaml.safe_dump(text))
+
+    def commit(message, settings, accuracy):
+        Path("params.yaml").write_text(yaml.safe_dump(settings))
+        Path("results/live/metrics.json").write_text(json.dumps({"mean_accuracy": accuracy, "drop": {"valence": 0.01}}))
+        Path("results/live/claims.json").write_text(json.dumps({"count": {"PASS": 2}}))
+        for words in (["add", "."], ["-c", "user.name=x", "-c", "user.email=x@x.invalid", "commit", "-qm", message]):
+            subprocess.run(["git", *words], check=True)
+        return subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+
+    subprocess.run(["git", "init", "-q"], check=True)
+    start = commit("start", {"a": {"b": 1}, "c": 1}, 0.7)
+    for name, settings, accuracy in (("small", {"a": {"b": 2}, "c": 1}, 0.71), ("other", {"a": {"b": 2}, "c": 3}, 0.72)):
+        reference = f"refs/exps/{start[:2]}/{start[2:]}/{name}"
+        subprocess.run(["git", "update-ref", reference, commit(name, settings, accuracy)], check=True)
+    subprocess.run(["git", "update-ref", "refs/exps/exec/EXEC_HEAD", start], check=True)
+    small, other = surroundings.experiments()
+    assert (small["name"], small["against"], small["set"], small["mean_accuracy"]) == ("small", start[:7], {"a.b": 2}, 0.71)
+    assert (other["name"], other["against"], other["set"], other["question"]) == ("other", "small", {"c": 3}, "other?")
+    assert other["held"] == 2 and other["drop"] == {"valence": 0.01} and other["human_correlation"] is None
 
 
 def test_what_is_in_a_script_cannot_leave_it():

@@ -165,7 +165,7 @@ function histogram(world, a, values) {
   [["study's q", "#8a4b00"], ["permutations", "#a3121f"]].forEach(([name, colour], i) => {
     if (marks[i] === null) return;
     draw("line", { x1: x(marks[i]), x2: x(marks[i]), y1: 18 + 14 * i, y2: 200, stroke: colour, "stroke-width": 2, "stroke-dasharray": i ? "6 3" : "none" });
-    draw("text", { x: x(marks[i]), y: 12 + 14 * i, "text-anchor": "middle", fill: colour }, `${name}: ${marks[i].toFixed(3)}`);
+    draw("text", { x: x(marks[i]), y: 12 + 14 * i, "text-anchor": x(marks[i]) > 780 ? "end" : "middle", fill: colour }, `${name}: ${marks[i].toFixed(3)}`);
   });
   for (let i = 0; i <= 6; i++) draw("text", { x: x(low + (i * (high - low)) / 6), y: 218, "text-anchor": "middle", class: "faint" }, (low + (i * (high - low)) / 6).toFixed(2));
   draw("text", { x: 470, y: 236, "text-anchor": "middle", class: "faint" }, "tau; neurons on a logarithmic scale");

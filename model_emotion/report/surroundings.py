@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from model_emotion import environment
+from model_emotion import environment, experiment
 from model_emotion.environment import TIMES
 from model_emotion.run import MEASURED, folder
 
@@ -54,25 +54,30 @@ def _json(revision, path):
 
 
 def experiments():
-    """Every DVC experiment of this checkout: name, baseline, what it set, and the few numbers that experiments are compared by.
+    """Every DVC experiment of this checkout: name, what it is compared with and sets, and the few numbers that experiments are compared by.
 
-    DVC keeps an experiment as the git reference refs/exps/BASELINE/NAME, with its results committed.
+    DVC keeps an experiment as the git reference refs/exps/BASELINE/NAME, with its results committed. One that experiments/ gives a base is
+    compared with that, where it was run from the same commit, else with the commit.
     """
-    found = []
+    found = {}
     for reference in _git("for-each-ref", "--format=%(refname)", "refs/exps").split():
         parts = reference.removeprefix("refs/exps/").split("/")
-        if len(parts) != 3 or len(parts[0] + parts[1]) != 40:  # DVC's own queues and caches
-            continue
-        baseline, before, after = parts[0] + parts[1], _settings(parts[0] + parts[1]), _settings(reference)
+        if len(parts) == 3 and len(parts[0] + parts[1]) == 40:  # else DVC's own queues and caches
+            found[parts[0] + parts[1], parts[2]] = reference
+    rows = []
+    for (commit, name), reference in sorted(found.items()):
+        asked = experiment.load(name) if Path(f"experiments/{name}.yaml").exists() else None
+        base = asked.base if asked and (commit, asked.base) in found else None
+        before, after = _settings(found[commit, base] if base else commit), _settings(reference)
         metrics = _json(reference, "results/live/metrics.json")
-        found.append({
-            "name": parts[2], "baseline": baseline[:7],
+        rows.append({
+            "name": name, "question": asked.question if asked else "", "against": base or commit[:7],
             "set": {key: value for key, value in after.items() if key not in before or before[key] != value},
             "held": _json(reference, "results/live/claims.json").get("count", {}).get("PASS"),
             **{key: metrics.get(key) for key in ("mean_accuracy", "mean_majority", "human_correlation")},
             "drop": metrics.get("drop", {}),
         })  # fmt: skip
-    return sorted(found, key=lambda one: (one["baseline"], one["name"]))
+    return sorted(rows, key=lambda row: (row["against"] in {other["name"] for other in rows}, row["name"]))  # bases first
 
 
 def all_of_it():
