@@ -31,7 +31,8 @@ RUN --mount=type=bind,from=wheels,target=/wheels \
  && pip install --quiet --no-compile --no-deps --require-hashes --find-links /wheels -r /opt/build/requirements.lock \
  && site=$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
  && find "$site" -depth -type d -path "$site/*/*" \( -name tests -o -name include \) -exec rm -r {} + \
- && find "$site/pyarrow" \( -name '*flight*' -o -name '*_s3*' -o -name '*substrait*' \) -delete \
+ && find "$site/pyarrow" \( -name '*flight*' -o -name '*_s3*' \) -delete \
+ && for whole in "$site"/pyarrow/libarrow_python.so.*.*.*; do ln -sf "${whole##*/}" "${whole%.*.*}"; ln -sf "${whole##*/}" "${whole%.*.*.*}"; done \
  && python -m compileall -q -j 0 -x '/(transformers/models|dask|distributed|tornado|sklearn|xarray|networkx|hypothesis|celery|asyncssh|fontTools|pip|setuptools)/' "$site"
 
 # torch alone in its layer: CUDA's build, by its hashes, unless the wheels have one of their own.
