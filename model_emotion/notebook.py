@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from model_emotion.cli import UserError
-from model_emotion.model.setup import DATA
+from model_emotion.model.setup import TEXTS
 from model_emotion.params import Attribute, Count, Draws, Emotion, Section, Seeds, Share, check, load_params
 from model_emotion.run import MEASURED, folder, read_activations
 
@@ -40,7 +40,7 @@ def begin(**choices):
     values |= {"seeds": chosen.seeds, "top_k": [chosen.share]}
     values["masks"]["draws"], values["training"]["examples"] = chosen.draws, chosen.examples
     params = check(values, "your choices and params.yaml")
-    if missing := [str(path) for path in (DATA, ATTRIBUTE_RDMS, ACTIVATIONS, SEARCHLIGHT) if not path.is_file()]:
+    if missing := [str(path) for path in (TEXTS, ATTRIBUTE_RDMS, ACTIVATIONS, SEARCHLIGHT) if not path.is_file()]:
         needed = "the ranking of neurons needs all emotions, measured once"
         raise UserError(f"{', '.join(missing)}: not there yet; {needed}: type `make repro` in a terminal, in the folder of this project")
     measured, backbone = read_activations(ACTIVATIONS), params.backbone

@@ -53,7 +53,8 @@ def project(goemotions, tmp_path_factory):
     for name in ("notebooks", "data", "results/human", "results/live"):
         (folder / name).mkdir(parents=True)
     (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    (folder / "data/goemotions.parquet").symlink_to(goemotions)
+    (folder / "data/texts").mkdir(parents=True)
+    (folder / "data/texts/live.parquet").symlink_to(goemotions)
     people = pd.DataFrame(draw.random((351, 14)), columns=study.ATTRIBUTES)
     write_csv(rdm.pair_names(study.EMOTIONS).join(people), folder / notebook.ATTRIBUTE_RDMS)
     values = draw.normal(size=(1, 27, LAYERS * WIDTH)).astype(np.float32)

@@ -158,8 +158,9 @@ def repro(folder, *options):
 
 
 def digests(folder):
-    """sha256 of every result and figure."""
+    """sha256 of every result and figure; how long stages took is neither."""
     files = [path for top in ("results", "paper_figures") for path in (folder / top).rglob("*") if path.is_file()]
+    files = [path for path in files if path.parent.name != "times"]
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 

@@ -196,7 +196,7 @@ def test_a_worker_that_is_not_as_it_should_be_is_refused(world, cluster, monkeyp
     if wrong == "code":
         (elsewhere / "model_emotion/model/tasks.py").open("a").write("\n")
     if wrong == "data":
-        table = elsewhere / "data/goemotions.parquet"
+        table = elsewhere / "data/texts/live.parquet"
         table.write_bytes(table.read_bytes() + b"\n")
     if wrong == "folder":
         shutil.rmtree(elsewhere / "data")
@@ -207,8 +207,8 @@ def test_a_worker_that_is_not_as_it_should_be_is_refused(world, cluster, monkeyp
     world("executor.kind", "dask", "executor.address", cluster.address)
     says = {
         "code": "other code or packages than here; start it anew, in this checkout",
-        "data": "data/goemotions.parquet: other data than here; start it in this checkout",
-        "folder": "data/goemotions.parquet: not there; start it in this checkout",
+        "data": "data/texts/live.parquet: other data than here; start it in this checkout",
+        "folder": "data/texts/live.parquet: not there; start it in this checkout",
         "threads": "has 2 threads; start it with --nthreads 1",
     }
     with pytest.raises(UserError, match=rf"^worker tcp://127.0.0.1:\d+: {says[wrong]}$"):
