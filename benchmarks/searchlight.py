@@ -12,9 +12,10 @@ import tempfile
 
 import numpy as np
 from scipy import stats
-from side_by_side import Contestant, contest, finished, missing, options, peak_mib, printed_alone, row, run_alone, timed, write
+from side_by_side import Contestant, contest, finished, missing, options, printed_alone, row, run_alone, timed, write
 
 from model_emotion import rdm
+from model_emotion.environment import peak_mib
 from model_emotion.files import read_csv
 from model_emotion.rsa.searchlight import mean_rdm, searchlight
 from model_emotion.run import read_activations

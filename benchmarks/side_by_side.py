@@ -9,7 +9,6 @@ import argparse
 import logging
 import os
 import re
-import resource
 import shutil
 import statistics
 import subprocess
@@ -24,7 +23,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from model_emotion.environment import cpu
+from model_emotion.environment import cpu, peak_mib
 from model_emotion.files import write_json
 
 RESULTS = Path(__file__).parent / "results"
@@ -115,14 +114,6 @@ def timed(run):
     start = time.perf_counter()
     run()
     return time.perf_counter() - start
-
-
-def peak_mib():
-    """Peak memory of this process so far, MiB. Linux passes getrusage's on from a parent to its child, hence the other way there."""
-    status = Path("/proc/self/status")
-    if status.exists() and (found := re.search(r"VmHWM:\s*(\d+) kB", status.read_text())):
-        return int(found[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
 
 
 def printed_alone(name, quick):

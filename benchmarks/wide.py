@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from model_emotion.experiment import load
-from model_emotion.files import write_text
+from model_emotion.files import replace_block
 from model_emotion.projection import Work, flops, makespan, work, work_of_cells
 
 RATES, PAGE = Path("benchmarks/results/nvidia-h100.json"), Path("docs/wide.md")
@@ -62,8 +62,7 @@ def main():
     parser.add_argument("--write", action="store_true", help=f"put it into {PAGE}")
     made = block(load("paper").params(), pd.read_parquet("data/goemotions.parquet"), json.loads(RATES.read_text()))
     if parser.parse_args().write:
-        before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-        write_text(before + made + rest.split(END)[1], PAGE)
+        replace_block(PAGE, BEGIN, END, made)
     else:
         print(made)
 

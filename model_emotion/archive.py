@@ -81,7 +81,7 @@ def pack(path):
         (folder / "README.md").write_text(text, encoding="utf-8")
         crate.write(folder, int(seconds))
         sums = {file.relative_to(folder).as_posix(): _sha256(file.open("rb")) for file in sorted(folder.rglob("*")) if file.is_file()}
-        if raw := set(sums.values()) & _registered():
+        if raw := set(sums.values()) & {sha256 for group in Path(REGISTRY).glob("*.txt") for sha256 in crate.registered(group).values()}:
             found = next(name for name, sha256 in sums.items() if sha256 in raw)
             raise UserError(f"{found}: an input as it was fetched, which must not be passed on; no archive was written")
         _tar(path, folder, sums, int(seconds))
@@ -111,12 +111,6 @@ def _holds(remote, md5):
     if not file.is_file():
         return False
     return not md5.endswith(".dir") or all(_holds(remote, member["md5"]) for member in json.loads(file.read_bytes()))
-
-
-def _registered():
-    """SHA-256 of every input, as it was fetched."""
-    lines = [line.split() for path in Path(REGISTRY).glob("*.txt") for line in path.read_text(encoding="utf-8").splitlines()]
-    return {line[1] for line in lines if line and line[0] != "#"}
 
 
 def _sha256(file):

@@ -29,6 +29,12 @@ DERIVED = {"data/goemotions.parquet": CC_BY}
 TERMS = {name: f"https://w3id.org/ro/terms/workflow-run#{name}" for name in ("md5", "sha256")}
 
 
+def registered(path):
+    """{name: sha256} of a group's inputs, as data/registry pins them."""
+    lines = [line.split() for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    return dict(line for line in lines if line and line[0] != "#")
+
+
 def stored(md5):
     """Path of a hashed file in a DVC remote."""
     return f"files/md5/{md5[:2]}/{md5[2:]}"
@@ -91,8 +97,7 @@ def _inputs(crate, registry):
     """{path in the checkout: reference} of each input and each group; a file that two groups have is one entity."""
     found = {}
     for group, repository in GROUPS.items():
-        lines = [line.split() for line in (registry / f"{group}.txt").read_text(encoding="utf-8").splitlines()]
-        members = {name: sha256 for name, sha256 in (line for line in lines if line and line[0] != "#")}
+        members = registered(registry / f"{group}.txt")
         for name, sha256 in members.items():
             url = f"{FILES}/{quote(name)}"
             if not crate.dereference(url):

@@ -11,6 +11,7 @@ import platform
 import re
 import resource
 import subprocess
+import sys
 import time
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -52,16 +53,17 @@ def cpu():
     return names[0] if names else platform.processor() or platform.machine()
 
 
+def git(*words):
+    """What git prints, None where it fails or is not there."""
+    try:
+        done = subprocess.run(["git", *words], capture_output=True, text=True)
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
 def code():
     """The commit that is checked out, None outside git, and whether tracked files differ from it."""
-
-    def git(*words):
-        try:
-            done = subprocess.run(["git", *words], capture_output=True, text=True)
-        except OSError:
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
-
     revision = git("rev-parse", "HEAD")
     return {"revision": revision, "changed": bool(git("status", "--porcelain", "--untracked-files=no")) if revision else None}
 
@@ -94,17 +96,19 @@ def record(path, params, switches, seconds, marks):
     write_json(about | made | describe(), path)
 
 
-def record_time(stage):
-    """Write how long the process that ends now took for a stage, and how much memory it and its largest child used at their peaks.
-
-    Its own peak is Linux's VmHWM: getrusage's is inherited from the process that started this one.
-    """
+def peak_mib():
+    """Peak memory of this process so far, MiB. Linux passes getrusage's on from a parent to its child, hence the other way there."""
     status = Path("/proc/self/status")
-    peak = re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(), re.MULTILINE) if status.exists() else None
-    own = int(peak.group(1)) if peak else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    if status.exists() and (found := re.search(r"VmHWM:\s*(\d+) kB", status.read_text())):
+        return int(found[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
+
+
+def record_time(stage):
+    """Write how long the process that ends now took for a stage, and how much memory it and its largest child used at their peaks."""
+    child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
     seconds = time.time() - psutil.Process().create_time()
-    about = {"stage": stage, "seconds": round(seconds, 2), "memory_mib": {"own": own // 1024, "largest_child": child // 1024}}
+    about = {"stage": stage, "seconds": round(seconds, 2), "memory_mib": {"own": round(peak_mib()), "largest_child": child}}
     write_json(about | {"ended": round(time.time())}, TIMES / f"{stage}.json")
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from model_emotion import study
 from model_emotion.claims import HEADLINES
 from model_emotion.files import read_csv
-from model_emotion.robustness import HOLDS
+from model_emotion.robustness import HOLDS, POWER
 from model_emotion.run import MEASURED, folder
 
 H4 = "The model's space of the emotions resembles the human one"
@@ -113,7 +114,7 @@ def masks(answers):
     if (pooled := answers.one("detectable_drop")) is not None:
         smallest = answers.one("detectable_drop_over_attributes")
         also = f"; a mean over attributes, from {points(smallest['estimate'])}" if smallest is not None else ""
-        yield f"An attribute's drop could be seen from {points(pooled['estimate'])} points on (power .8){also}."
+        yield f"An attribute's drop could be seen from {points(pooled['estimate'])} points on (power {number(POWER)}){also}."
 
 
 def weights(answers):
@@ -124,7 +125,7 @@ def weights(answers):
     if (permuted := answers.one("human_correlation_permuted")) is not None:
         yield f"With the weights permuted, {probability(permuted['p'])}."
     if (smallest := answers.one("detectable_correlation")) is not None:
-        yield f"{smallest['n']} attributes can show an r of {number(smallest['estimate'])} or more (power .8)."
+        yield f"{smallest['n']} attributes can show an r of {number(smallest['estimate'])} or more (power {number(POWER)})."
 
 
 def space(answers):
@@ -149,7 +150,7 @@ def table(run, claims):
     hurt = [int(drops[drops["k"] == k]["star"].sum()) for drops in (by_emotion, by_attribute)]
     of = [int((drops["k"] == k).sum()) for drops in (by_emotion, by_attribute)]
     r = read_csv(out / "human_correlation_summary.csv").set_index("k")["mean_r"]
-    rsa = pd.read_csv(out / "model_rsa.csv").query("layer == 0 and reference == 'human'")["tau"]
+    rsa = read_csv(out / "model_rsa.csv").query("layer == 0 and reference == 'human'")["tau"]
     mean_r = f": {number(r[k])}." if k in r and pd.notna(r[k]) else ", unknown: no human weights."
     whole = f"the human one: {number(rsa.iloc[0])}." if len(rsa) else "a human one: unknown."
     neurons_of_run = answers("significant_neurons")["n"].iloc[0]
@@ -164,7 +165,8 @@ def table(run, claims):
         ),
         Hypothesis(
             "H2", HEADLINES["H2"],
-            f"Masking hurts {said['E3.stars']} of 27 emotions and {said['E5.stars']} of 14 attributes' masks hurt." if studys else "",
+            f"Masking hurts {said['E3.stars']} of {len(study.EMOTIONS)} emotions; "
+            f"{said['E5.stars']} of {len(study.ATTRIBUTES)} attributes' masks hurt." if studys else "",
             f"Masks of {k:,.0f} neurons hurt {hurt[0]} of {of[0]} emotions; {hurt[1]} of {of[1]} attributes' hurt.",
             tuple(masks(answers)),
         ),

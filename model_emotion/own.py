@@ -12,10 +12,9 @@ import pandas as pd
 from model_emotion import rdm, study
 from model_emotion.cli import UserError
 from model_emotion.goemotions import SPLITS
-from model_emotion.params import did_you_mean, nameable
+from model_emotion.params import OWN_KINDS, did_you_mean, nameable
 
 FOLDER = Path("data/own")
-KINDS = (".csv", ".parquet")
 
 
 def read_ratings(name, emotions):
@@ -106,7 +105,7 @@ def _read(name):
     """A file of data/own as a data frame; the cells of a CSV are all text. Raises UserError."""
     path = FOLDER / name
     if not path.is_file():
-        there = sorted(file.name for file in FOLDER.glob("*") if file.suffix.lower() in KINDS)
+        there = sorted(file.name for file in FOLDER.glob("*") if file.suffix.lower() in OWN_KINDS)
         raise UserError(f"{path}: not there" + (did_you_mean(name, there) or f"; {FOLDER} has {_listed(there)}"))
     try:
         table = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)

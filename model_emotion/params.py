@@ -80,8 +80,12 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+OWN_KINDS = (".csv", ".parquet")
+"""What a file of one's own can be."""
+
+
 def _in_own_folder(value):
-    if Path(value).name != value or Path(value).suffix.lower() not in (".csv", ".parquet"):
+    if Path(value).name != value or Path(value).suffix.lower() not in OWN_KINDS:
         raise ValueError(f"'{value}' is not the name of a CSV or Parquet file in data/own, where DVC sees that it changes")
     return value
 

@@ -34,12 +34,13 @@ def main():
     runs = [run] if run else params.runs
     if options.method:
         return method(runs)
-    summary = content.summary(runs)
+    claims = content.verdicts(runs)
+    summary = content.summary(runs, claims)
     if not run:
         write_json(summary, SUMMARY)
     # by which `make repro` sees whether the page is of these results
     digest = "" if run else hashlib.sha256(SUMMARY.read_bytes()).hexdigest()
-    details = content.details(runs, params.figures.model_dump())
+    details = content.details(runs, claims, params.figures.model_dump())
     write_text(render(summary | details | surroundings.all_of_it() | {"digest": digest}), PAGE)
     print(f"{PAGE}: {PAGE.stat().st_size / 1e6:.1f} MB; it opens in a browser, without a network")
 

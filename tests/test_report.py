@@ -35,7 +35,8 @@ def text():
     """The page of both runs, with an experiment made up."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
-        found = content.summary(RUNS) | content.details(RUNS, OPTIONS) | surroundings.all_of_it() | {"digest": ""}
+        every = content.verdicts(RUNS)
+        found = content.summary(RUNS, every) | content.details(RUNS, every, OPTIONS) | surroundings.all_of_it() | {"digest": ""}
     made_up = {"name": "<stricter>", "question": "?", "against": "0123456", "set": {"analysis.drop_alpha": 0.01}, "held": 2}
     made_up |= {"mean_accuracy": 0.7, "mean_majority": 0.5, "human_correlation": None, "drop": {"valence": 0.0125}}
     found["experiments"] = [made_up]

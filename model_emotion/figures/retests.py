@@ -4,8 +4,7 @@ import numpy as np
 
 from model_emotion.figures import style
 from model_emotion.figures.style import SINGLE
-
-HOLDS = "holds"
+from model_emotion.robustness import HOLDS
 
 
 def _asked(robustness, question):
@@ -14,7 +13,7 @@ def _asked(robustness, question):
 
 
 def _colours(names):
-    return [(style.ATTRIBUTE_COLOURS | style.SPACE_COLOURS).get(name, "black") for name in names]
+    return [style.NAME_COLOURS.get(name, "black") for name in names]
 
 
 def neurons_beyond_chance(significant_by_layer, robustness):

@@ -30,9 +30,6 @@ def render(content):
     looks = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    looks.filters |= {
-        "points": hypotheses.points, "number": hypotheses.number, "plain": _plain,
-        "anchor": lambda text: "".join(letter if letter.isalnum() else "-" for letter in text),
-    }  # fmt: skip
+    looks.filters |= {"points": hypotheses.points, "number": hypotheses.number, "plain": _plain}
     css, js = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     return looks.get_template("page.html").render(css=css, js=js, **content)

@@ -166,9 +166,8 @@ def pictures(runs, options):
     return found
 
 
-def summary(runs):
-    """results/report.json: the page in numbers, and what it was made from."""
-    claims = verdicts(runs)
+def summary(runs, claims):
+    """results/report.json: the page in numbers, and what it was made from. claims: `verdicts`."""
     return {
         "headline": headline(claims),
         "claims": {run: counts([claim for claim in claims if claim["run"] == run]) for run in dict.fromkeys(c["run"] for c in claims)},
@@ -178,9 +177,8 @@ def summary(runs):
     }
 
 
-def details(runs, options):
+def details(runs, claims, options):
     """What the page shows beside its summary, by the names that page.html uses. options: params.figures as a dictionary."""
-    claims = verdicts(runs)
     return {
         "runs": runs,
         "counts": counts(claims),

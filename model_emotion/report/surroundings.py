@@ -1,13 +1,12 @@
 """What the report shows beside results: this machine, how long its stages took, and the experiments. None of it is hashed by DVC."""
 
 import json
-import subprocess
 from pathlib import Path
 
 from ruamel.yaml import YAML
 
 from model_emotion import environment, experiment
-from model_emotion.environment import TIMES
+from model_emotion.environment import TIMES, git
 from model_emotion.run import MEASURED, folder
 
 
@@ -28,14 +27,6 @@ def times():
     return sorted(found, key=lambda one: one["ended"])
 
 
-def _git(*words):
-    try:
-        done = subprocess.run(["git", *words], capture_output=True, text=True)
-    except OSError:
-        return ""
-    return done.stdout if done.returncode == 0 else ""
-
-
 def _flat(values, above=""):
     """Nested parameters as {"a.b": value}."""
     found = {}
@@ -45,11 +36,11 @@ def _flat(values, above=""):
 
 
 def _settings(revision):
-    return _flat(YAML(typ="safe").load(_git("show", f"{revision}:params.yaml")))
+    return _flat(YAML(typ="safe").load(git("show", f"{revision}:params.yaml") or ""))
 
 
 def _json(revision, path):
-    text = _git("show", f"{revision}:{path}")
+    text = git("show", f"{revision}:{path}")
     return json.loads(text) if text else {}
 
 
@@ -60,7 +51,7 @@ def experiments():
     compared with that, where it was run from the same commit, else with the commit.
     """
     found = {}
-    for reference in _git("for-each-ref", "--format=%(refname)", "refs/exps").split():
+    for reference in (git("for-each-ref", "--format=%(refname)", "refs/exps") or "").split():
         parts = reference.removeprefix("refs/exps/").split("/")
         if len(parts) == 3 and len(parts[0] + parts[1]) == 40:  # else DVC's own queues and caches
             found[parts[0] + parts[1], parts[2]] = reference

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from model_emotion.cli import UserError
-from model_emotion.manipulation import drop_table, drops
+from model_emotion.manipulation import ENOUGH, drop_table, drops
 from model_emotion.robustness import ALPHA, MISSING, POWER, row
 from model_emotion.statistics import paired_drop
 
@@ -75,10 +75,15 @@ def masks_hurt(masked, k, samples, seed, key=""):
     return [*rows, row("masks_hurt_over_all", method, "interval", cube.mean(), ci, n=cube.size, key=key, k=k)]
 
 
+def _effects(masked, k):
+    """Mean drop of each attribute's mask of size k: series by attribute."""
+    return drops(masked[masked["k"] == k]).groupby("attribute", sort=False)["drop"].mean()
+
+
 def human_correlation_of_attributes(masked, k, weights, key=""):
     """H3 with attributes as the cases: Pearson's r of an attribute's mean drop with its human weight. weights: series by attribute."""
-    effect = drops(masked[masked["k"] == k]).groupby("attribute", sort=False)["drop"].mean()
-    if len(effect) < 4 or not set(effect.index) <= set(weights.index):  # masks of the three spaces, or of the most active neurons
+    effect = _effects(masked, k)
+    if len(effect) < ENOUGH or not set(effect.index) <= set(weights.index):  # masks of the three spaces, or of the most active neurons
         return []
     method = "Pearson's r over attributes of mean drop with human weight; Fisher z interval"
     if effect.nunique() == 1:  # the same drop everywhere: nothing to correlate
@@ -90,8 +95,8 @@ def human_correlation_of_attributes(masked, k, weights, key=""):
 
 def human_correlation_permuted(masked, k, weights, samples, seed):
     """H3 with attributes as the cases, once more without a normal law: p of Pearson's r, the attributes' weights permuted. One row."""
-    effect = drops(masked[masked["k"] == k]).groupby("attribute", sort=False)["drop"].mean()
-    if len(effect) < 4 or not set(effect.index) <= set(weights.index) or effect.nunique() == 1:
+    effect = _effects(masked, k)
+    if len(effect) < ENOUGH or not set(effect.index) <= set(weights.index) or effect.nunique() == 1:
         return []
     permuted = stats.PermutationMethod(n_resamples=samples, rng=np.random.default_rng(seed))
     found = stats.pearsonr(effect, weights[effect.index], method=permuted)
@@ -170,9 +175,9 @@ def detectable_over_attributes(masked, k):
 
     The drop from the attributes' own standard deviation; r by Fisher's z with a two-sided test.
     """
-    effect = drops(masked[masked["k"] == k]).groupby("attribute", sort=False)["drop"].mean()
+    effect = _effects(masked, k)
     n = len(effect)
-    if n < 4:
+    if n < ENOUGH:
         return []
     drop = f"mean drop found with power {POWER} by the one-sided t test over attributes, alpha {ALPHA}; noncentral t"
     r = f"r over attributes found with power {POWER} by the two-sided test, alpha {ALPHA}; Fisher's z"
