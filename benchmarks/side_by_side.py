@@ -6,6 +6,7 @@ the same run. `scale` above 1: what was measured is a sample, and the whole is t
 """
 
 import argparse
+import json
 import logging
 import os
 import re
@@ -27,6 +28,7 @@ from model_emotion.environment import cpu, peak_mib
 from model_emotion.files import write_json
 
 RESULTS = Path(__file__).parent / "results"
+MEMORY = "Memory is what a process of its own came to hold, at its peak, beyond packages and input."
 PACKAGES = ("numpy", "scipy", "torch", "transformers", "rsatoolbox", "peft", "pyvene")
 
 
@@ -41,6 +43,7 @@ class Contestant:
     scale: float = 1.0
     sample: str = ""  # what was measured, where that is not the whole
     missing: str = ""
+    elsewhere: bool = False  # another program does the work: this process's memory says nothing of it
 
 
 def options(description):
@@ -128,14 +131,21 @@ def printed_alone(name, quick):
 def contest(title, note, contestants, rounds, asked):
     """A table: contestants in turns, and each once more in a process of its own, for its memory."""
     seconds = in_turns(contestants, rounds)
-    memory = {c: float(printed_alone(f"{c.group}: {c.name}", asked.quick)) for c in seconds}
-    return {"title": title, "note": note, "rows": finished([row(c, seconds.get(c), memory.get(c)) for c in contestants])}
+    memory = {c: json.loads(printed_alone(f"{c.group}: {c.name}", asked.quick)) for c in seconds if not c.elsewhere}
+    return {"title": title, "note": f"{note} {MEMORY}", "rows": finished([row(c, seconds.get(c), memory.get(c)) for c in contestants])}
 
 
 def run_alone(contestants, name):
-    """What a process whose memory is measured does: that contestant once; prints the peak."""
-    next(c for c in contestants if f"{c.group}: {c.name}" == name).run()
-    print(peak_mib())
+    """What a process whose memory is measured does: that contestant once; prints what it took, null where Linux does not say.
+
+    The peak is set back before the run: what its input took while it was prepared, another contestant's too, is not of the run.
+    """
+    run, forget = next(c for c in contestants if f"{c.group}: {c.name}" == name).run, Path("/proc/self/clear_refs")
+    if forget.exists():
+        forget.write_text("5")  # proc(5): the peak is that of now
+    before = peak_mib()
+    run()
+    print(json.dumps(peak_mib() - before if forget.exists() else None))
 
 
 def write(name, asked, tables, **more):
