@@ -125,24 +125,32 @@ def shown_size(table, k):
     return k if (table["k"] == k).any() else table["k"].iloc[0]
 
 
+def _six_decimals(value):
+    """A float for a comparison of experiments, in which a sum's rounding, or -0, would stand as a difference."""
+    return round(float(value), 6) + 0.0
+
+
 def metrics(accuracy, tables, k):
-    """The few numbers that experiments are compared by, at masks of size k, or a run's first: dict, JSON-ready, without what is unknown."""
+    """The few numbers that experiments are compared by, at masks of size k, or a run's first: dict, JSON-ready, without what is unknown.
+
+    To six decimals; the tables have them in full.
+    """
     k = shown_size(tables["drop_by_attribute"], k)
     by_attribute = tables["drop_by_attribute"].query("k == @k").set_index("attribute")
     by_emotion = tables["drop_by_emotion"].query("k == @k")
     headline = [attribute for attribute in study.HEADLINE_ATTRIBUTES if attribute in by_attribute.index]
-    found = {"mean_accuracy": float(accuracy["accuracy"].mean())}
+    found = {"mean_accuracy": _six_decimals(accuracy["accuracy"].mean())}
     if accuracy["majority"].notna().all():
-        found["mean_majority"] = float(accuracy["majority"].mean())
+        found["mean_majority"] = _six_decimals(accuracy["majority"].mean())
         found["emotions_above_floor"] = int((~tables["floor"]["floor"]).sum())
     found |= {
         "k": int(k),
         "emotions_hurt": int(by_emotion["star"].sum()),
         "attributes_hurting": int(by_attribute["star"].sum()),
-        "drop": {attribute: float(by_attribute.loc[attribute, "drop"]) for attribute in headline},
+        "drop": {attribute: _six_decimals(by_attribute.loc[attribute, "drop"]) for attribute in headline},
     }
     r = tables["human_correlation_summary"].set_index("k")["mean_r"]
-    return found | ({"human_correlation": float(r.loc[k])} if k in r and np.isfinite(r.loc[k]) else {})
+    return found | ({"human_correlation": _six_decimals(r.loc[k])} if k in r and np.isfinite(r.loc[k]) else {})
 
 
 def floor(accuracy):

@@ -105,3 +105,24 @@ def test_the_drop_grows_with_the_weight_gives_a_positive_r():
     assert (each["r"][1], each["p"][1]) == pytest.approx((test.statistic, test.pvalue))
     assert over_emotions["mean_r"][0] == pytest.approx(np.tanh(each["z"].mean()))
     assert over_attributes["n"][0] == 4
+
+
+def test_metrics_are_those_of_the_size_to_six_decimals_without_a_sums_noise():
+    by_attribute = pd.DataFrame({
+        "attribute": ["valence", "happy-face", "valence"], "k": [2, 2, 1], "drop": [-1.85e-17, 1 / 3, 0.5], "star": [False, True, True],
+    })  # fmt: skip
+    tables = {
+        "drop_by_attribute": by_attribute,
+        "drop_by_emotion": pd.DataFrame({"emotion": ["joy", "fear"], "k": [2, 1], "star": [True, True]}),
+        "human_correlation_summary": pd.DataFrame({"k": [1, 2], "mean_r": [0.5, np.nan]}),
+        "floor": pd.DataFrame({"emotion": ["joy", "fear"], "floor": [True, False]}),
+    }
+    accuracy = pd.DataFrame({"emotion": ["joy", "fear"], "accuracy": [0.6, 0.7], "majority": [0.5, np.nan]})
+    found = manipulation.metrics(accuracy, tables, 2)
+    assert found == {
+        "mean_accuracy": 0.65, "k": 2, "emotions_hurt": 1, "attributes_hurting": 1, "drop": {"happy-face": 0.333333, "valence": 0.0},
+    }  # fmt: skip
+    assert "-0" not in json.dumps(found)
+    found = manipulation.metrics(accuracy.fillna(0.5), tables, 1)
+    assert found["mean_majority"] == 0.5 and found["emotions_above_floor"] == 1 and found["human_correlation"] == 0.5
+    assert manipulation.metrics(accuracy, tables, 3)["k"] == 2  # a run without that size: its first

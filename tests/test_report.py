@@ -15,6 +15,7 @@ from browser import CHROMIUM, browser
 
 from model_emotion import hypotheses
 from model_emotion.cli import UserError
+from model_emotion.params import load_params
 from model_emotion.report import _plain, content, packed, render, surroundings
 from model_emotion.robustness import COLUMNS
 
@@ -23,7 +24,6 @@ RUNS = ("published", "live")
 BUILT = all((ROOT / path).exists() for run in RUNS for path in content.sources(run))
 needs_results = pytest.mark.skipif(not BUILT, reason="no results here yet: `make repro`")
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-OPTIONS = yaml.safe_load((ROOT / "params.yaml").read_text())["figures"]
 
 
 def claims(run):
@@ -36,7 +36,9 @@ def text():
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         every = content.verdicts(RUNS)
-        found = content.summary(RUNS, every) | content.details(RUNS, every, OPTIONS) | surroundings.all_of_it() | {"digest": ""}
+        params = load_params()
+        params = params.model_copy(update={"analysis": params.analysis.model_copy(update={"drop_alpha": 0.02})})
+        found = content.summary(RUNS, every) | content.details(RUNS, every, params) | surroundings.all_of_it() | {"digest": ""}
     made_up = {"name": "<stricter>", "question": "?", "against": "0123456", "set": {"analysis.drop_alpha": 0.01}, "held": 2}
     made_up |= {"mean_accuracy": 0.7, "mean_majority": 0.5, "human_correlation": None, "drop": {"valence": 0.0125}}
     found["experiments"] = [made_up]
@@ -113,6 +115,10 @@ def test_every_question_of_the_retests_has_words_and_every_row_stands_there(text
 
 
 @needs_results
+def test_a_star_says_which_level_it_stands_for(text):
+    assert text.count("q &lt; .02") == 3 and "q &lt; .05" not in text
+
+
 def test_the_machine_and_what_measured_the_model_stand_there(text):
     said = Tags(text).text
     record = json.loads((ROOT / "results/live/provenance/prompts.json").read_text())

@@ -177,8 +177,8 @@ def summary(runs, claims):
     }
 
 
-def details(runs, claims, options):
-    """What the page shows beside its summary, by the names that page.html uses. options: params.figures as a dictionary."""
+def details(runs, claims, params):
+    """What the page shows beside its summary, by the names that page.html uses."""
     return {
         "runs": runs,
         "counts": counts(claims),
@@ -186,5 +186,6 @@ def details(runs, claims, options):
         "drops": {run: drops(run) for run in runs},
         "retests": {run: retests(run) for run in runs},
         "searchlights": {run: searchlight(run) for run in runs},
-        "figures": pictures(runs, options),
+        "figures": pictures(runs, params.figures.model_dump()),
+        "drop_alpha": f"{params.analysis.drop_alpha:g}".removeprefix("0"),
     }
