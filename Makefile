@@ -92,9 +92,10 @@ GROUP_ID := $(or $(filter-out 0,$(shell id -g)),1000)
 image:  ## the container image
 	DOCKER_BUILDKIT=1 $(DOCKER) build $(foreach a,BASE_IMAGE WHEELS_IMAGE,$(if $($(a)),--build-arg $(a)=$($(a)))) $(BUILD) \
 	  --build-arg UID=$(USER_ID) --build-arg GID=$(GROUP_ID) --tag $(IMAGE) \
-	  --build-arg REVISION=$$(git rev-parse HEAD) --build-arg SOURCE=$(or $(filter http%,$(shell git remote get-url origin 2>/dev/null)),unknown) .
+	  --build-arg REVISION=$$(git rev-parse HEAD) --build-arg SOURCE=$(or $(filter http%,$(shell git remote get-url origin 2>/dev/null | sed 's,//[^/@]*@,//,')),unknown) .
 
 IN_IMAGE = $(DOCKER) run --rm $(if $(shell test -t 0 && echo yes),-it) --user "$$(id -u):$$(id -g)" --volume "$(CURDIR):/model-emotion" \
+  $(if $(filter http://% https://%,$(MODEL_EMOTION_MIRROR)),--env MODEL_EMOTION_MIRROR="$(MODEL_EMOTION_MIRROR)") \
   $(if $(wildcard $(MODEL_EMOTION_MIRROR)),--volume "$(abspath $(MODEL_EMOTION_MIRROR)):/mirror:ro" --env MODEL_EMOTION_MIRROR=/mirror) $(GPUS) $(RUN) $(IMAGE)
 docker-repro:  ## `make repro` of this checkout in the image
 	$(IN_IMAGE) make repro

@@ -103,7 +103,7 @@ def main():
     asked = options(__doc__)
     if asked.alone:
         return run_alone(contestants_of(asked.alone.partition(":")[0], asked.quick), asked.alone)
-    note = "An example is a text that a prompt learns from once. The model is built within each."
+    note = "An example is a text that a prompt learns from once. Memory has the model in it."
     tables = [
         contest(f"Prompt tuning at {size}'s size", note, contestants_of(size, asked.quick), 1 if asked.quick else 3, asked)
         for size in (["MiniLM"] if asked.quick else SIZES)

@@ -76,15 +76,20 @@ def small(folder="experiments"):
 
 
 SETTINGS = ("params.yaml", "dvc.lock")
+RESULTS, RECORDS = ("results", "paper_figures"), "results/live/provenance"
 
 
 @contextmanager
 def as_committed():
-    """The checkout is the commit inside, or UserError, and is so again afterwards, with DVC's files."""
-    if changed := output("git", "status", "--porcelain", "--untracked-files=no").splitlines():
+    """The checkout is the commit inside, or UserError, and is so again afterwards, with DVC's files.
+
+    What a stage's record says of its own run may differ from the commit, and stays as it was.
+    """
+    if changed := output("git", "status", "--porcelain", "--untracked-files=no", "--", ".", f":!{RECORDS}").splitlines():
         file = changed[0].split()[-1]
         raise UserError(f"{file} differs from the commit, which an experiment starts from: commit it, or `git checkout {file}`")
     before = {path: Path(path).read_bytes() for path in SETTINGS}
+    records, there = {path: path.read_bytes() for path in Path(RECORDS).glob("*.json")}, _untracked()
     try:
         yield
     finally:
@@ -92,6 +97,15 @@ def as_committed():
             Path(path).write_bytes(content)
         subprocess.run(["git", "checkout", "--quiet", "HEAD", "--", "."])
         subprocess.run(["dvc", "checkout", "--quiet", "--force", "--allow-missing"], capture_output=True)
+        for path in _untracked() - there:  # of folders that git and not DVC keeps: another seed's curve, a figure the commit has not
+            Path(path).unlink()
+        for path, content in records.items():
+            path.write_bytes(content)
+
+
+def _untracked():
+    """Files among the results that git neither has nor ignores."""
+    return set(output("git", "ls-files", "-z", "--others", "--exclude-standard", "--", *RESULTS).split("\0")) - {""}
 
 
 def perform(name):

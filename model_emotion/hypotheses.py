@@ -83,7 +83,7 @@ def neurons(answers):
     every = (of_all["verdict"] == HOLDS).sum()
     yield f"Emotions permuted, with the largest tau of all neurons as the measure: {some}; corrected for the attributes too, {every} do."
     for name, row in asked.drop(own.index).iterrows():
-        yield f"A control RDM that nobody judged ({name} in GoEmotions) keeps {row['estimate']:.0f}."
+        yield f"An RDM of {name}, and prompts were trained on these labels, keeps {row['estimate']:.0f}."
     if len(halves := answers("split_half")):
         best = answers("split_half_best")
         elsewhere, k, chance = best["estimate"] / best["reference"], halves["k"].iloc[0], halves["reference"].iloc[0]
@@ -92,7 +92,10 @@ def neurons(answers):
             f"(chance: {percent(chance)} %), whose mean tau in the other half is {span(elsewhere, percent)} % of that in their own."
         )
     if len(alone := answers("own_neurons")):
-        yield f"Given the other attributes, {span(alone['estimate'], percent)} % of the best neurons of an attribute stay among its best."
+        yield (
+            f"Given the other attributes, {span(alone['estimate'], percent)} % of the best neurons of an attribute stay among its best; "
+            f"with the emotions permuted, when none are its own, {span(alone['reference'], percent)} % do."
+        )
 
 
 def masks(answers):
@@ -101,20 +104,25 @@ def masks(answers):
     if over_emotions is not None and over_attributes is not None:
         yield (
             f"The mean drop, in percentage points, is {interval(over_emotions, points)} with emotions as the cases and "
-            f"{interval(over_attributes, points)} with attributes."
+            f"{interval(over_attributes, points)} with masks."
         )
     if len(places := answers("place_among_random")):
         low = list(places.index[places["verdict"] == HOLDS])
         verb, names = "does" if len(low) < 2 else "do", f": {', '.join(low)}" if low else ""
         than = f"worse than {places['n'].iloc[0]} random ones, and than one more would"
-        yield f"Of {len(places)} attributes' masks, {len(low) or 'none'} {verb} {than}{names}."
+        if (places["decided_by"] == "p").all():
+            than = f"worse than 95 % of {places['n'].iloc[0]} random ones (p < .05)"
+        sizes = answers("place_of_size")["estimate"]
+        elsewhere = f"; over {len(sizes)} sizes, {span(sizes)} do" if len(sizes) > 1 else ""
+        yield f"Of {len(places)} attributes' masks, {len(low) or 'none'} {verb} {than}{names}{elsewhere}."
     if (share := answers.one("share_of_distance")) is not None:
-        known = "of what the prompts know beyond the commoner class"
-        yield f"On average a mask takes {interval(share, percent)} % {known}, more than a random one."
-    if (pooled := answers.one("detectable_drop")) is not None:
+        taken = f"{interval(share, percent)} % more than a random one, emotions and attributes drawn anew"
+        yield f"Of what the prompts know beyond the commoner class a mask takes {taken}."
+    if (needed := answers.one("detectable_place")) is not None:
         smallest = answers.one("detectable_drop_over_attributes")
-        also = f"; a mean over attributes, from {points(smallest['estimate'])}" if smallest is not None else ""
-        yield f"An attribute's drop could be seen from {points(pooled['estimate'])} points on (power {number(POWER)}){also}."
+        seen = f"; a mean over masks could be seen from {{}} on (power {number(POWER)})"
+        also = "" if smallest is None else seen.format(points(smallest["estimate"]))
+        yield f"To hold, an attribute's mask had to cost {points(needed['estimate'])} points more than the mean random one{also}."
 
 
 def weights(answers):
@@ -122,6 +130,8 @@ def weights(answers):
     for key, when in (("", ""), *((key, f"; {key}") for key in answers("human_correlation_attributes").index if key)):
         if (row := answers.one("human_correlation_attributes", key)) is not None:
             yield f"With attributes as the cases r is {interval(row, number)}{when}."
+    if len(sizes := answers("human_correlation_of_size")) > 1:
+        yield f"Over {len(sizes)} sizes of masks r is {span(sizes['estimate'], number)}, largest at {int(sizes['estimate'].idxmax()):,}."
     if (permuted := answers.one("human_correlation_permuted")) is not None:
         yield f"With the weights permuted, {probability(permuted['p'])}."
     if (smallest := answers.one("detectable_correlation")) is not None:

@@ -16,6 +16,9 @@ from model_emotion.statistics import mean_correlation, paired_drop, q_bh, q_rank
 ENOUGH = 4
 """Emotions that the tests over emotions need, and attributes those over attributes."""
 
+ROUNDING = 1e-12
+"""A difference of accuracies that is none."""
+
 CELL = ["emotion", "seed", "attribute", "k"]
 EACH = ["k", "emotion", "r", "z", "p", "slope", "intercept"]
 OVER_EMOTIONS = ["k", "mean_r", "t", "df", "p", "ci_low", "ci_high"]
@@ -26,7 +29,8 @@ def drops(masked):
     """A run's masked accuracies -> `emotion, seed, attribute, k, random, masked, drop`, one row an attribute mask.
 
     The random accuracy is the mean over draws, of the attribute's own where it has any, else of those that all attributes share.
-    Raises UserError where an attribute mask has no random one of its size.
+    A mean of equal accuracies can differ from them in its last digit, which is no drop. Raises UserError where an attribute mask has no
+    random one of its size.
     """
     masked = masked.assign(attribute=masked["attribute"].fillna(""))
     attribute = masked[masked["kind"] == "attribute"]
@@ -39,7 +43,8 @@ def drops(masked):
     if len(alone):
         first = alone.iloc[0]
         raise UserError(f"masked accuracies: no random mask of size {first['k']} for {first['emotion']}, seed {first['seed']}")
-    table["drop"] = table["random"] - table["accuracy"]
+    drop = table["random"] - table["accuracy"]
+    table["drop"] = drop.where(drop.abs() > ROUNDING, 0.0)
     return table.rename(columns={"accuracy": "masked"})[[*CELL, "random", "masked", "drop"]]
 
 

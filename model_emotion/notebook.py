@@ -11,6 +11,7 @@ from model_emotion.cli import UserError
 from model_emotion.model.setup import TEXTS
 from model_emotion.params import Attribute, Count, Draws, Emotion, Section, Seeds, Share, check, load_params
 from model_emotion.run import MEASURED, folder, read_activations
+from model_emotion.study import EMOTIONS
 
 ATTRIBUTE_RDMS = Path("results/human/attribute_rdms.csv")
 ACTIVATIONS = folder(MEASURED) / "activations.safetensors"
@@ -46,5 +47,8 @@ def begin(**choices):
     measured, backbone = read_activations(ACTIVATIONS), params.backbone
     if (measured.backbone, measured.layers, measured.width) != (backbone.name, backbone.layers, backbone.width):
         raise UserError(f"{ACTIVATIONS}: of {measured.backbone}, but params.yaml names {backbone.name}; type `make repro` in a terminal")
+    if params.own.attributes or params.own.texts or set(measured.emotions) != set(EMOTIONS):
+        raise UserError("params.yaml: not the study's 27 emotions, attributes and texts, which this notebook is about: "
+                        "`git checkout . && dvc checkout` in a terminal takes them back")  # fmt: skip
     logging.getLogger("model_emotion").setLevel(logging.ERROR)  # how words are read from this backbone stands in the notebook
     return params

@@ -40,7 +40,7 @@ def read_ratings(name, emotions):
             raise UserError(f"{path}: attribute {error}") from None
         numbers = table[attribute].map(_number)
         if row := _first(~np.isfinite(numbers)):
-            raise UserError(f"{path}: data row {row}, column '{attribute}': {table[attribute][row - 1]!r} is not a number")
+            raise UserError(f"{path}: data row {row}, column '{attribute}': is not a number")
         if numbers[rated.isin(emotions)].nunique() == 1:
             raise UserError(f"{path}: column '{attribute}' is the same for all of params.yaml's emotions: it tells none apart")
         table[attribute] = numbers
@@ -80,7 +80,7 @@ def read_texts(name, emotions, asked):
     path, table = FOLDER / name, _read(name)
     for column in ("text", "split"):
         if column not in table:
-            raise UserError(f"{path}: no column '{column}' among {_listed(table)}")
+            raise UserError(f"{path}: no column '{column}' among its {len(table.columns)}; the first row must name them")
     if row := _first(~table["split"].isin(SPLITS)):
         raise UserError(f"{path}: data row {row}, column 'split': is not train, dev or test")
     if row := _first(~table["text"].map(lambda text: isinstance(text, str) and bool(text.strip()))):
@@ -120,7 +120,7 @@ def _read(name):
         raise UserError(f"{path}: column '{table.columns[row - 1]}' stands twice")
     if row := _first([not str(column).strip() for column in table]):
         raise UserError(f"{path}: column {row} has no name; where it is pandas' index, write with index=False")
-    return table
+    return table.reset_index(drop=True)
 
 
 def _csv(path):

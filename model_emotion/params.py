@@ -48,7 +48,7 @@ def _unique(values):
 
 
 NOT_NAMES = ("NA", "NULL", "NaN", "None", "nan", "null", "emotion", "emotion_a", "emotion_b", "epoch", "train_loss", "dev_accuracy",
-             "human", "random")  # fmt: skip
+             "human", "model", "random")  # fmt: skip
 """What a CSV takes for a gap, and what results call something else."""
 
 

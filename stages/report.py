@@ -40,7 +40,7 @@ def main():
         write_json(summary, SUMMARY)
     # by which `make repro` sees whether the page is of these results
     digest = "" if run else hashlib.sha256(SUMMARY.read_bytes()).hexdigest()
-    details = content.details(runs, claims, params)
+    details = content.details(runs, claims, params.figures.model_dump(), params.analysis.drop_alpha)
     write_text(render(summary | details | surroundings.all_of_it() | {"digest": digest}), PAGE)
     print(f"{PAGE}: {PAGE.stat().st_size / 1e6:.1f} MB; it opens in a browser, without a network")
 

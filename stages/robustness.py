@@ -26,7 +26,7 @@ def of_neurons(activations, attributes, labels, k, permutations):
     yield from found
     control = neurons.label_rdm(labels.to_numpy(dtype=float))
     yield from neurons.significant_neurons(activations, control, permutations.samples, permutations.seed)[:1]
-    yield from neurons.own_neurons(activations, attributes, k)
+    yield from neurons.own_neurons(activations, attributes, k, permutations.seed)
     yield from neurons.split_half(activations, attributes, k, HALVINGS, permutations.seed)
 
 
@@ -36,9 +36,14 @@ def of_masking(masked, accuracies, weights, k, analysis):
     for key, of_seeds in (("", masked), *([found] if (found := masking.without_seeds(masked, ODD_SEEDS)) else [])):
         yield from masking.masks_hurt(of_seeds, k, bootstrap.samples, bootstrap.seed, key)
         yield from masking.human_correlation_of_attributes(of_seeds, k, weights, key)
+    if found := masking.pooled(masked):
+        yield from masking.human_correlation_of_attributes(found[1], k, weights, found[0])
+    yield from masking.human_correlation_of_size(masked, weights)
+    yield from masking.place_of_size(masked)
     yield from masking.human_correlation_permuted(masked, k, weights, bootstrap.samples, bootstrap.seed)
     yield from masking.share_of_distance(masked, accuracies, k, bootstrap.samples, bootstrap.seed)
     yield from masking.corrected_stars(masked, analysis.drop_alpha)
+    yield from masking.detectable_place(masked, k)
     yield from masking.detectable_drop(masked, k)
     yield from masking.detectable_over_attributes(masked, k)
 

@@ -35,7 +35,10 @@ for name in cells.missing():
     cells.write(name, {}, {})
     if Path("slow").exists():
         time.sleep(20)
-Path("results").mkdir(exist_ok=True)
+for folder in ("provenance", "learning_curves"):
+    Path("results/live", folder).mkdir(parents=True, exist_ok=True)
+Path("results/live/provenance/write.json").write_text(json.dumps({"seconds": time.time()}))
+Path(f"results/live/learning_curves/{p.protocol.split}.csv").write_text("")
 Path("results/metrics.json").write_text(json.dumps({"split": p.protocol.split, "kind": p.masks.kind, "emotions": len(p.emotions)}))
 sys.exit(Path("broken").exists())
 """
@@ -51,7 +54,7 @@ def repository(tmp_path, monkeypatch):
     Path("stage.py").write_text(STAGE)
     metrics = [{"results/metrics.json": {"cache": False}}]
     stage = {"cmd": "python stage.py", "params": ["protocol", "masks", "emotions"], "deps": ["stage.py"], "metrics": metrics}
-    stage["outs"] = [{"cells": {"persist": True}}]
+    stage["outs"] = [{"cells": {"persist": True}}, {"results/live/learning_curves": {"persist": True, "cache": False}}]
     Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"write": stage}}))
     Path(".gitignore").write_text("/data\n/log\n/slow\n/broken\n")
     own = ["git", "-c", "user.name=x", "-c", "user.email=x@x.invalid"]
@@ -120,6 +123,16 @@ def test_an_experiment_starts_from_the_commit(repository):
             experiment.perform("test_split")
         assert Path(file).read_text() == text + "\n# mine\n"
         Path(file).write_text(text)
+
+
+def test_a_stages_own_record_may_differ_and_stays_and_a_users_file_too(repository):
+    record, note = Path("results/live/provenance/write.json"), Path("results/note.txt")
+    record.write_text("of my own run")
+    note.write_text("mine")
+    experiment.perform("test_split")
+    assert record.read_text() == "of my own run" and note.read_text() == "mine"
+    assert not Path("results/live/learning_curves/test.csv").exists() and Path("results/live/learning_curves/dev.csv").exists()
+    assert not subprocess.run(["dvc", "status", "--quiet"]).returncode
 
 
 def test_the_small_experiments_are_compared_with_their_base():

@@ -17,7 +17,7 @@ from model_emotion import hypotheses
 from model_emotion.cli import UserError
 from model_emotion.params import load_params
 from model_emotion.report import _plain, content, packed, render, surroundings
-from model_emotion.robustness import COLUMNS
+from model_emotion.robustness import COLUMNS, row, table
 
 ROOT = Path(__file__).parents[1]
 RUNS = ("published", "live")
@@ -36,9 +36,8 @@ def text():
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         every = content.verdicts(RUNS)
-        params = load_params()
-        params = params.model_copy(update={"analysis": params.analysis.model_copy(update={"drop_alpha": 0.02})})
-        found = content.summary(RUNS, every) | content.details(RUNS, every, params) | surroundings.all_of_it() | {"digest": ""}
+        details = content.details(RUNS, every, load_params().figures.model_dump(), 0.02)
+        found = content.summary(RUNS, every) | details | surroundings.all_of_it() | {"digest": ""}
     made_up = {"name": "<stricter>", "question": "?", "against": "0123456", "set": {"analysis.drop_alpha": 0.01}, "held": 2}
     made_up |= {"mean_accuracy": 0.7, "mean_majority": 0.5, "human_correlation": None, "drop": {"valence": 0.0125}}
     found["experiments"] = [made_up]
@@ -116,9 +115,10 @@ def test_every_question_of_the_retests_has_words_and_every_row_stands_there(text
 
 @needs_results
 def test_a_star_says_which_level_it_stands_for(text):
-    assert text.count("q &lt; .02") == 3 and "q &lt; .05" not in text
+    assert text.count("q &lt; .02") == 4  # of each run above the bars, and in two rows of the summary
 
 
+@needs_results
 def test_the_machine_and_what_measured_the_model_stand_there(text):
     said = Tags(text).text
     record = json.loads((ROOT / "results/live/provenance/prompts.json").read_text())
@@ -137,7 +137,7 @@ def test_the_hypotheses_say_what_the_files_say(monkeypatch):
     stars = pd.read_csv("results/published/drop_by_emotion.csv").query("k == 4000")["star"]
     assert f"hurt {stars.sum()} of {len(stars)} emotions" in h2.found
     drop = table.query("question == 'masks_hurt_over_attributes' and key.isna()").iloc[0]
-    assert f"{100 * drop['estimate']:.1f} [{100 * drop['ci_low']:.1f}, {100 * drop['ci_high']:.1f}] with attributes" in h2.retested[0]
+    assert f"{100 * drop['estimate']:.1f} [{100 * drop['ci_low']:.1f}, {100 * drop['ci_high']:.1f}] with masks" in h2.retested[0]
     smallest = table.set_index("question").loc["detectable_correlation", "estimate"]
     assert f"{smallest:.2f}"[1:] in h3.retested[-1]
     assert "p < .001" in h4.retested[0]
@@ -146,6 +146,20 @@ def test_the_hypotheses_say_what_the_files_say(monkeypatch):
 def test_a_question_that_was_not_asked_has_no_sentence():
     answers = hypotheses.Answers(pd.DataFrame(columns=COLUMNS))
     assert [*hypotheses.masks(answers), *hypotheses.weights(answers), *hypotheses.space(answers)] == []
+
+
+@pytest.mark.parametrize(
+    ("n", "p", "ci", "said"),
+    [
+        (14, 1 / 15, (0.01, 0.2), "1 does worse than 14 random ones, and than one more would: valence."),
+        (100, 0.0495, (-0.01, 0.1), "1 does worse than 95 % of 100 random ones (p < .05): valence."),
+        (100, 0.0594, (0.01, 0.1), "none does worse than 95 % of 100 random ones (p < .05)."),
+    ],
+)
+def test_a_place_is_said_by_what_decided_it(n, p, ci, said):
+    decided_by = "p" if 1 / (n + 1) < 0.05 else "interval"
+    answers = hypotheses.Answers(table([row("place_among_random", "", decided_by, 0.05, ci, p, n, key="valence", k=10)]))
+    assert list(hypotheses.masks(answers)) == [f"Of 1 attributes' masks, {said}"]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from model_emotion.files import read_csv
 from model_emotion.goemotions import read_labels, read_split
 from model_emotion.robustness import accuracy, masking, neurons, space
 from model_emotion.rsa.kendall import tau_b
+from model_emotion.rsa.permutation import least_p
 from model_emotion.run import ACCURACY, MASKED_ACCURACY, Activations, write_activations
 from stages import robustness as stage
 
@@ -142,13 +143,19 @@ def test_counts_and_p_follow_from_the_maxima_of_all_permutations(planted, monkey
     matrices = [rdm.square(rdms[name].to_numpy()) for name in rdms]
     tau = tau_b(distances, rdms.to_numpy())
     maxima = np.array([tau_b(distances, np.array([m[np.ix_(order, order)][pairs] for m in matrices]).T).max(axis=0) for order in orders])
-    every = maxima.max(axis=1)
+    maxima = np.concatenate([tau.max(axis=0, keepdims=True), maxima])
+    least = [min((maxima[:, c] >= maxima[order, c]).mean() for c in range(maxima.shape[1])) for order in range(100)]
     for row in table.itertuples():
         column = list(rdms).index(row.key)
-        of = np.append(maxima[:, column] if row.question == "significant_neurons" else every, 0)
-        of[-1] = tau[:, column].max() if row.question == "significant_neurons" else tau.max()
-        assert row.p == pytest.approx((of >= tau[:, column].max()).mean())
-        assert row.reference == pytest.approx(np.sort(of)[-6])  # five of a hundred may be above
+
+        def p(value, column=column, corrected=row.question == "significant_neurons_of_all"):
+            by_itself = (maxima[:, column] >= value).mean()
+            return (np.array(least) <= by_itself).mean() if corrected else by_itself
+
+        assert row.p == pytest.approx(p(tau[:, column].max()))
+        assert row.estimate == sum(p(value) <= 0.05 for value in tau[:, column])
+        if row.question == "significant_neurons":
+            assert row.reference == pytest.approx(np.sort(maxima[:, column])[-6])  # five of a hundred may be above
         assert row.estimate == (tau[:, column] > row.reference + 1e-12).sum()
     assert (table["estimate"] == 0).any()
 
@@ -168,6 +175,18 @@ def test_correcting_for_all_attributes_is_the_stricter(planted):
     table = table.pivot(index="key", columns="question", values=["p", "reference"])
     for name in ("p", "reference"):
         assert (table[name]["significant_neurons_of_all"] >= table[name]["significant_neurons"]).all()
+
+
+def test_an_attribute_of_small_taus_is_corrected_as_one_of_large_ones():
+    draw = np.random.default_rng(0)
+    largest = draw.normal(size=(2000, 3)) * [1, 10, 100]
+    largest[0] = [4, 0, 0]  # of the first, more than ever; the maximum over all three would not see it
+    p, level = least_p(largest, 0.05)
+    assert p[0] < 0.005 and (p[1:] > 0.5).all()
+    by_itself = np.array([(largest >= row).mean(axis=0).min() for row in largest])
+    assert (by_itself <= level).mean() <= 0.05 < (by_itself <= level + 1 / 2000).mean()
+    assert 0.014 < level < 0.02  # three attributes that have nothing to do with each other: .05 / 3
+    assert least_p(largest[:10], 0.05)[1] == 0  # ten orders cannot show that much
 
 
 # Masks
@@ -342,6 +361,83 @@ def test_masks_hurt_is_the_t_test_of_its_cases_and_a_bootstrap_by_hand():
     assert (everything["ci_low"], everything["ci_high"]) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])))
 
 
+def shared(draws, attributes=14, spread=0.05, seed=0):
+    """masked_accuracy.csv of attributes' masks as good as random, and of the random ones they share; [emotion, seed, mask] of both."""
+    draw = np.random.default_rng(seed)
+    masks = draw.normal(0.7, spread, attributes + draws) + draw.normal(0, 0.01, (3, 2, 1))
+    rows = []
+    for e, s, m in np.ndindex(masks.shape):
+        kind, name, number = ("attribute", f"a{m:02}", None) if m < attributes else ("random", None, m - attributes + 1)
+        rows.append((f"e{e}", s, name, kind, number, 10, masks[e, s, m], 64))
+    return pd.DataFrame(rows, columns=MASKED_ACCURACY).astype({"draw": "Int64"}), masks[..., :attributes], masks[..., attributes:]
+
+
+def test_random_masks_that_all_share_are_cases_too():
+    table, own, random = shared(5)
+    attributes, _, everything = robustness.table(masking.masks_hurt(table, 10, 300, 7)).to_dict("records")
+    welch = stats.ttest_ind(random.mean(axis=(0, 1)), own.mean(axis=(0, 1)), equal_var=False, alternative="greater")
+    both = stats.ttest_ind(random.mean(axis=(0, 1)), own.mean(axis=(0, 1)), equal_var=False).confidence_interval()
+    assert (attributes["estimate"], attributes["p"], attributes["n"]) == pytest.approx((random.mean() - own.mean(), welch.pvalue, 14))
+    assert (attributes["ci_low"], attributes["ci_high"]) == pytest.approx(tuple(both))
+    generator = np.random.default_rng(7)
+    counts = [generator.multinomial(n, np.full(n, 1 / n), 300) for n in (*own.shape, random.shape[2])]
+    apart = []
+    for by_emotion, by_seed, by_attribute, by_draw in zip(*counts, strict=True):
+        left = (cube.repeat(by_emotion, axis=0).repeat(by_seed, axis=1) for cube in (random, own))
+        apart.append(next(left).repeat(by_draw, axis=2).mean() - next(left).repeat(by_attribute, axis=2).mean())
+    assert (everything["ci_low"], everything["ci_high"]) == pytest.approx(tuple(np.quantile(apart, [0.025, 0.975])))
+
+
+@pytest.mark.parametrize("draws", [2, 5])
+def test_few_shared_random_masks_do_not_make_findings_of_nothing(draws):
+    held = [masking.masks_hurt(shared(draws, seed=seed)[0], 10, 10, 1)[0]["p"] < 0.05 for seed in range(200)]
+    assert np.mean(held) < 0.10  # .27 and .19 if the random masks' mean were taken as known
+
+
+def test_a_single_shared_random_mask_says_nothing_over_masks():
+    table, own, random = shared(1)
+    assert [row["question"] for row in masking.masks_hurt(table, 10, 10, 1)] == ["masks_hurt_over_emotions", "masks_hurt_over_all"]
+    drop, _ = robustness.table(masking.detectable_over_attributes(table, 10)).to_dict("records")
+    assert np.isnan(drop["estimate"])
+
+
+def test_masks_that_are_all_alike_leave_no_doubt():
+    table, _, _ = shared(3, spread=0.0)
+    found = masking.masks_hurt(table, 10, 10, 1)[0]
+    assert (found["estimate"], found["ci_low"], found["ci_high"]) == pytest.approx((0, 0, 0), abs=1e-12)
+
+
+def test_pooling_random_masks_takes_their_mean_for_every_attribute():
+    table, _ = cube()
+    table.loc[table["kind"] == "random", "accuracy"] += np.random.default_rng(0).normal(0, 0.1, (table["kind"] == "random").sum())
+    name, pooled = masking.pooled(table)
+    random = table.query("kind == 'random'").groupby(["emotion", "seed"])["accuracy"].mean()
+    found = manipulation.drops(pooled).groupby(["emotion", "seed"])["random"].agg(["min", "max"])
+    np.testing.assert_allclose(found["min"], random)
+    np.testing.assert_allclose(found["max"], random)
+    assert masking.pooled(pooled) is None and "pooled" in name
+
+
+def test_every_size_is_asked_and_none_decides():
+    weights = pd.Series({"a": 0.1, "b": 0.2, "c": 0.35, "d": 0.5})
+    sizes = [masked_accuracies(dict(zip("abcd", values, strict=True)), {(None, n): 0.7 + n / 100 for n in range(3)}, k=k)
+             for k, values in ((10, [0.7, 0.6, 0.5, 0.4]), (9, [0.4, 0.5, 0.69, 0.7]))]  # fmt: skip
+    found = masking.human_correlation_of_size(pd.concat(sizes), weights)
+    assert [row["key"] for row in found] == ["9", "10"] and found[0]["estimate"] < -0.9 and found[1]["estimate"] > 0.9
+    assert (robustness.table(found)["verdict"] == "").all()
+    places = robustness.table(masking.place_of_size(pd.concat(sizes)))
+    assert places["estimate"].tolist() == [2, 3] and places["n"].tolist() == [4, 4] and (places["verdict"] == "").all()
+
+
+@pytest.mark.parametrize("draws", [3, 14, 20, 39, 100])
+def test_a_mask_holds_its_place_just_beyond_the_distance_that_is_said(draws):
+    random = {(None, n): value for n, value in enumerate(np.random.default_rng(draws).normal(0.7, 0.02, draws))}
+    needed = one(masking.detectable_place(masked_accuracies({"a": 0.5}, random), 10))["estimate"]
+    limit = np.mean(list(random.values())) - needed
+    for accuracy_left, verdict in ((limit - 1e-9, "holds"), (limit + 1e-9, "does not hold")):
+        assert one(masking.place_among_random(masked_accuracies({"a": accuracy_left}, random), 10))["verdict"] == verdict
+
+
 def test_few_attributes_that_differ_show_less_than_many_emotions_that_agree():
     table, _ = cube(emotions=20, effect=0.05, seed=1)
     verdicts = robustness.table(masking.masks_hurt(table, 10, 400, 7)).set_index("question")["verdict"]
@@ -398,6 +494,14 @@ def test_halves_of_the_same_seeds_agree_and_of_noise_do_as_chance_says():
     assert neurons.split_half(draw.normal(size=(3, 6, 400)), attributes, 40, 4, 1) == []
 
 
+def test_neurons_that_are_the_same_for_all_emotions_are_not_reliable():
+    draw = np.random.default_rng(3)
+    activations, attributes = draw.normal(size=(4, 8, 300)), pd.DataFrame({"a": draw.random(28)})
+    noise = robustness.table(neurons.split_half(activations, attributes, 20, 2, 1))
+    padded = np.concatenate([activations, np.ones((4, 8, 300))], axis=2)
+    pd.testing.assert_series_equal(robustness.table(neurons.split_half(padded, attributes, 20, 2, 1))["estimate"], noise["estimate"])
+
+
 def test_the_reliability_of_two_halves_by_hand():
     """Four seeds have three halvings; whichever is drawn, r of the halves' taus is stepped up to the whole."""
     draw = np.random.default_rng(5)
@@ -425,16 +529,25 @@ def test_neurons_of_an_attribute_that_another_explains_are_not_its_own():
     first = np.abs(np.subtract.outer(np.arange(8), np.arange(8)))[pairs].astype(float)
     activations[:, :, :30] = np.arange(8)[:, None] + draw.normal(0, 0.3, (2, 8, 30))
     shadow = first + draw.normal(0, 1.0, first.shape)
-    found = robustness.table(neurons.own_neurons(activations, pd.DataFrame({"first": first, "shadow": shadow}), 30)).set_index("key")
-    assert found.loc["first", "estimate"] > 0.9 > 0.5 > found.loc["shadow", "estimate"] and found.loc["first", "reference"] == 0.1
+    found = robustness.table(neurons.own_neurons(activations, pd.DataFrame({"first": first, "shadow": shadow}), 30, 1)).set_index("key")
+    assert found.loc["first", "estimate"] > 0.9 > 0.5 > found.loc["shadow", "estimate"]
+
+
+def test_neurons_of_noise_stay_as_often_as_permuted_emotions_say():
+    draw = np.random.default_rng(2)
+    base = draw.random(45)
+    rdms = pd.DataFrame({"a": base + 0.3 * draw.random(45), "b": base + 0.3 * draw.random(45), "c": draw.random(45)})
+    found = robustness.table(neurons.own_neurons(draw.normal(size=(2, 10, 2000)), rdms, 200, 1)).set_index("key")
+    assert found["estimate"].tolist() == pytest.approx(found["reference"].tolist(), abs=0.12)
+    assert found.loc["c", "reference"] > 0.8 > 0.6 > found.loc["a", "reference"] > 0.1  # by chance, by what they have in common alone
 
 
 def test_an_attribute_that_follows_from_others_leaves_no_neurons_its_own():
     draw = np.random.default_rng(1)
     activations, once = draw.normal(size=(1, 5, 20)), draw.random(10)
     twice = pd.DataFrame({"first": once, "again": 2 * once, "other": draw.random(10)})
-    assert neurons.own_neurons(activations, twice, 5) == []
-    assert len(neurons.own_neurons(activations, twice[["first", "other"]], 5)) == 2
+    assert neurons.own_neurons(activations, twice, 5, 1) == []
+    assert len(neurons.own_neurons(activations, twice[["first", "other"]], 5, 1)) == 2
 
 
 def test_accuracies_of_other_emotions_have_no_order_in_the_study():
@@ -622,7 +735,8 @@ def test_the_stage_asks_each_run_what_applies_to_it(project):
     sizes = {"accuracy_above_majority": 1, "accuracy_order": 1, "significant_neurons": 15, "significant_neurons_of_all": 14}
     sizes |= {"own_neurons": 14, "place_among_random": 14, "masks_hurt_over_attributes": 1, "masks_hurt_over_emotions": 1}
     sizes |= {"masks_hurt_over_all": 1, "human_correlation_attributes": 1, "human_correlation_permuted": 1, "share_of_distance": 15}
-    sizes |= {"corrected_stars": 2, "detectable_drop": 1, "detectable_drop_over_attributes": 1, "detectable_correlation": 1}
+    sizes |= {"detectable_place": 1, "corrected_stars": 2, "detectable_drop": 1, "detectable_drop_over_attributes": 1}
+    sizes |= {"detectable_correlation": 1}
     sizes |= {"model_and_human": 1, "noise_ceiling": 2, "agreement_with_subjects": 15}
     assert live["question"].value_counts(sort=False).to_dict() == sizes
     assert set(sizes) - set(theirs["question"]) == {"accuracy_order"}

@@ -28,7 +28,7 @@ def neurons_beyond_chance(significant_by_layer, robustness):
     place = np.arange(len(names))
     ax.hlines(place, kept.reindex(names), found[names], color=style.QUIET, linewidth=0.9)
     dot = {"s": 14, "edgecolors": _colours(names), "linewidths": 0.9, "zorder": 3}
-    ax.scatter(found[names], place, facecolors="white", label="the study's q < .01", **dot)
+    ax.scatter(found[names], place, facecolors="white", label="by the study's q", **dot)
     ax.scatter(kept.reindex(names), place, c=_colours(names), label="beyond the largest by chance", **dot)
     style.names_beside(ax, names)
     ax.set_xlim(-0.15, 2 * found.max() + 1)

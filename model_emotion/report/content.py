@@ -25,20 +25,23 @@ QUESTIONS = {
     "accuracy_above_majority": "Does the model infer emotions better than by always naming the commoner class?",
     "accuracy_order": "Are the emotions easy for it that were easy in the study?",
     "significant_neurons": "H1: does a neuron follow the attribute more closely than the best of all neurons would by chance?",
-    "significant_neurons_of_all": "H1: … than the best of all neurons with the best of all attributes?",
+    "significant_neurons_of_all": "H1: … corrected for all attributes too?",
     "own_neurons": "H1: how many of its best neurons stay its best, given the other attributes?",
     "split_half": "H1: how many of the best neurons do two halves of the seeds share?",
     "split_half_reliability": "H1: how reliable are the neurons' taus over seeds?",
     "split_half_best": "H1: how large is the tau of the best neurons in seeds that did not choose them?",
     "place_among_random": "H2: does the attribute's mask leave less accuracy than random ones of its size?",
-    "masks_hurt_over_attributes": "H2: do attribute masks hurt more than random ones, attributes as the cases?",
-    "masks_hurt_over_emotions": "H2: … emotions as the cases?",
-    "masks_hurt_over_all": "H2: … emotions, seeds and attributes drawn anew?",
+    "masks_hurt_over_attributes": "H2: do attribute masks hurt more than random ones, masks as the cases?",
+    "masks_hurt_over_emotions": "H2: … emotions as the cases, for these masks?",
+    "masks_hurt_over_all": "H2: … emotions, seeds and masks drawn anew?",
     "share_of_distance": "H2: how much of what prompts know beyond the commoner class do masks take?",
     "corrected_stars": "H2: how many drops are significant by Benjamini and Hochberg's q?",
+    "place_of_size": "H2: for how many attributes, at each size?",
+    "detectable_place": "H2: how far below the random masks had one to lie?",
     "detectable_drop": "H2: which drop could the test of an attribute have shown?",
     "detectable_drop_over_attributes": "H2: which mean drop could this many attributes have shown?",
     "human_correlation_attributes": "H3: does the damage follow the human weight, attributes as the cases?",
+    "human_correlation_of_size": "H3: … and at each size of masks?",
     "human_correlation_permuted": "H3: … with the weights permuted?",
     "detectable_correlation": "H3: which r could this many attributes have shown?",
     "model_and_human": "H4: is the model's space more like the human one than with its emotions permuted?",
@@ -120,7 +123,7 @@ def drops(run):
     table, answers = read_csv(folder(run) / "drop_by_attribute.csv"), read_csv(folder(run) / "robustness.csv")
     k = answers.loc[answers["question"] == "place_among_random", "k"].iloc[0]
     rows = table[table["k"] == k]
-    reach = float(np.ceil(rows[["ci_low", "ci_high"]].abs().to_numpy().max() * 20) / 20)  # to the next 5 points
+    reach = max(0.05, float(np.ceil(rows[["ci_low", "ci_high"]].abs().to_numpy().max() * 20) / 20))  # to the next 5 points
     return {"k": int(k), "reach": reach, "rows": rows[["attribute", "drop", "ci_low", "ci_high", "q", "star"]].to_dict("records")}
 
 
@@ -177,8 +180,8 @@ def summary(runs, claims):
     }
 
 
-def details(runs, claims, params):
-    """What the page shows beside its summary, by the names that page.html uses."""
+def details(runs, claims, options, drop_alpha):
+    """What the page shows beside its summary, by the names that page.html uses. options: params.figures as a dictionary."""
     return {
         "runs": runs,
         "counts": counts(claims),
@@ -186,6 +189,6 @@ def details(runs, claims, params):
         "drops": {run: drops(run) for run in runs},
         "retests": {run: retests(run) for run in runs},
         "searchlights": {run: searchlight(run) for run in runs},
-        "figures": pictures(runs, params.figures.model_dump()),
-        "drop_alpha": f"{params.analysis.drop_alpha:g}".removeprefix("0"),
+        "figures": pictures(runs, options),
+        "drop_alpha": f"{drop_alpha:g}".removeprefix("0"),
     }

@@ -10,11 +10,6 @@ from model_emotion.environment import TIMES, git
 from model_emotion.run import MEASURED, folder
 
 
-def machine():
-    """The record that `make repro` and the image write at their start, else one made now."""
-    return json.loads(environment.OUT.read_text(encoding="utf-8")) if environment.OUT.exists() else environment.describe()
-
-
 def records():
     """{stage: record} of the stages that measured a model."""
     paths = sorted((folder(MEASURED) / "provenance").glob("*.json"))
@@ -75,6 +70,6 @@ def all_of_it():
     """By the names that page.html uses."""
     names = sorted(Path("experiments").glob("*.yaml"))
     return {
-        "machine": machine(), "records": records(), "times": times(), "experiments": experiments(),
+        "machine": environment.describe(), "records": records(), "times": times(), "experiments": experiments(),
         "named_experiments": [path.stem for path in names],
     }  # fmt: skip

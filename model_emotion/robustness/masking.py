@@ -1,11 +1,12 @@
 """H2 and H3: does masking an attribute's neurons hurt more than masking random ones, and the more the attribute weighs?"""
 
 import numpy as np
+import pandas as pd
 from scipy import optimize, stats
 
 from model_emotion.cli import UserError
 from model_emotion.manipulation import ENOUGH, drop_table, drops
-from model_emotion.robustness import ALPHA, MISSING, POWER, row
+from model_emotion.robustness import ALPHA, HOLDS, MISSING, POWER, row, table
 from model_emotion.statistics import paired_drop
 
 
@@ -28,6 +29,16 @@ def _random_masks_of(attribute, random):
     return random.to_numpy(), "of all attributes"
 
 
+def _limit_below(random):
+    """How far below the mean of n random masks one must lie to hold, and whether its p or, where they are too few, the interval decides."""
+    n = len(random)
+    if 1 / (n + 1) < ALPHA:
+        as_low = int(np.ceil(ALPHA * (n + 1))) - 2  # random masks that may be as low for p to stay below
+        return random.mean() - np.sort(random)[as_low], "p"
+    half = stats.t.ppf(0.975, n - 1) * random.std(ddof=1) * np.sqrt(1 + 1 / n) if n > 1 else MISSING
+    return max(half, random.mean() - random.min()), "interval"
+
+
 def place_among_random(masked, k):
     """Is an attribute's mask worse than random ones of its size? A row an attribute; masks are the cases.
 
@@ -44,35 +55,96 @@ def place_among_random(masked, k):
         lower = int((random <= mean).sum())
         half = stats.t.ppf(0.975, n - 1) * random.std(ddof=1) * np.sqrt(1 + 1 / n) if n > 1 else MISSING
         estimate, p = random.mean() - mean, (1 + lower) / (n + 1)
-        decided_by = "p" if 1 / (n + 1) < ALPHA else "interval"
         method = f"place among {n} random masks ({whose}); t prediction interval of one new mask, or their range"
         ci = (min(estimate - half, random.min() - mean), max(estimate + half, random.max() - mean))
+        decided_by = _limit_below(random)[1]
         rows.append(row("place_among_random", method, decided_by, estimate, ci, p, n, key=attribute, k=k, reference=mean))
+    return rows
+
+
+def _several_sizes(masked):
+    """The sizes of attributes' masks, smallest first; none where there is but one."""
+    sizes = sorted(masked.loc[masked["kind"] == "attribute", "k"].unique())
+    return sizes if len(sizes) > 1 else []
+
+
+def place_of_size(masked):
+    """The same at every size of several: how many of n attributes' masks hold. A row a size, key its number of neurons; it describes."""
+    rows = []
+    for k in _several_sizes(masked):
+        places = table(place_among_random(masked, k))
+        held = int((places["verdict"] == HOLDS).sum())
+        method = "attributes whose mask holds its place among random ones"
+        rows.append(row("place_of_size", method, "", held, n=len(places), key=str(k), k=k))
     return rows
 
 
 def masks_hurt(masked, k, samples, seed, key=""):
     """H2 over all attributes' masks of size k, with the cases taken more and more seriously: mean drop, three rows.
 
-    The study tests drops of all cells as if each were independent. Here the cases are attributes; emotions; or both and seeds, each drawn
-    anew with replacement (pigeonhole bootstrap, Owen 2007; `samples` of them, percentile interval), which is wide on purpose: masks of
-    an attribute, and prompts of an emotion, have much in common. key: what tells these rows from other ones.
+    The study tests drops of all cells as if each were independent. Here the cases are masks; emotions, for these masks; or masks, emotions
+    and seeds, each drawn anew with replacement (pigeonhole bootstrap, Owen 2007; `samples` of them, percentile interval), which is wide
+    on purpose: masks of an attribute, and prompts of an emotion, have much in common. Where all attributes share their random masks these
+    are cases too, so that the two means are compared (Welch 1947); else an attribute's drop is one. key: what tells these rows from others.
     """
-    wide = drops(masked[masked["k"] == k]).pivot(index=["emotion", "seed"], columns="attribute", values="drop")
-    cube = wide.to_numpy().reshape(*wide.index.levshape, -1)  # [emotion, seed, attribute]
+    own, random = _cubes(masked, k)
+    drop = drops(masked[masked["k"] == k]).groupby("emotion", sort=False)["drop"].mean().to_numpy()
     rows = []
-    for cases, means in (("attributes", cube.mean(axis=(0, 1))), ("emotions", cube.mean(axis=(1, 2)))):
-        if len(means) > 1:
-            test = paired_drop(means)
-            method = f"mean drop, {cases} as the cases; t interval, one-sided p"
-            ci = test["ci_low"], test["ci_high"]
-            rows.append(row(f"masks_hurt_over_{cases}", method, "interval", test["drop"], ci, test["p"], len(means), key=key, k=k))
+    for cases, found in (("attributes", _over_masks(own, random)), ("emotions", paired_drop(drop))):
+        if np.isfinite(found["df"]) and found["df"] > 0:
+            what = "two means of masks, Welch's" if cases == "attributes" and random is not None else f"mean drop, {cases} as the cases;"
+            method, n = f"{what} t interval, one-sided p", own.shape[2] if cases == "attributes" else len(drop)
+            ci = found["ci_low"], found["ci_high"]
+            rows.append(row(f"masks_hurt_over_{cases}", method, "interval", found["drop"], ci, found["p"], n, key=key, k=k))
     generator = np.random.default_rng(seed)
-    weights = [generator.multinomial(n, np.full(n, 1 / n), samples) / n for n in cube.shape]
-    means = np.einsum("se,st,sa,eta->s", *weights, cube, optimize=True)
-    method = f"mean drop; emotions, seeds and attributes drawn anew {samples} times (Owen 2007); percentile interval"
-    ci = np.quantile(means, [0.025, 0.975])
-    return [*rows, row("masks_hurt_over_all", method, "interval", cube.mean(), ci, n=cube.size, key=key, k=k)]
+
+    def drawn(n):
+        return generator.multinomial(n, np.full(n, 1 / n), samples) / n
+
+    emotions, seeds, attributes = (drawn(n) for n in own.shape)
+
+    def means(cube, masks):
+        return np.einsum("se,st,sa,eta->s", emotions, seeds, masks, cube, optimize=True)
+
+    apart = means(random, drawn(random.shape[2])) - means(own, attributes) if random is not None else means(own, attributes)
+    method = f"mean drop; emotions, seeds and masks drawn anew {samples} times (Owen 2007); percentile interval"
+    ci = np.quantile(apart, [0.025, 0.975])
+    return [*rows, row("masks_hurt_over_all", method, "interval", drop.mean(), ci, n=own.size, key=key, k=k)]
+
+
+def _cubes(masked, k):
+    """Accuracies [emotion, seed, mask] under attributes' masks of size k and under the random ones that all of these share.
+
+    Where attributes have random masks of their own: the drops [emotion, seed, attribute], and None.
+    """
+    masked = masked[masked["k"] == k]
+    shared = masked[(masked["kind"] == "random") & masked["attribute"].isna()]
+    of_attributes = drops(masked)
+    values = "drop" if shared.empty else "masked"
+    wide = of_attributes.pivot(index=["emotion", "seed"], columns="attribute", values=values)
+    own = wide.to_numpy().reshape(*wide.index.levshape, -1)
+    if shared.empty:
+        return own, None
+    random = shared.pivot(index=["emotion", "seed"], columns="draw", values="accuracy").loc[wide.index]
+    return own, random.to_numpy().reshape(*wide.index.levshape, -1)
+
+
+def _over_masks(own, random):
+    """Mean drop with masks as the cases, of what `_cubes` gives: `paired_drop`'s dict, by Welch's t where random masks are cases too."""
+    own = own.mean(axis=(0, 1))
+    if random is None:
+        return paired_drop(own)
+    random = random.mean(axis=(0, 1))
+    mean, few = random.mean() - own.mean(), min(len(own), len(random)) < 2
+    parts = [MISSING if few else values.var(ddof=1) / len(values) for values in (random, own)]
+    if few or not sum(parts) > 0:
+        df = MISSING if few else len(own) + len(random) - 2
+        certain = MISSING if few else mean
+        return {"drop": mean, "df": df, "se": 0 * certain, "ci_low": certain, "ci_high": certain, "p": MISSING if few else float(mean <= 0)}
+    se = np.sqrt(sum(parts))
+    df = sum(parts) ** 2 / sum(part**2 / (len(values) - 1) for part, values in zip(parts, (random, own), strict=True))
+    half = stats.t.ppf(0.975, df) * se
+    return {"drop": mean, "df": df, "se": se, "ci_low": mean - half, "ci_high": mean + half, "p": stats.t.sf(mean / se, df)}
 
 
 def _effects(masked, k):
@@ -93,6 +165,22 @@ def human_correlation_of_attributes(masked, k, weights, key=""):
     return [row("human_correlation_attributes", method, "interval", found.statistic, ci, found.pvalue, len(effect), key=key, k=k)]
 
 
+def human_correlation_of_size(masked, weights):
+    """The same at every size of several, a row each, key its number of neurons; it describes: one of them is the largest by chance."""
+    rows = [found for k in _several_sizes(masked) for found in human_correlation_of_attributes(masked, k, weights, str(k))]
+    return [found | {"question": "human_correlation_of_size", "decided_by": ""} for found in rows]
+
+
+def pooled(masked):
+    """(what to call it, masked accuracies whose random masks all attributes share), None where they do: less noise in each drop."""
+    random = masked["kind"] == "random"
+    if masked.loc[random, "attribute"].isna().all():
+        return None
+    each = masked.loc[random, ["attribute", "draw"]].apply(tuple, axis=1)
+    draw = masked["draw"].mask(random, pd.Series(pd.factorize(each)[0] + 1, index=each.index))
+    return "random masks pooled", masked.assign(attribute=masked["attribute"].mask(random), draw=draw)
+
+
 def human_correlation_permuted(masked, k, weights, samples, seed):
     """H3 with attributes as the cases, once more without a normal law: p of Pearson's r, the attributes' weights permuted. One row."""
     effect = _effects(masked, k)
@@ -108,24 +196,29 @@ def share_of_distance(masked, accuracy, k, samples, seed):
     """How much of what a prompt knows beyond the commoner class does a mask take, more than random ones? A row for all, and an attribute.
 
     Sum over emotions of the drop, as a share of the sum of unmasked accuracy - majority (accuracy.csv; no rows where a majority is
-    unknown, or where prompts know nothing beyond it); emotions drawn anew for a percentile interval, which there is none of where a draw
-    has emotions alone of which nothing is known. It describes: drops of small models, of easy and of hard tasks are alike in it.
+    unknown, or where prompts know nothing beyond it); emotions drawn anew for a percentile interval, for all masks attributes too. There is
+    none where a draw has emotions alone of which nothing is known. It describes: drops of small models, of easy and of hard tasks are
+    alike in it.
     """
     distance = (accuracy["accuracy"] - accuracy["majority"]).groupby(accuracy["emotion"]).mean()
     wide = drops(masked[masked["k"] == k]).pivot_table("drop", "emotion", "attribute", sort=False)
-    parts = np.column_stack([wide.mean(axis=1), wide])
+    attributes = wide.shape[1]
     distance, emotions = distance[wide.index].to_numpy(), len(wide)
     if not distance.sum() > 0:
         return []
-    weights = np.random.default_rng(seed).multinomial(emotions, np.full(emotions, 1 / emotions), samples)
+    generator = np.random.default_rng(seed)
+    weights = generator.multinomial(emotions, np.full(emotions, 1 / emotions), samples)
+    of_attributes = generator.multinomial(attributes, np.full(attributes, 1 / attributes), samples) / attributes
     drawn = weights @ distance
-    ci = np.full((2, parts.shape[1]), MISSING)
+    ci = np.full((2, 1 + attributes), MISSING)
     if (drawn > 0).all():
-        ci = np.quantile((weights @ parts) / drawn[:, None], [0.025, 0.975], axis=0)
+        shares = (weights @ wide.to_numpy()) / drawn[:, None]
+        ci = np.quantile(np.column_stack([(shares * of_attributes).sum(axis=1), shares]), [0.025, 0.975], axis=0)
+    found = (wide.sum() / distance.sum()).to_numpy()
     method = f"drop as a share of unmasked accuracy - majority; ratio of sums over emotions, drawn anew {samples} times"
     return [
-        row("share_of_distance", method, "", value, limits, n=emotions, key=key, k=k)
-        for key, value, limits in zip(["", *wide], parts.sum(axis=0) / distance.sum(), ci.T, strict=True)
+        row("share_of_distance", method if key else f"{method}, and attributes", "", value, limits, n=emotions, key=key, k=k)
+        for key, value, limits in zip(["", *wide], [found.mean(), *found], ci.T, strict=True)
     ]
 
 
@@ -147,14 +240,31 @@ def corrected_stars(masked, alpha):
     return rows
 
 
-def smallest_effect(n, alpha=ALPHA, power=POWER):
-    """The mean, in standard deviations, that a one-sided t test of n values at alpha finds with this power.
+def _shift(df, alpha, power):
+    """By how many standard errors a mean must differ from 0 for a one-sided t test at alpha to find it with this power.
 
-    Under it t is noncentral with parameter mean x sqrt(n) (Cohen 1988, chapter 2).
+    Under it t is noncentral with that parameter (Cohen 1988, chapter 2).
     """
-    limit = stats.t.ppf(1 - alpha, n - 1)
-    shift = optimize.brentq(lambda nc: stats.nct.sf(limit, n - 1, nc) - power, 0, limit + 10)
-    return shift / np.sqrt(n)
+    limit = stats.t.ppf(1 - alpha, df)
+    return optimize.brentq(lambda nc: stats.nct.sf(limit, df, nc) - power, 0, limit + 10)
+
+
+def smallest_effect(n, alpha=ALPHA, power=POWER):
+    """The mean, in standard deviations, that a one-sided t test of n values at alpha finds with this power."""
+    return _shift(n - 1, alpha, power) / np.sqrt(n)
+
+
+def detectable_place(masked, k):
+    """How far below its random masks' mean an attribute's must lie for `place_among_random` to hold: the median over attributes.
+
+    A measure of the design, no claim.
+    """
+    attribute_means, random_means = _means_of_masks(masked, k)
+    limits = [_limit_below(_random_masks_of(attribute, random_means)[0])[0] for attribute in attribute_means.index]
+    if not np.isfinite(limits).all():
+        return []
+    method = "distance below its random masks' mean at which an attribute's mask holds its place; median over attributes"
+    return [row("detectable_place", method, "", np.median(limits), n=len(limits), k=k)]
 
 
 def detectable_drop(masked, k):
@@ -173,16 +283,17 @@ def detectable_drop(masked, k):
 def detectable_over_attributes(masked, k):
     """The smallest effects that attributes, as the cases, can show: mean drop (H2), and r of drop and weight (H3). Measures of the design.
 
-    The drop from the attributes' own standard deviation; r by Fisher's z with a two-sided test.
+    The drop from the standard error of `masks_hurt` over attributes; r by Fisher's z with a two-sided test.
     """
-    effect = _effects(masked, k)
-    n = len(effect)
+    own, random = _cubes(masked, k)
+    n, found = own.shape[2], _over_masks(own, random)
     if n < ENOUGH:
         return []
     drop = f"mean drop found with power {POWER} by the one-sided t test over attributes, alpha {ALPHA}; noncentral t"
     r = f"r over attributes found with power {POWER} by the two-sided test, alpha {ALPHA}; Fisher's z"
     smallest_r = np.tanh((stats.norm.ppf(1 - ALPHA / 2) + stats.norm.ppf(POWER)) / np.sqrt(n - 3))
+    smallest = found["se"] * _shift(found["df"], ALPHA, POWER) if np.isfinite(found["df"]) else MISSING
     return [
-        row("detectable_drop_over_attributes", drop, "", effect.std(ddof=1) * smallest_effect(n), n=n, k=k),
+        row("detectable_drop_over_attributes", drop, "", smallest, n=n, k=k),
         row("detectable_correlation", r, "", smallest_r, n=n, k=k),
     ]

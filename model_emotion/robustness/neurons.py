@@ -8,9 +8,10 @@ from model_emotion.masks import best
 from model_emotion.rdm import pair_indices
 from model_emotion.robustness import ALPHA, row
 from model_emotion.rsa.kendall import correlate, pattern
-from model_emotion.rsa.permutation import critical, largest_tau, permutations
+from model_emotion.rsa.permutation import critical, largest_tau, least_p, permutations, permuted_pairs
 from model_emotion.rsa.searchlight import mean_rdm
 
+ORDERS = 20  # of the emotions, for a mean
 
 def significant_neurons(activations, attribute_rdms, samples, seed):
     """Neurons that follow an attribute more closely than the best of all would by chance, emotions permuted: two rows an attribute.
@@ -26,13 +27,15 @@ def significant_neurons(activations, attribute_rdms, samples, seed):
     tau = np.nan_to_num(correlate(vectors, neurons, pattern(rdms))[0], nan=-1.0)
     by_chance = largest_tau(vectors, neurons, rdms, permutations(activations.shape[1], samples, seed))
     largest = np.concatenate([tau.max(axis=0, keepdims=True), by_chance])  # the order that was observed is one of those possible
-    everywhere = np.broadcast_to(largest.max(axis=1, keepdims=True), largest.shape)
+    least, level = least_p(largest, ALPHA)
+    maximum = f"emotions permuted {samples} times; p of the largest tau"
     rows = []
-    for question, over, of in (
-        ("significant_neurons", "neurons", largest), ("significant_neurons_of_all", "neurons x attributes", everywhere)
+    for question, method, limits, p in (
+        ("significant_neurons", f"tau above the 95 % quantile of the maximum over neurons, {maximum}",
+         critical(largest, ALPHA), (largest >= largest[0]).mean(axis=0)),
+        ("significant_neurons_of_all", f"the same for all attributes at once, by the least p of any (Westfall and Young 1993), {maximum}",
+         critical(largest, level), least),
     ):  # fmt: skip
-        method = f"tau above the 95 % quantile of the maximum over {over}, emotions permuted {samples} times; p of the largest tau"
-        limits, p = critical(of, ALPHA), (of >= largest[0]).mean(axis=0)
         counts = (tau > limits).sum(axis=0)
         for attribute, limit, count, p_largest in zip(attribute_rdms, limits, counts, p, strict=True):
             rows.append(row(question, method, "p", count, p=p_largest, n=neurons, key=attribute, reference=limit))
@@ -52,21 +55,29 @@ def partial_tau(tau, among):
         return slopes * own / np.sqrt(own * (np.diag(inverse) + slopes**2 * own))
 
 
-def own_neurons(activations, attribute_rdms, k):
-    """What share of an attribute's k best neurons is still among its k best, given the other attributes? By chance it is `reference`.
+def own_neurons(activations, attribute_rdms, k, seed):
+    """What share of an attribute's k best neurons is still among its k best, given the other attributes?
 
-    No rows where an attribute follows from the others.
+    Both taus are of the same data, so that most stay where attributes have little in common, whatever neurons do: `reference` is the
+    mean share in ORDERS orders of the emotions, the same for all attributes. No rows where an attribute follows from the others.
     """
     rdms = attribute_rdms.to_numpy()
-    tau = _tau(activations, rdms)
     among = np.array([[stats.kendalltau(a, b).statistic for b in rdms.T] for a in rdms.T])
     if np.linalg.matrix_rank(among) < len(among):
         return []
-    both = [_best(values, k) for values in (tau, partial_tau(tau, among))]
-    method = "share of the k neurons of largest tau that are among those of largest partial tau given the other attributes"
+    there = permuted_pairs(np.r_[np.arange(activations.shape[1])[None], permutations(activations.shape[1], ORDERS, seed)])
+    tau = _tau(activations, rdms[there].transpose(1, 0, 2).reshape(len(rdms), -1))
+    shares = []
+    for of_order in np.split(tau, len(there), axis=1):
+        both = [_best(values, k) for values in (of_order, partial_tau(of_order, among))]
+        shares.append((both[0] & both[1]).sum(axis=0) / k)
+    method = (
+        "share of the k neurons of largest tau that are among those of largest partial tau given the other attributes; "
+        f"reference: mean of {ORDERS} orders of the emotions"
+    )
     return [
-        row("own_neurons", method, "", share, n=k, key=attribute, k=k, reference=k / len(tau))
-        for attribute, share in zip(attribute_rdms, (both[0] & both[1]).sum(axis=0) / k, strict=True)
+        row("own_neurons", method, "", share, n=k, key=attribute, k=k, reference=chance)
+        for attribute, share, chance in zip(attribute_rdms, shares[0], np.mean(shares[1:], axis=0), strict=True)
     ]
 
 
@@ -83,10 +94,11 @@ def split_half(activations, attribute_rdms, k, halvings, seed):
     shares, reliabilities, elsewhere, found = [], [], [], []
     for _ in range(halvings):
         order = generator.permutation(seeds)
-        taus = [np.nan_to_num(_tau(activations[half], rdms), nan=-1) for half in (order[: seeds // 2], order[seeds // 2 :])]
+        taus = [_tau(activations[half], rdms) for half in (order[: seeds // 2], order[seeds // 2 :])]
         chosen = [_best(tau, k) for tau in taus]
         shares.append((chosen[0] & chosen[1]).sum(axis=0) / k)
-        r = np.array([stats.pearsonr(a, b).statistic for a, b in zip(taus[0].T, taus[1].T, strict=True)])
+        varied = np.isfinite(taus).all(axis=(0, 2))  # a neuron that is the same for all emotions has no tau
+        r = np.array([stats.pearsonr(a, b).statistic for a, b in zip(taus[0][varied].T, taus[1][varied].T, strict=True)])
         reliabilities.append(2 * r / (1 + r))
         for own, other, best_of_own in zip(taus, taus[::-1], chosen, strict=True):
             found.append(_mean_where(own, best_of_own))
@@ -108,8 +120,8 @@ def split_half(activations, attribute_rdms, k, halvings, seed):
 
 
 def _mean_where(tau, chosen):
-    """[attributes] mean of tau [neurons, attributes] over the neurons chosen for each."""
-    return np.where(chosen, tau, 0).sum(axis=0) / chosen.sum(axis=0)
+    """[attributes] mean of tau [neurons, attributes] over those of the neurons chosen for each that have one."""
+    return np.nanmean(np.where(chosen, tau, np.nan), axis=0)
 
 
 def _tau(activations, rdms):

@@ -39,6 +39,19 @@ def critical(largest, alpha):
     return np.sort(largest, axis=0)[::-1][int(np.floor(alpha * len(largest) + 1e-9))]
 
 
+def least_p(largest, alpha):
+    """p of several maxima [N, m], those observed first, corrected for being m by the least of them in each order (Westfall & Young 1993).
+
+    Returns those p [m], and the level at which each maximum by itself is to be tested so that in a share `alpha` of the orders, at most,
+    any of the m is: 0, at which nothing is, where N is too small for that.
+    """
+    p = (len(largest) + 1 - stats.rankdata(largest, method="min", axis=0)) / len(largest)
+    least = np.sort(p.min(axis=1))
+    corrected = np.searchsorted(least, p[0], side="right") / len(least)
+    share = np.searchsorted(least, least, side="right") / len(least)
+    return corrected, least[share > alpha][0] - 1 / len(least)
+
+
 def largest_tau(vectors, count, rdms, orders, candidates=None):
     """The largest tau-b of `count` vectors with each RDM under each order of the emotions: [samples, m].
 

@@ -73,7 +73,7 @@ def table(found, attributes, width, alpha):
             "neuron": neuron + 1,
             "layer": (neuron // width + 1).astype(np.int16),
             "unit": neuron % width + 1,
-            "attribute": pd.Categorical.from_codes(np.tile(np.arange(len(attributes), dtype=np.int8), neurons), attributes),
+            "attribute": pd.Categorical.from_codes(np.tile(np.arange(len(attributes), dtype=np.int16), neurons), attributes),
             **{name: values.ravel() for name, values in vars(found).items()},
             "significant": found.q.ravel() < alpha,
         }
