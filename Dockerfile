@@ -51,9 +51,14 @@ RUN groupadd --gid "$GID" --non-unique reader \
  && useradd --uid "$UID" --gid "$GID" --non-unique --create-home reader \
  && install --directory --owner="$UID" --group="$GID" /model-emotion
 
-# The checkout, with its history: `dvc exp` needs it. A change of code reinstalls nothing above.
+# The checkout and its commit, which `dvc exp` needs, but not its history. A change of code reinstalls nothing above.
 WORKDIR /model-emotion
-COPY --chown=${UID}:${GID} . .
+RUN --mount=type=bind,target=/checkout \
+    tar --create --exclude=./.git --directory=/checkout . | tar --extract \
+ && if test -d /checkout/.git; then \
+      git init --quiet --initial-branch=main && git fetch --quiet --depth=1 file:///checkout/.git HEAD && git reset --quiet FETCH_HEAD; \
+    fi \
+ && chown --recursive "$UID:$GID" .
 # The package is this folder, also when another checkout is mounted over it.
 RUN pip install --quiet --no-cache-dir --no-deps --no-build-isolation --no-index --editable . && pip check \
  && rm -rf build \
