@@ -273,7 +273,7 @@ def _key(location):
     for part in location:
         if isinstance(part, int):
             key += f"[{part}]"
-        elif part.replace("_", "").isalpha() and part not in ("int", "float"):
+        elif re.fullmatch(r"\w+", part) and part not in ("int", "float"):
             key += f".{part}" if key else part
     return key
 
@@ -316,6 +316,8 @@ def load_params(path="params.yaml"):
         values = YAML(typ="safe").load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ParamsError(f"{path}: not found; run this from the project's root") from None
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path}: not UTF-8 at byte {error.start + 1}") from None
     except YAMLError as error:
         raise ParamsError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     return check(values, path)

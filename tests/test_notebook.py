@@ -20,6 +20,7 @@ from model_emotion import notebook, rdm, study
 from model_emotion.cli import UserError
 from model_emotion.files import write_csv, write_parquet
 from model_emotion.model import weights
+from model_emotion.params import load_params
 from model_emotion.rsa.searchlight import searchlight, table
 from model_emotion.run import Activations, write_activations
 
@@ -205,6 +206,20 @@ def test_a_run_of_another_backbone_is_refused(project, monkeypatch):
     write_activations(other, project / "results/live/other.safetensors")
     monkeypatch.setattr(notebook, "ACTIVATIONS", Path("results/live/other.safetensors"))
     with pytest.raises(UserError, match="^results/live/other.safetensors: of tiny, but params.yaml names sentence-transformers/all-MiniLM"):
+        notebook.begin(**CHOICES)
+
+
+def test_a_run_of_other_emotions_or_data_is_refused(project, monkeypatch):
+    monkeypatch.chdir(project)
+    few = Activations(np.zeros((1, 4, LAYERS * WIDTH), dtype=np.float32), (1,), study.EMOTIONS[:4], LAYERS, WIDTH, BACKBONE)
+    write_activations(few, project / "results/live/few.safetensors")
+    with monkeypatch.context() as patch, pytest.raises(UserError, match="not the study's 27 emotions"):
+        patch.setattr(notebook, "ACTIVATIONS", Path("results/live/few.safetensors"))
+        notebook.begin(**CHOICES)
+    params = load_params()
+    with monkeypatch.context() as patch, pytest.raises(UserError, match="not the study's 27 emotions, attributes and texts"):
+        own = params.model_copy(update={"own": params.own.model_copy(update={"attributes": "ratings.csv"})})
+        patch.setattr(notebook, "load_params", lambda: own)
         notebook.begin(**CHOICES)
 
 

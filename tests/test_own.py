@@ -253,6 +253,12 @@ def cell(row, column, value):
     table.to_csv("data/own/posts.csv", index=False)
 
 
+def indexed(name, **columns):
+    """The CSV as Parquet, with other columns, its rows named by anything but their number."""
+    table = pd.read_csv(f"data/own/{name}.csv").assign(**columns)
+    table.set_axis([7 - row for row in range(len(table))]).to_parquet(f"data/own/{name}.parquet")
+
+
 A, T = {"own.attributes": "ratings.csv"}, {"own.texts": "posts.csv"}
 RATINGS, POSTS = "data/own/ratings.csv: ", "data/own/posts.csv: "
 
@@ -288,6 +294,9 @@ RATINGS, POSTS = "data/own/ratings.csv: ", "data/own/posts.csv: "
          RATINGS + "data row 2, column 'warmth': is not a number"),
         (lambda: replaced("ratings.csv", "warmth", "warm/cold"), A, RATINGS + "attribute 'warm/cold' can't be a name"),
         (lambda: replaced("ratings.csv", "warmth", "random"), A, RATINGS + "attribute 'random' can't be a name"),
+        (lambda: replaced("ratings.csv", "warmth", "model"), A, RATINGS + "attribute 'model' can't be a name"),
+        (lambda: indexed("ratings", warmth=[1, 2, None, 4, 5, 6]), {"own.attributes": "ratings.parquet"},
+         "data/own/ratings.parquet: data row 3, column 'warmth': is not a number"),
         (None, A | {"masks.ranking": "spaces"},
          "params.yaml: masks.ranking: spaces, but data/own/ratings.csv has not all attributes of one"),
         (None, A | {"figures.attribute": "warmt"},

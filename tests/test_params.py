@@ -59,6 +59,7 @@ GOOD = ["joy", "fear", "anger", "love"]
         ("top_k", [], "top_k: "),
         ("study.top_k", [99999], "study.top_k[0]: "),
         ("topk", [4000], "topk: unknown key; did you mean 'top_k'?"),
+        ("top_k2", [4000], "top_k2: unknown key; did you mean 'top_k'?"),
         ("masks.drawz", 3, "masks.drawz: unknown key; did you mean 'draws'?"),
         ("masks.kind", "bin", "masks.kind: "),
         ("masks.draws", "2", "masks.draws: "),
@@ -111,6 +112,9 @@ def test_files_that_are_no_parameters_are_named(tmp_path):
     with pytest.raises(ParamsError, match="not found"):
         load_params(tmp_path / "params.yaml")
     (tmp_path / "params.yaml").write_text("runs: [published\nstudy: {")
+    (tmp_path / "latin.yaml").write_bytes("# é".encode("latin-1"))
+    with pytest.raises(ParamsError, match="latin.yaml: not UTF-8 at byte 3"):
+        load_params(tmp_path / "latin.yaml")
     with pytest.raises(ParamsError, match="not YAML"):
         load_params(tmp_path / "params.yaml")
     (tmp_path / "params.yaml").write_text("")
