@@ -350,6 +350,9 @@ def test_everything_that_can_be_used_has_a_name(page):
     assert page.run(f"[...document.querySelectorAll('button, a')].filter({mismatched}).length") == 0
     assert page.run("document.querySelectorAll('td[scope], th:not([scope]), th:empty').length") == 0
     assert page.run("[...document.querySelectorAll('.wide, pre')].filter((e) => e.tabIndex !== 0).length") == 0
+    label = "e.getAttribute('aria-label') ?? document.getElementById(e.getAttribute('aria-labelledby')).textContent.trim()"
+    regions = page.run(f"[...document.querySelectorAll('section, [role=region]')].filter((e) => e.checkVisibility()).map((e) => {label})")
+    assert len(regions) > 8 and len(set(regions)) == len(regions)
     levels = page.run("[...document.querySelectorAll('h1, h2, h3')].map((heading) => Number(heading.tagName[1]))")
     assert levels[0] == 1 and levels.count(1) == 1 and all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False))
     assert page.run("document.documentElement.lang") == "en"

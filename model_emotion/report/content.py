@@ -31,12 +31,12 @@ QUESTIONS = {
     "split_half_reliability": "H1: how reliable are the neurons' taus over seeds?",
     "split_half_best": "H1: how large is the tau of the best neurons in seeds that did not choose them?",
     "place_among_random": "H2: does the attribute's mask leave less accuracy than random ones of its size?",
+    "place_of_size": "H2: … for how many attributes, at each size?",
     "masks_hurt_over_attributes": "H2: do attribute masks hurt more than random ones, masks as the cases?",
     "masks_hurt_over_emotions": "H2: … emotions as the cases, for these masks?",
     "masks_hurt_over_all": "H2: … emotions, seeds and masks drawn anew?",
     "share_of_distance": "H2: how much of what prompts know beyond the commoner class do masks take?",
     "corrected_stars": "H2: how many drops are significant by Benjamini and Hochberg's q?",
-    "place_of_size": "H2: for how many attributes, at each size?",
     "detectable_place": "H2: how far below the random masks had one to lie?",
     "detectable_drop": "H2: which drop could the test of an attribute have shown?",
     "detectable_drop_over_attributes": "H2: which mean drop could this many attributes have shown?",
@@ -128,10 +128,10 @@ def drops(run):
 
 
 def retests(run):
-    """[(question in words, its rows)] of robustness.csv, a missing value as None."""
+    """[(question in words, its rows)] of robustness.csv in the order of QUESTIONS, a missing value as None."""
     table = read_csv(folder(run) / "robustness.csv").astype(object)
-    table = table.where(table.notna(), None)
-    return [(QUESTIONS.get(name, name), rows.to_dict("records")) for name, rows in table.groupby("question", sort=False)]
+    asked = dict(list(table.where(table.notna(), None).groupby("question", sort=False)))
+    return [(QUESTIONS.get(name, name), asked[name].to_dict("records")) for name in sorted(asked, key=[*QUESTIONS, *asked].index)]
 
 
 def searchlight(run):
