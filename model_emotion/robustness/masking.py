@@ -5,7 +5,7 @@ import pandas as pd
 from scipy import optimize, stats
 
 from model_emotion.cli import UserError
-from model_emotion.manipulation import ENOUGH, drop_table, drops
+from model_emotion.manipulation import ENOUGH, ROUNDING, drop_table, drops
 from model_emotion.robustness import ALPHA, HOLDS, MISSING, POWER, row, table
 from model_emotion.statistics import paired_drop
 
@@ -29,14 +29,19 @@ def _random_masks_of(attribute, random):
     return random.to_numpy(), "of all attributes"
 
 
+def _half_width(random):
+    """Of the 95 % t prediction interval of one more value like these; NaN of one alone."""
+    n = len(random)
+    return stats.t.ppf(0.975, n - 1) * random.std(ddof=1) * np.sqrt(1 + 1 / n) if n > 1 else MISSING
+
+
 def _limit_below(random):
     """How far below the mean of n random masks one must lie to hold, and whether its p or, where they are too few, the interval decides."""
     n = len(random)
     if 1 / (n + 1) < ALPHA:
         as_low = int(np.ceil(ALPHA * (n + 1))) - 2  # random masks that may be as low for p to stay below
         return random.mean() - np.sort(random)[as_low], "p"
-    half = stats.t.ppf(0.975, n - 1) * random.std(ddof=1) * np.sqrt(1 + 1 / n) if n > 1 else MISSING
-    return max(half, random.mean() - random.min()), "interval"
+    return max(_half_width(random), random.mean() - random.min()), "interval"
 
 
 def place_among_random(masked, k):
@@ -53,7 +58,7 @@ def place_among_random(masked, k):
         random, whose = _random_masks_of(attribute, random_means)
         n = len(random)
         lower = int((random <= mean).sum())
-        half = stats.t.ppf(0.975, n - 1) * random.std(ddof=1) * np.sqrt(1 + 1 / n) if n > 1 else MISSING
+        half = _half_width(random)
         estimate, p = random.mean() - mean, (1 + lower) / (n + 1)
         method = f"place among {n} random masks ({whose}); t prediction interval of one new mask, or their range"
         ci = (min(estimate - half, random.min() - mean), max(estimate + half, random.max() - mean))
@@ -91,7 +96,7 @@ def masks_hurt(masked, k, samples, seed, key=""):
     drop = drops(masked[masked["k"] == k]).groupby("emotion", sort=False)["drop"].mean().to_numpy()
     rows = []
     for cases, found in (("attributes", _over_masks(own, random)), ("emotions", paired_drop(drop))):
-        if np.isfinite(found["df"]) and found["df"] > 0:
+        if found["df"] > 0:
             what = "two means of masks, Welch's" if cases == "attributes" and random is not None else f"mean drop, {cases} as the cases;"
             method, n = f"{what} t interval, one-sided p", own.shape[2] if cases == "attributes" else len(drop)
             ci = found["ci_low"], found["ci_high"]
@@ -131,20 +136,19 @@ def _cubes(masked, k):
 
 def _over_masks(own, random):
     """Mean drop with masks as the cases, of what `_cubes` gives: `paired_drop`'s dict, by Welch's t where random masks are cases too."""
-    own = own.mean(axis=(0, 1))
     if random is None:
-        return paired_drop(own)
-    random = random.mean(axis=(0, 1))
-    mean, few = random.mean() - own.mean(), min(len(own), len(random)) < 2
-    parts = [MISSING if few else values.var(ddof=1) / len(values) for values in (random, own)]
-    if few or not sum(parts) > 0:
-        df = MISSING if few else len(own) + len(random) - 2
-        certain = MISSING if few else mean
-        return {"drop": mean, "df": df, "se": 0 * certain, "ci_low": certain, "ci_high": certain, "p": MISSING if few else float(mean <= 0)}
+        return paired_drop(own.mean(axis=(0, 1)))
+    means = [cube.mean(axis=(0, 1)) for cube in (random, own)]
+    drop = means[0].mean() - means[1].mean()
+    if min(map(len, means)) < 2:
+        return {"drop": drop, "df": MISSING, "se": MISSING, "ci_low": MISSING, "ci_high": MISSING, "p": MISSING}
+    parts = [of.var(ddof=1) / len(of) for of in means]
     se = np.sqrt(sum(parts))
-    df = sum(parts) ** 2 / sum(part**2 / (len(values) - 1) for part, values in zip(parts, (random, own), strict=True))
+    if se < ROUNDING:  # masks are all alike: the drop is certain, or is none
+        return {"drop": drop, "df": np.inf, "se": 0.0, "ci_low": drop, "ci_high": drop, "p": float(drop < ROUNDING)}
+    df = se**4 / sum(part**2 / (len(of) - 1) for part, of in zip(parts, means, strict=True))
     half = stats.t.ppf(0.975, df) * se
-    return {"drop": mean, "df": df, "se": se, "ci_low": mean - half, "ci_high": mean + half, "p": stats.t.sf(mean / se, df)}
+    return {"drop": drop, "df": df, "se": se, "ci_low": drop - half, "ci_high": drop + half, "p": float(stats.t.sf(drop / se, df))}
 
 
 def _effects(masked, k):
@@ -292,7 +296,7 @@ def detectable_over_attributes(masked, k):
     drop = f"mean drop found with power {POWER} by the one-sided t test over attributes, alpha {ALPHA}; noncentral t"
     r = f"r over attributes found with power {POWER} by the two-sided test, alpha {ALPHA}; Fisher's z"
     smallest_r = np.tanh((stats.norm.ppf(1 - ALPHA / 2) + stats.norm.ppf(POWER)) / np.sqrt(n - 3))
-    smallest = found["se"] * _shift(found["df"], ALPHA, POWER) if np.isfinite(found["df"]) else MISSING
+    smallest = found["se"] * _shift(found["df"], ALPHA, POWER) if found["se"] > 0 else found["se"]
     return [
         row("detectable_drop_over_attributes", drop, "", smallest, n=n, k=k),
         row("detectable_correlation", r, "", smallest_r, n=n, k=k),
