@@ -13,7 +13,7 @@ import shutil
 import sys
 import tarfile
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
@@ -143,7 +143,7 @@ def restore(path, into):
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=into, prefix=".restore-") as part:
         with tarfile.open(path, "r:") as tar:
-            tar.extractall(part, filter="data")
+            tar.extractall(part)  # files alone, inside TOP: `_verify` has seen to it, and Python 3.11.2 has no filter
         kept, clone = Path(part, TOP), Path(part, "clone")
         output("git", "clone", "--quiet", kept / BUNDLE, clone)
         output("git", "fetch", "--quiet", "origin", "refs/exps/*:refs/exps/*", cwd=clone)
@@ -171,7 +171,8 @@ def _verify(path):
             left = {name: sha256 for sha256, name in (line.split("  ", 1) for line in listed)}
             for member in iter(tar.next, None):
                 name = member.name.removeprefix(f"{TOP}/")
-                if not member.isfile() or left.pop(name, None) != _sha256(tar.extractfile(member)):
+                inside = PurePosixPath(member.name).parts[0] == TOP and ".." not in PurePosixPath(member.name).parts
+                if not (member.isfile() and inside) or left.pop(name, None) != _sha256(tar.extractfile(member)):
                     raise UserError(f"{path}: {name} is not what {SUMS} says; nothing was restored")
     except (tarfile.TarError, ValueError) as error:
         raise UserError(f"{path}: cut off or altered at {name} ({error}); nothing was restored") from None

@@ -1,6 +1,7 @@
 """An archive gives everything back without network and work, holds nothing of the study's files, and is refused where it is bad."""
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -116,7 +117,7 @@ def test_with_the_inputs_at_hand_dvc_fetches_them_and_runs_nothing_else(packed, 
 
 def test_by_hand_as_its_readme_says(packed, repository, tmp_path):
     with tarfile.open(packed) as tar:
-        tar.extractall(tmp_path, filter="data")
+        tar.extractall(tmp_path)
     commands = re.findall(r"^    (.+)$", (tmp_path / "model-emotion/README.md").read_text(), re.MULTILINE)
     assert len(commands) == 8
     sh("\n".join(commands), tmp_path / "model-emotion")
@@ -130,7 +131,7 @@ def test_nothing_of_the_inputs_and_of_the_machine_is_in_it_and_the_same_commit_g
     time = int(sh("git log -1 --format=%ct", repository))
     with tarfile.open(packed) as tar:
         assert {(member.uid, member.gid, member.uname, member.gname, member.mtime) for member in tar} == {(0, 0, "", "", time)}
-        tar.extractall(tmp_path, filter="data")
+        tar.extractall(tmp_path)
     top = tmp_path / "model-emotion"
     sh("sha256sum --check --strict --quiet SHA256SUMS", top)
     assert len(list((top / "remote").rglob("*"))) > 4 and not list(top.rglob(hashlib.md5(RAW.encode()).hexdigest()[2:]))
@@ -159,6 +160,19 @@ def test_cut_between_two_files_or_with_a_file_too_many_it_is_refused(packed, tmp
     with pytest.raises(UserError, match="remote/more is not what SHA256SUMS says"):
         archive.restore(tmp_path / "more.tar", tmp_path / "into")
     assert not (tmp_path / "into").exists()
+
+
+@pytest.mark.parametrize("name", ["model-emotion/../../escaped", "escaped", "/escaped"])
+def test_a_file_that_would_lie_outside_is_refused_whatever_its_sum(tmp_path, name):
+    sums = f"{hashlib.sha256(b'').hexdigest()}  {name.removeprefix('model-emotion/')}\n".encode()
+    with tarfile.open(tmp_path / "bad.tar", "w") as tar:
+        for member, content in (("model-emotion/SHA256SUMS", sums), (name, b"")):
+            info = tarfile.TarInfo(member)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    with pytest.raises(UserError, match="escaped is not what SHA256SUMS says"):
+        archive.restore(tmp_path / "bad.tar", tmp_path / "in" / "to")
+    assert not (tmp_path / "in").exists()
 
 
 def test_a_changed_byte_is_found_in_any_file(packed, tmp_path):
