@@ -88,7 +88,7 @@ def spread(make, settings, names, workers, files):
     not as it should be.
     """
     job, todo, running, seen = Job.of(make, settings, files), list(names), {}, monotonic()
-    with _client(settings.executor.address, workers) as (client, tend):
+    with _interrupted(), _client(settings.executor.address, workers) as (client, tend):
         while todo or running:
             tend()
             with _answering(client):
@@ -150,6 +150,20 @@ def _answering(client):
         yield
     except (CancelledError, OSError):
         raise _gone(client) from None
+
+
+@contextmanager
+def _interrupted():
+    """An interrupt stays one, whatever a cluster that is closed in haste has to say."""
+    try:
+        yield
+    except Exception as error:
+        before = error.__context__
+        while before is not None:
+            if isinstance(before, KeyboardInterrupt):
+                raise before from None
+            before = before.__context__
+        raise
 
 
 def _gone(client):

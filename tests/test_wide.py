@@ -255,6 +255,16 @@ def test_what_was_done_before_the_scheduler_died_stays(world, monkeypatch, tmp_p
     assert found() == whole
 
 
+def test_an_interrupt_is_one_although_closing_fails():
+    with pytest.raises(KeyboardInterrupt), wide._interrupted():
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise TimeoutError("closing took too long")
+    with pytest.raises(TimeoutError), wide._interrupted():
+        raise TimeoutError
+
+
 @pytest.mark.parametrize(("when", "how", "workers"), [("start", signal.SIGINT, 1), ("work", signal.SIGINT, 2), ("work", signal.SIGKILL, 1)])
 def test_a_cluster_of_this_machine_ends_with_the_stage(world, monkeypatch, when, how, workers):
     world("training.examples", 400, "executor.kind", "dask", "executor.workers", workers)
