@@ -130,8 +130,8 @@ def weights(answers):
     for key, when in (("", ""), *((key, f"; {key}") for key in answers("human_correlation_attributes").index if key)):
         if (row := answers.one("human_correlation_attributes", key)) is not None:
             yield f"With attributes as the cases r is {interval(row, number)}{when}."
-    if len(sizes := answers("human_correlation_of_size")) > 1:
-        yield f"Over {len(sizes)} sizes of masks r is {span(sizes['estimate'], number)}, largest at {int(sizes['estimate'].idxmax()):,}."
+    if len(sizes := answers("human_correlation_of_size")["estimate"].dropna()) > 1:
+        yield f"Over {len(sizes)} sizes of masks r is {span(sizes, number)}, largest at {int(sizes.idxmax()):,}."
     if (permuted := answers.one("human_correlation_permuted")) is not None:
         yield f"With the weights permuted, {probability(permuted['p'])}."
     if (smallest := answers.one("detectable_correlation")) is not None:

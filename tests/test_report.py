@@ -162,6 +162,12 @@ def test_a_place_is_said_by_what_decided_it(n, p, ci, said):
     assert list(hypotheses.masks(answers)) == [f"Of 1 attributes' masks, {said}"]
 
 
+def test_sizes_at_which_nothing_correlates_are_passed_over():
+    rows = [row("human_correlation_of_size", "", "", r, key=str(k), k=k, n=4) for k, r in ((1000, 0.2), (2000, 0.4), (3000, np.nan))]
+    assert list(hypotheses.weights(hypotheses.Answers(table(rows)))) == ["Over 2 sizes of masks r is .20 to .40, largest at 2,000."]
+    assert list(hypotheses.weights(hypotheses.Answers(table(rows[1:])))) == []
+
+
 @pytest.mark.parametrize(
     ("write", "value", "said"),
     [
