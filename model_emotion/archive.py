@@ -171,7 +171,7 @@ def _verify(path):
             left = {name: sha256 for sha256, name in (line.split("  ", 1) for line in listed)}
             for member in iter(tar.next, None):
                 name = member.name.removeprefix(f"{TOP}/")
-                inside = PurePosixPath(member.name).parts[0] == TOP and ".." not in PurePosixPath(member.name).parts
+                inside = PurePosixPath(member.name).parts[:1] == (TOP,) and ".." not in PurePosixPath(member.name).parts
                 if not (member.isfile() and inside) or left.pop(name, None) != _sha256(tar.extractfile(member)):
                     raise UserError(f"{path}: {name} is not what {SUMS} says; nothing was restored")
     except (tarfile.TarError, ValueError) as error:
