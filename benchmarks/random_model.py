@@ -79,3 +79,17 @@ def operations(model, lengths, kept=1.0):
     first = 2 * positions * hidden * width * (1 - kept)  # what a mask changes of the first layer
     at_0 = 2 * (2 * hidden * config.hidden_size * 2 + 2 * positions * hidden * config.num_attention_heads + 2 * hidden * width * kept)
     return (layers * (attention + ffn)).mean(), (first + (layers - 2) * (attention + ffn * kept) + at_0).mean()
+
+
+def operations_of_training(model, lengths, prompt_len):
+    """(of a plain pass there and back, of what a prompt's gradient must have) a text, matrix products alone, the mean over texts.
+
+    Back, a product with frozen weights costs what it did, one of attention twice that. What must be done has no padding, and of the
+    last layer position 0 alone.
+    """
+    config = model.config
+    hidden, width, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
+    positions = np.array([1 + prompt_len + length for length in lengths], dtype=float)
+    layer = 2 * 2 * positions * (4 * hidden**2 + 2 * hidden * width) + 3 * 2 * positions * 2 * hidden * positions
+    at_0 = 2 * 2 * (4 * hidden**2 + 2 * hidden * width) + 3 * 2 * 2 * positions * hidden * config.num_attention_heads
+    return (layers * layer).mean(), ((layers - 1) * layer + at_0).mean()

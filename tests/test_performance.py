@@ -1,12 +1,16 @@
-"""docs/performance.md is what the committed results give; medians and ratios, on made-up seconds, by hand."""
+"""docs/performance.md is what the committed results give; medians and ratios by hand; operations as torch counts them."""
 
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
+import random_model  # noqa: E402
 import render  # noqa: E402
 import side_by_side  # noqa: E402
 from side_by_side import Contestant, finished, row  # noqa: E402
@@ -71,3 +75,38 @@ def test_contestants_take_turns():
     contestants = [Contestant(name, lambda name=name: order.append(name), missing=reason) for name, reason in reasons.items()]
     assert [len(seconds) for seconds in side_by_side.in_turns(contestants, 2).values()] == [2, 2]
     assert order == ["a", "c", "a", "c"]
+
+
+def counted(work):
+    """Operations of matrix products, by torch's own counter."""
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        work()
+    return counter.get_total_flops()
+
+
+def test_operations_are_those_that_torch_counts(monkeypatch):
+    width, hidden, layers, prompt_len = 160, 48, 3, random_model.PROMPT_LEN
+    sizes = {"hidden_size": hidden, "num_hidden_layers": layers, "num_attention_heads": 4, "intermediate_size": width}
+    monkeypatch.setitem(random_model.SIZES, "tiny", sizes)
+    model, texts = random_model.random_model("tiny"), random_model.random_texts(3)
+    engine, lengths = random_model.engine_of(model), [len(text) for text in texts]
+    head = 2 * (hidden * hidden + 2 * hidden)  # at position 0: the head's own layer and two words
+    mask = torch.ones(layers, width)
+    mask[:, :32] = 0
+
+    def plain(learning):
+        for text in texts:
+            prompt = torch.randn(prompt_len, hidden).requires_grad_(learning)
+            state = model.roberta(**random_model.inputs_of(model, prompt, [text], len(text))).last_hidden_state
+            if learning:
+                state.sum().backward()
+
+    def ours():
+        prompts = torch.randn(len(texts), prompt_len, hidden).requires_grad_()
+        engine.finish(engine.start(prompts, texts), engine.weights()).sum().backward()
+
+    started, weights = engine.start(torch.randn(len(texts), prompt_len, hidden), texts), engine.weights(mask)
+    found = [counted(work) / len(texts) for work in (lambda: plain(False), lambda: engine.finish(started, weights))]
+    assert random_model.operations(model, lengths, 1 - 32 / width) == pytest.approx((found[0], found[1] - head), rel=1e-12)
+    found = [counted(work) / len(texts) for work in (lambda: plain(True), ours)]
+    assert random_model.operations_of_training(model, lengths, prompt_len) == pytest.approx((found[0], found[1] - 2 * head), rel=1e-12)
