@@ -24,7 +24,7 @@ from model_emotion.files import METADATA, replacing, write_tensors
 
 KEPT = Path("data/cells")
 LIBRARY = Path(__file__).parent
-CODE = [*sorted((LIBRARY / "model").glob("*.py")), LIBRARY / "masks.py"]
+CODE = sorted((LIBRARY / "model").glob("*.py"))
 """What decides how a model is measured."""
 PACKAGES = ("datasets", "numpy", "tokenizers", "torch", "transformers")
 """Whose versions do, too; builds of one version, for a CPU or a GPU, count as the same."""

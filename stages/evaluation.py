@@ -11,9 +11,8 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from model_emotion import cells, cli, environment, plan
+from model_emotion import cells, cli, environment, masks, plan
 from model_emotion.files import write_csv
-from model_emotion.masks import describe, random_masks
 from model_emotion.model.evaluation import ACCURACIES, MASKED_BATCH, UNMASKED_BATCH, evaluate
 from model_emotion.model.setup import corpus_of, engine_of, sources, switch, workers_of
 from model_emotion.params import load_params
@@ -27,9 +26,9 @@ AT_ONCE = 128  # masks in memory
 def all_masks(planned):
     """Yields (name, mask): the attributes' as they were written, then all random ones from their seeds."""
     kept, about = cells.read(MASKS)
-    attributes = {name: kept[name] for name in about["masks"] if describe(name)["kind"] == "attribute"}
+    attributes = {name: kept[name] for name in about["masks"] if masks.describe(name)["kind"] == "attribute"}
     yield from attributes.items()
-    yield from random_masks({size.k: size.draws for size in planned.sizes}, attributes, **planned.random)
+    yield from masks.random_masks({size.k: size.draws for size in planned.sizes}, attributes, **planned.random)
 
 
 def prompt_file(emotion):
@@ -74,7 +73,8 @@ def main():
     protocol, seeds, split = params.protocol, params.seeds, params.protocol.split
     used = {"backbone": True, "seeds": True, "evaluation": True, "protocol": {"negatives", "positions", "split", "max_length"}}
     settings, made_from = params.model_dump(include=used), [*sources(params.backbone), MASKS, OUT / "plan.json"]
-    marks = {emotion: cells.fingerprint(settings, [__file__, *made_from, prompt_file(emotion)]) for emotion in params.emotions}
+    files = [__file__, masks.__file__, *made_from]
+    marks = {emotion: cells.fingerprint(settings, [*files, prompt_file(emotion)]) for emotion in params.emotions}
     done = cells.Cells(OUT / "correct", marks)
     if missing := done.missing():
         made_from += map(prompt_file, missing)
@@ -98,7 +98,7 @@ def main():
         for seed in plan.read(MEASURED).asks(seeds):
             masked = answered[f"masked/{seed}"]
             for name, value in zip(about["masks"], accuracy(masked, MASKED_BATCH), strict=True):
-                masked_rows.append({"emotion": emotion, "seed": seed, **describe(name), "accuracy": value, "n": masked.shape[1]})
+                masked_rows.append({"emotion": emotion, "seed": seed, **masks.describe(name), "accuracy": value, "n": masked.shape[1]})
     write_csv(pd.DataFrame(rows, columns=ACCURACY), OUT / "accuracy.csv")
     write_csv(pd.DataFrame(masked_rows)[MASKED_ACCURACY].astype({"draw": "Int64"}), OUT / "masked_accuracy.csv")
 

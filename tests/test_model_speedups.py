@@ -97,6 +97,15 @@ def test_nothing_is_computed_that_is_not_needed(kind):
     assert seen[2] == [(count, 48) for count in (3, 3, 1)] * len(masks)  # position 0 alone
 
 
+@pytest.mark.parametrize("kind", SHARING)
+def test_without_a_mask_the_weights_are_the_models_own(kind):
+    tiny = Engine(backbone.wrap(tiny_models.model(kind), tiny_models.tokenizer(), kind))
+    _, *others = tiny.weights()
+    assert others
+    for block, weights in zip(tiny.blocks[1:], others, strict=True):
+        assert [part.data_ptr() for part in weights] == [part.data_ptr() for part in (block.up.weight, block.up.bias, block.down.weight)]
+
+
 def _wide(kind):
     return {"hidden_dim" if kind == "distilbert" else "intermediate_size": 64}
 

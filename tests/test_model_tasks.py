@@ -194,3 +194,11 @@ def test_tokens_are_kept_for_the_next_time(tmp_path):
     assert shorter.texts("train")[1] == [0, 9, 11, 2] and len(list(tmp_path.iterdir())) == 2
     assert (first._tokenizer.texts, second._tokenizer.texts, shorter._tokenizer.texts) == (12, 0, 12)
     assert Corpus(table.assign(text="sad"), Counting(), 40, tmp_path).texts("train") == [[0, 11, 2]] * 12
+
+
+def test_tokens_are_found_again_in_whatever_order_splits_are_asked_for(tmp_path):
+    table = pd.DataFrame({"text": ["happy", "sad"], "split": ["train", "dev"], "joy": 1})
+    for order in (["train", "dev"], ["dev", "train"], ["dev"]):
+        read = Corpus(table, tiny_models.tokenizer(), 40, tmp_path)  # a call changes a tokenizer
+        assert [read.texts(split) for split in order] == [{"train": [[0, 10, 2]], "dev": [[0, 11, 2]]}[split] for split in order]
+    assert len(list(tmp_path.iterdir())) == 2

@@ -1,6 +1,8 @@
 """Prompt tuning side by side: what each seed gets alone, what a plain loop gets, and that it learns."""
 
+import gc
 import math
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -326,6 +328,18 @@ def test_each_seed_sees_each_example_once_an_epoch_in_an_order_of_its_own(monkey
     orders = [tuple(order) for half in (seen[:3], seen[3:]) for order in torch.cat(half, dim=1).tolist()]
     assert all(sorted(order) == list(range(13)) for order in orders)
     assert len(set(orders)) == 4
+
+
+def test_what_trains_is_gone_when_it_is_done():
+    gc.disable()
+    try:
+        training = tuning._Training(engine(), "joy", [1], tasks([1])[0], SHORT, None)
+        training.epoch(1)
+        left = weakref.ref(training)
+        del training
+        assert left() is None  # without the collector, which may come many prompts later
+    finally:
+        gc.enable()
 
 
 def test_what_cannot_be_tuned_is_refused():

@@ -135,8 +135,8 @@ class Corpus:
         return rows.map(tokenise, batched=True, remove_columns="text", cache_file_name=kept, new_fingerprint="tokens")["ids"][:]
 
     def _key(self, texts):
-        """Digest of all that tokens depend on."""
-        tokenizer = self._tokenizer.backend_tokenizer.to_str()
+        """Digest of all that tokens depend on; what a call sets in the tokenizer is no part of it."""
+        tokenizer = json.loads(self._tokenizer.backend_tokenizer.to_str()) | {"truncation": None, "padding": None}
         return hashlib.sha256(json.dumps([texts, tokenizer, self._max_length]).encode()).hexdigest()
 
     def _split(self, split):

@@ -170,9 +170,9 @@ class _Training:
         self.prompts = torch.stack(made).to(engine.device)
         self.unmasked = engine.weights() if engine.shares and not recipe.dropout else None  # the way without padding has no dropout
         self.optimiser = AdamW(self.prompts, recipe.weight_decay, recipe.correct_bias)
-        self.orders = [_generator(ORDER, emotion, seed) for seed in seeds]
         self.steps = recipe.steps(self.length)
-        self.batches, self.seen, self.failed = self._batches(), 0, {}
+        self.batches = _batches([_generator(ORDER, emotion, seed) for seed in seeds], self.length, recipe.batch)
+        self.seen, self.failed = 0, {}
 
     def alive(self):
         """Places of the seeds that go on."""
@@ -189,13 +189,6 @@ class _Training:
         finally:
             self.engine.backbone.model.eval()
         return np.mean(losses, axis=0) if losses else None
-
-    def _batches(self):
-        """For ever: [seeds] arrays of examples' places, each seed in an order of its own, new after every pass through them all."""
-        while True:
-            shuffled = [order.permutation(self.length) for order in self.orders]
-            for start in range(0, self.length, self.recipe.batch):
-                yield [own[start : start + self.recipe.batch] for own in shuffled]
 
     def _step(self, alive, chosen):
         """One step with those examples of those seeds; [seeds] losses, NaN for the others."""
@@ -236,6 +229,14 @@ class _Training:
         order = np.argsort([len(text) for text in texts], kind="stable")
         rows = max(1, AT_ONCE[self.engine.device.type] // (1 + self.recipe.prompt_len + len(texts[order[-1]])))
         return np.array_split(order, -(-len(order) // rows))
+
+
+def _batches(orders, length, size):
+    """For ever: [seeds] arrays of examples' places, each seed in an order of its own, new after every pass through them all."""
+    while True:
+        shuffled = [order.permutation(length) for order in orders]
+        for start in range(0, length, size):
+            yield [own[start : start + size] for own in shuffled]
 
 
 @contextmanager
