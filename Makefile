@@ -106,7 +106,7 @@ docker-shell:  ## a shell in the image, with this checkout
 image-lint: $(READY)  ## hadolint on the Dockerfile
 	@pip install --quiet --no-deps --require-hashes -r docker/hadolint.lock
 	hadolint Dockerfile
-image-check: image-lint  ## all that the image must do, shown by doing it: needs a Docker daemon, the inputs and three quarters of an hour
+image-check: image-lint  ## all that the image must do, shown by doing it: needs a Docker daemon, the inputs and half an hour
 	DOCKER="$(DOCKER)" IMAGE=$(IMAGE) MAKE="$(MAKE)" docker/check.sh
 
 report: $(READY)  ## report.html made anew, with the experiments of this checkout and this machine as they are now
