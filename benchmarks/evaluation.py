@@ -28,7 +28,7 @@ from random_model import (
     random_model,
     random_texts,
 )
-from side_by_side import Contestant, contest, missing, options, run_alone, write
+from side_by_side import Contestant, add_shares, contest, missing, options, run_alone, share_note, write
 
 from model_emotion.model.evaluation import margins
 from model_emotion.projection import product_rate
@@ -125,13 +125,8 @@ def main():
         peak, tables = product_rate(), []
         for size in ["MiniLM"] if asked.quick else SIZES:
             contestants, must, plain = contestants_of(size, asked.quick, folder)
-            note = f"A share is of this machine's own float32 matrix products, measured in this run: {peak / 1e9:.0f} GFLOP/s."
-            table = contest(f"Masked evaluation at {size}'s size", note, contestants, 1 if asked.quick else 3, asked)
-            for own in table["rows"]:
-                if "median" in own:
-                    own["share, must do"] = own["median"] * must.get(own["name"], plain) / peak
-                    own["share, plain"] = own["median"] * plain / peak
-            tables.append(table)
+            tables.append(contest(f"Masked evaluation at {size}'s size", share_note(peak), contestants, 1 if asked.quick else 3, asked))
+            add_shares(tables[-1], peak, plain, must)
     write("evaluation", asked, tables, **{"products (GFLOP/s)": peak / 1e9})
 
 

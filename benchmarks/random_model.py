@@ -67,18 +67,29 @@ def at_all_positions(model, inputs):
     return model(**inputs).logits[:, 0]
 
 
-def operations(model, lengths, kept=1.0):
-    """(of the plain forward pass, of the shorter way for one more mask) a text, matrix products alone, the mean over texts.
+def _layer(config, positions, kept=1.0):
+    """Operations of a layer at all positions: (products with weights, those of attention). kept: the share of its neurons that is left."""
+    hidden, width = config.hidden_size, config.intermediate_size * kept
+    return 2 * positions * (4 * hidden**2 + 2 * hidden * width), 2 * positions * 2 * hidden * positions
 
-    A position of a layer costs 4 products of the hidden width for attention, 2 with the FFN's, and 2 with every other position.
-    """
-    config = model.config
-    hidden, width, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
-    positions = np.array([1 + PROMPT_LEN + length for length in lengths], dtype=float)
-    attention, ffn = 2 * positions * (4 * hidden**2 + 2 * hidden * positions), 2 * positions * 2 * hidden * width
-    first = 2 * positions * hidden * width * (1 - kept)  # what a mask changes of the first layer
-    at_0 = 2 * (2 * hidden * config.hidden_size * 2 + 2 * positions * hidden * config.num_attention_heads + 2 * hidden * width * kept)
-    return (layers * (attention + ffn)).mean(), (first + (layers - 2) * (attention + ffn * kept) + at_0).mean()
+
+def _at_0(config, positions, kept=1.0):
+    """The same of a last layer of which position 0 alone is needed; each head attends to what goes into the layer."""
+    hidden, width = config.hidden_size, config.intermediate_size * kept
+    return 2 * (4 * hidden**2 + 2 * hidden * width), 2 * 2 * positions * hidden * config.num_attention_heads
+
+
+def _positions(lengths, prompt_len):
+    return np.array([1 + prompt_len + length for length in lengths], dtype=float)
+
+
+def operations(model, lengths, kept=1.0):
+    """(of the plain forward pass, of the shorter way for one more mask) a text, matrix products alone, the mean over texts."""
+    config, positions = model.config, _positions(lengths, PROMPT_LEN)
+    plain, masked, at_0 = sum(_layer(config, positions)), sum(_layer(config, positions, kept)), sum(_at_0(config, positions, kept))
+    first = 2 * positions * config.hidden_size * config.intermediate_size * (1 - kept)  # what a mask changes of the first layer
+    layers = config.num_hidden_layers
+    return (layers * plain).mean(), (first + (layers - 2) * masked + at_0).mean()
 
 
 def operations_of_training(model, lengths, prompt_len):
@@ -87,9 +98,7 @@ def operations_of_training(model, lengths, prompt_len):
     Back, a product with frozen weights costs what it did, one of attention twice that. What must be done has no padding, and of the
     last layer position 0 alone.
     """
-    config = model.config
-    hidden, width, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
-    positions = np.array([1 + prompt_len + length for length in lengths], dtype=float)
-    layer = 2 * 2 * positions * (4 * hidden**2 + 2 * hidden * width) + 3 * 2 * positions * 2 * hidden * positions
-    at_0 = 2 * 2 * (4 * hidden**2 + 2 * hidden * width) + 3 * 2 * 2 * positions * hidden * config.num_attention_heads
+    config, positions = model.config, _positions(lengths, prompt_len)
+    layer, at_0 = (2 * weights + 3 * attention for weights, attention in (_layer(config, positions), _at_0(config, positions)))
+    layers = config.num_hidden_layers
     return (layers * layer).mean(), ((layers - 1) * layer + at_0).mean()

@@ -17,7 +17,9 @@ HEAD = """<!-- made by `make bench` (benchmarks/render.py) from benchmarks/resul
 
 How to read it: each figure is a median with, in brackets, the least and the most of the rounds, in which the contestants took turns on
 one machine; × is a contestant's time for the same work over that of the first row of its group, in the same run, so that more than 1
-is slower; *extrapolated* says that only the sample named was measured, and scaled up. Machines, and runs, are not to be compared.
+is slower; *extrapolated* says that only the sample named was measured, and scaled up. A share *plain* is of the operations of a plain
+pass without padding; *must do* of those that can't be left out: in prompt tuning the same for all, in masked evaluation those of
+ours, while a loop over masks must do the plain pass. Machines, and runs, are not to be compared.
 """
 PRECISIONS = {"float32": "float32", "tf32": "TensorFloat-32", "bf16": "bfloat16"}
 

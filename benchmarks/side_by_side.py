@@ -135,6 +135,18 @@ def contest(title, note, contestants, rounds, asked):
     return {"title": title, "note": f"{note} {MEMORY}", "rows": finished([row(c, seconds.get(c), memory.get(c)) for c in contestants])}
 
 
+def share_note(peak):
+    return f"A share is of this machine's own float32 matrix products, measured in this run: {peak / 1e9:.0f} GFLOP/s."
+
+
+def add_shares(table, peak, plain, must):
+    """Give a table's rows their shares of that rate; must: operations by contestant, those of the plain pass where there are none."""
+    for own in table["rows"]:
+        if "median" in own:
+            own["share, must do"] = own["median"] * must.get(own["name"], plain) / peak
+            own["share, plain"] = own["median"] * plain / peak
+
+
 def run_alone(contestants, name):
     """What a process whose memory is measured does: that contestant once; prints what it took, null where Linux does not say.
 

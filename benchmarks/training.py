@@ -27,11 +27,12 @@ from random_model import (
     random_model,
     random_texts,
 )
-from side_by_side import Contestant, contest, missing, options, run_alone, write
+from side_by_side import Contestant, add_shares, contest, missing, options, run_alone, share_note, write
 from torch.nn.functional import cross_entropy
 
 from model_emotion.model.tasks import Examples
 from model_emotion.model.tuning import Recipe, tune
+from model_emotion.params import load_params
 from model_emotion.projection import product_rate
 
 
@@ -42,9 +43,7 @@ class Setting:
     name: str
     size: str
     texts: int
-    prompt_len: int
-    batch: int
-    dropout: bool
+    recipe: Recipe
     seeds: tuple = (4, 1, 12)
 
     @property
@@ -53,19 +52,24 @@ class Setting:
 
     @property
     def note(self):
-        return f"{self.prompt_len} vectors, batches of {self.batch}, dropout {'on' if self.dropout else 'off'}."
+        return f"{self.recipe.prompt_len} vectors, batches of {self.recipe.batch}, dropout {'on' if self.recipe.dropout else 'off'}."
 
 
 STUDYS, NO_DROPOUT, OURS = "as the study", "as the study but for dropout", "as in params.yaml"
+RECIPES = {
+    STUDYS: Recipe(epochs=1),
+    NO_DROPOUT: Recipe(epochs=1, dropout=False),
+    OURS: Recipe(epochs=1, **load_params().training.model_dump(include={"prompt_len", "batch", "lr", "dropout"})),
+}
 SETTINGS = [
-    Setting(STUDYS, "MiniLM", 64, 100, 16, True),
-    Setting(STUDYS, "roberta-base", 32, 100, 16, True),
-    Setting(NO_DROPOUT, "MiniLM", 64, 100, 16, False, (4, 1)),
-    Setting(NO_DROPOUT, "roberta-base", 32, 100, 16, False, (4, 1)),
-    Setting(OURS, "MiniLM", 256, 5, 4, False),
-    Setting(OURS, "roberta-base", 64, 5, 4, False),
+    Setting(STUDYS, "MiniLM", 64, RECIPES[STUDYS]),
+    Setting(STUDYS, "roberta-base", 32, RECIPES[STUDYS]),
+    Setting(NO_DROPOUT, "MiniLM", 64, RECIPES[NO_DROPOUT], (4, 1)),
+    Setting(NO_DROPOUT, "roberta-base", 32, RECIPES[NO_DROPOUT], (4, 1)),
+    Setting(OURS, "MiniLM", 256, RECIPES[OURS]),
+    Setting(OURS, "roberta-base", 64, RECIPES[OURS]),
 ]
-QUICK = [Setting(STUDYS, "MiniLM", 16, 100, 16, True, (4, 1)), Setting(OURS, "MiniLM", 16, 5, 4, False, (4, 1))]
+QUICK = [Setting(name, "MiniLM", 16, RECIPES[name], (4, 1)) for name in (STUDYS, OURS)]
 
 
 def random_examples(count, seed):
@@ -75,21 +79,17 @@ def random_examples(count, seed):
 def ours(setting, seeds):
     engine = engine_of(random_model(setting.size))
     train, dev = ([random_examples(count, first + seed) for seed in range(seeds)] for count, first in ((setting.texts, 0), (1, 100)))
-    tuned = tune(
-        engine, "joy", range(seeds), train, dev,
-        Recipe(prompt_len=setting.prompt_len, epochs=1, batch=setting.batch, dropout=setting.dropout),
-    )  # fmt: skip
-    assert not tuned.failed
+    assert not tune(engine, "joy", range(seeds), train, dev, setting.recipe).failed
 
 
 def plain_loop(setting, examples, longest, read):
     """One pass through all examples by a plain training loop."""
     model = random_model(setting.size)
-    prompt = (0.02 * torch.randn(setting.prompt_len, model.config.hidden_size)).requires_grad_()
-    optimiser = torch.optim.AdamW([prompt], lr=2e-3)
-    model.train(setting.dropout)
-    for start in range(0, len(examples), setting.batch):
-        some = slice(start, start + setting.batch)
+    prompt = (0.02 * torch.randn(setting.recipe.prompt_len, model.config.hidden_size)).requires_grad_()
+    optimiser = torch.optim.AdamW([prompt], lr=setting.recipe.lr)
+    model.train(setting.recipe.dropout)
+    for start in range(0, len(examples), setting.recipe.batch):
+        some = slice(start, start + setting.recipe.batch)
         texts, labels = examples.texts[some], torch.from_numpy(examples.labels[some])
         logits = read(model, inputs_of(model, prompt, texts, longest(texts)))[:, WORDS]
         optimiser.zero_grad()
@@ -104,7 +104,7 @@ def pefts(setting, examples):
 
     torch.manual_seed(0)
     classifier = transformers.RobertaForSequenceClassification(random_config(setting.size))
-    model = get_peft_model(classifier, PromptTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=setting.prompt_len))
+    model = get_peft_model(classifier, PromptTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=setting.recipe.prompt_len))
     rows = [{"input_ids": text, "labels": int(label)} for text, label in zip(examples.texts, examples.labels, strict=True)]
 
     def collate(some):
@@ -114,8 +114,8 @@ def pefts(setting, examples):
 
     with tempfile.TemporaryDirectory() as folder:
         asked = transformers.TrainingArguments(
-            folder, num_train_epochs=1, per_device_train_batch_size=setting.batch, learning_rate=2e-3, use_cpu=True, disable_tqdm=True,
-            report_to="none", save_strategy="no", logging_strategy="no",
+            folder, num_train_epochs=1, per_device_train_batch_size=setting.recipe.batch, learning_rate=setting.recipe.lr,
+            use_cpu=True, disable_tqdm=True, report_to="none", save_strategy="no", logging_strategy="no",
         )  # fmt: skip
         transformers.Trainer(model, asked, data_collator=collate, train_dataset=rows).train()
 
@@ -141,16 +141,13 @@ def main():
     if asked.alone:
         return run_alone([contestant for setting in settings for contestant in contestants_of(setting)], asked.alone)
     peak, tables = product_rate(), []
-    shares = f"A share is of this machine's own float32 matrix products, measured in this run: {peak / 1e9:.0f} GFLOP/s."
-    about = f"An example is a text that a prompt learns from once. {shares} Memory has the model in it."
+    about = f"An example is a text that a prompt learns from once. {share_note(peak)} Memory has the model in it."
     for setting in settings:
-        table = contest(setting.title, f"{setting.note} {about}", contestants_of(setting), 1 if asked.quick else 3, asked)
+        contestants = contestants_of(setting)
+        tables.append(contest(setting.title, f"{setting.note} {about}", contestants, 1 if asked.quick else 3, asked))
         lengths = [len(text) for text in random_texts(setting.texts, 0)]
-        plain, must = operations_of_training(random_model(setting.size), lengths, setting.prompt_len)
-        for own in table["rows"]:
-            if "median" in own:
-                own["share, must do"], own["share, plain"] = own["median"] * must / peak, own["median"] * plain / peak
-        tables.append(table)
+        plain, must = operations_of_training(random_model(setting.size), lengths, setting.recipe.prompt_len)
+        add_shares(tables[-1], peak, plain, {contestant.name: must for contestant in contestants})
     write("training", asked, tables, **{"products (GFLOP/s)": peak / 1e9})
 
 
