@@ -56,6 +56,8 @@ class Claim(Entry):
     kind: Literal["exact", "rounded", "statistical"]
     reason: str | None = None
     """Why it can't match, where that is known: then it is NOT REPRODUCED, not FAIL."""
+    empty: str | None = None
+    """Why its file may have no rows, and what to do: then it is NOT REPRODUCED."""
 
 
 class Unpublished(Entry):
@@ -208,6 +210,8 @@ def judge(claim, departed):
             return _unanswered(base, claim, NOT_APPLICABLE, departed[setting])
     try:
         table = _answers(base["file"])
+        if claim.empty and table.empty:
+            return _unanswered(base, claim, NOT_REPRODUCED, claim.empty)
         found = MEASURES[claim.measure](claim, table)
     except Exception as error:  # whatever a spoiled file does to a measure, the claim is not met
         return _unanswered(base, claim, FAIL, f"no answer: {' '.join(str(error).split())}")

@@ -17,6 +17,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 import psutil
+from packaging.requirements import Requirement
 
 from model_emotion import cli
 from model_emotion.files import write_json
@@ -29,9 +30,9 @@ IMAGE = {"source": "MODEL_EMOTION_IMAGE", "revision": "MODEL_EMOTION_IMAGE_REVIS
 
 
 def packages():
-    """Version of each package that the project names; torch's tells its build."""
-    names = [re.match(r"[\w.-]+", line).group() for line in requires("model-emotion") if "extra ==" not in line]
-    return {name: version(name) for name in sorted(names)}
+    """Version of each package that the project names for this machine; torch's tells its build."""
+    named = map(Requirement, requires("model-emotion"))
+    return {each.name: version(each.name) for each in sorted(named, key=str) if not each.marker or each.marker.evaluate({"extra": ""})}
 
 
 def gpus():

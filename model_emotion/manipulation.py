@@ -3,7 +3,6 @@
 A drop is the accuracy with a random mask minus that with the attribute's, as fractions of 1; above 0 the attribute mask does worse.
 """
 
-import diptest
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -12,6 +11,11 @@ from statsmodels.stats.proportion import proportion_confint
 from model_emotion import study
 from model_emotion.cli import UserError
 from model_emotion.statistics import mean_correlation, paired_drop, q_bh, q_rank
+
+try:
+    import diptest
+except ImportError:  # it has no wheel for Linux on aarch64
+    diptest = None
 
 ENOUGH = 4
 """Emotions that the tests over emotions need, and attributes those over attributes."""
@@ -68,9 +72,12 @@ def effects(table):
 
 
 def unimodality(table):
-    """Hartigan's dip of each attribute's effects over the emotions: `k, attribute, dip, p, n` (p from Hartigan's table)."""
+    """Hartigan's dip of each attribute's effects over the emotions: `k, attribute, dip, p, n` (p from Hartigan's table).
+
+    Without the package diptest there are no rows.
+    """
     rows = []
-    for (k, attribute), group in effects(table).groupby(["k", "attribute"], sort=False):
+    for (k, attribute), group in effects(table).groupby(["k", "attribute"], sort=False) if diptest else ():
         dip, p = diptest.diptest(group["drop"].to_numpy())
         rows.append((k, attribute, dip, p, len(group)))
     return pd.DataFrame(rows, columns=["k", "attribute", "dip", "p", "n"])
