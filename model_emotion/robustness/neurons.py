@@ -131,8 +131,7 @@ def _tau(activations, rdms):
 
 def _best(tau, k):
     """[neurons, attributes] tau -> bool: the k neurons of largest tau of each attribute, as masks choose them."""
-    ranks = stats.rankdata(-np.nan_to_num(tau, nan=-2), axis=0)
-    return np.column_stack([best(rank, k) for rank in ranks.T])
+    return np.column_stack([best(-column, k) for column in np.nan_to_num(tau, nan=-2).T])
 
 
 def label_rdm(labels):
