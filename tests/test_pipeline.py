@@ -19,7 +19,7 @@ STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 FREE = {"model_emotion/cli.py", "model_emotion/params.py", "model_emotion/__init__.py", "model_emotion/environment.py"}
 FREE |= {"model_emotion/wide.py", "model_emotion/processor.py"}
-"""What stages load and no result depends on: error messages, the check of params.yaml, records of the environment, who measures, compilation."""
+"""What stages load and no result depends on: error messages, checks of params.yaml, records, the executor, compilation."""
 
 
 def module_file(name):
