@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from model_emotion.processor import cores
+from model_emotion.progress import progress
 from model_emotion.rsa import concordance
 
 ROWS = 1024
@@ -105,7 +106,9 @@ def correlate_rankings(
         work(0)
         return tau, z
     with ThreadPoolExecutor(cores()) as pool:
-        list(pool.map(work, range(0, count, size)))
+        starts = range(0, count, size)
+        for _ in progress(pool.map(work, starts), "Kendall's tau", len(starts), "block"):
+            pass
     return tau, z
 
 

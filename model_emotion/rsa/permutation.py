@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from model_emotion.processor import compiled, cores
+from model_emotion.progress import progress
 from model_emotion.rdm import pair_indices, square
 from model_emotion.rsa import concordance
 from model_emotion.rsa.kendall import ROWS, Ranking, correlate_rankings, pattern, ranking
@@ -71,12 +72,13 @@ def largest_tau(
     ranked, rdms = _ranked(vectors, count), np.asarray(rdms, dtype=float)
     pairs = ranked.order.shape[1]
     there = permuted_pairs(orders)
+    each = progress(rdms.T, "permuted emotions", unit="RDM")
     if candidates is None and count * pairs**2 // 128 <= FEW:
-        return np.column_stack([_largest_of_all(rdm, ranked, there) for rdm in rdms.T])
+        return np.column_stack([_largest_of_all(rdm, ranked, there) for rdm in each])
     if candidates is None:
         candidates = max(CANDIDATES, CANDIDATES * PAIRS * (PAIRS - 1) // (pairs * (pairs - 1)))
     candidates, unit = min(candidates, count), _unit_ranks(ranked)
-    return np.column_stack([_largest_with(rdm, ranked, unit, there, candidates) for rdm in rdms.T])
+    return np.column_stack([_largest_with(rdm, ranked, unit, there, candidates) for rdm in each])
 
 
 def _largest_of_all(rdm, ranked, there):
