@@ -20,6 +20,7 @@ import psutil
 
 from model_emotion import cli
 from model_emotion.files import write_json
+from model_emotion.processor import cores
 
 OUT = Path("results/environment.json")
 TIMES = Path("results/times")
@@ -75,7 +76,7 @@ def describe():
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": cpu(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cores(),
         "gpus": gpus(),
         "packages": packages(),
         "image": {key: os.environ.get(name) for key, name in IMAGE.items()},

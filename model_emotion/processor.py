@@ -3,8 +3,6 @@
 import os
 from collections.abc import Callable
 
-from numba import njit
-
 
 def cores() -> int:
     """Number of cores that this process may use."""
@@ -20,6 +18,8 @@ def compiled(function: Callable) -> Callable:
     Where neither can be written, as in a read-only container, each process compiles anew.
     A compiled function may only call compiled functions of its own module: numba looks for changes in no other.
     """
+    from numba import njit  # half a second, which processes that only count cores need not spend
+
     try:
         return njit(nogil=True, cache=True)(function)
     except RuntimeError:  # no folder for the cache

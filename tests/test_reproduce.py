@@ -39,8 +39,9 @@ def fresh_clone(tmp_path, monkeypatch):
     (made / "dvc.yaml").write_text(yaml.safe_dump(PIPELINE))
     (made / "params.yaml").write_text("x: 1\n")
     for command in (
-        "git init -q .", "dvc init -q", "dvc config core.analytics false", "dvc repro -q", "git add dvc.yaml params.yaml dvc.lock .dvc drawn-one",
-        "git add drawn-two joined", "git -c user.name=a -c user.email=a@b.invalid commit -qm made", f"git clone -q . {clone}",
+        "git init -q .", "dvc init -q", "dvc config core.analytics false", "dvc repro -q",
+        "git add dvc.yaml params.yaml dvc.lock .dvc drawn-one drawn-two joined",
+        "git -c user.name=a -c user.email=a@b.invalid commit -qm made", f"git clone -q . {clone}",
     ):  # fmt: skip
         subprocess.run(command.split(), cwd=made, check=True)
     monkeypatch.chdir(clone)
