@@ -28,18 +28,10 @@ $(VENV)/.ready: pyproject.toml requirements.lock requirements-cuda.lock $(wildca
 named:  # make TORCH=... fills the environment anew
 
 repro: $(READY)  ## every published result regenerated and verified
-	@python -m model_emotion.params
-	@python -m model_emotion.environment
-	dvc repro
-	@grep -qs "$$(sha256sum < results/report.json | cut -c1-64)" report.html || python -m stages.report  # where DVC took its summary from a cache
-	@python stages/verify.py --check
+	@python -m model_emotion.reproduce
 
 published: $(READY)  ## the published run alone
-	@python -m model_emotion.params
-	@python -m model_emotion.environment
-	dvc repro figures@published robustness@published judge@published
-	@python -m stages.report --run published
-	@python stages/verify.py --check --run published
+	@python -m model_emotion.reproduce --run published
 
 smoke: $(READY)  ## the whole chain on a small made-up world whose truth is known: no data, no download
 	@python -m model_emotion.smoke

@@ -21,6 +21,7 @@ from packaging.requirements import Requirement
 
 from model_emotion import cli
 from model_emotion.files import write_json
+from model_emotion.processor import cores
 
 OUT = Path("results/environment.json")
 TIMES = Path("results/times")

@@ -5,6 +5,7 @@ import pandas as pd
 from scipy import stats
 
 from model_emotion.masks import best
+from model_emotion.progress import progress
 from model_emotion.rdm import pair_indices
 from model_emotion.robustness import ALPHA, row
 from model_emotion.rsa.kendall import correlate, pattern
@@ -92,7 +93,7 @@ def split_half(activations, attribute_rdms, k, halvings, seed):
     if seeds < 4:
         return []
     shares, reliabilities, elsewhere, found = [], [], [], []
-    for _ in range(halvings):
+    for _ in progress(range(halvings), "halves of the seeds", unit="halving"):
         order = generator.permutation(seeds)
         taus = [_tau(activations[half], rdms) for half in (order[: seeds // 2], order[seeds // 2 :])]
         chosen = [_best(tau, k) for tau in taus]
@@ -131,8 +132,7 @@ def _tau(activations, rdms):
 
 def _best(tau, k):
     """[neurons, attributes] tau -> bool: the k neurons of largest tau of each attribute, as masks choose them."""
-    ranks = stats.rankdata(-np.nan_to_num(tau, nan=-2), axis=0)
-    return np.column_stack([best(rank, k) for rank in ranks.T])
+    return np.column_stack([best(-column, k) for column in np.nan_to_num(tau, nan=-2).T])
 
 
 def label_rdm(labels):

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy import stats
 
+from model_emotion.progress import progress
 from model_emotion.rdm import pair_indices
 from model_emotion.robustness import row
 from model_emotion.rsa.kendall import tau_b
@@ -40,7 +41,7 @@ def resampled_agreement(subjects, models, emotions, samples, seed):
     a, b = pair_indices(emotions)
     place[a, b] = place[b, a] = np.arange(len(a))
     found = np.empty((samples, models.shape[1]))
-    for sample in range(samples):
+    for sample in progress(range(samples), "subjects and emotions drawn anew", unit="draw"):
         drawn = np.zeros(1)
         while len(set(drawn)) < 3:
             drawn = generator.integers(emotions, size=emotions)
