@@ -55,11 +55,6 @@ def cpu():
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def cores():
-    """Processor cores that this process may use; macOS, which can't limit them, has no os.sched_getaffinity."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-
-
 def git(*words):
     """What git prints, None where it fails or is not there."""
     try:
