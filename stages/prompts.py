@@ -1,8 +1,8 @@
 """prompts: GoEmotions -> results/live/prompts/EMOTION.safetensors and results/live/learning_curves/SEED.csv
 
-Emotions are trained in groups, side by side. Which emotions are a group depends on params.yaml alone, so that prompts do not depend on
-what is done already or on the number of processes. An emotion that is done is not written again. An emotion of one of whose seeds the
-loss is not finite is left out, the others go on, and the stage fails.
+Emotions are trained in groups, side by side. The groups depend on params.yaml alone, so that prompts depend
+neither on what is done already nor on the number of processes. An emotion that is done is not written again.
+Where a loss is not finite, the stage leaves out that emotion, goes on with the others, and fails at its end.
 """
 
 from pathlib import Path
@@ -25,13 +25,13 @@ def recipe_of(params):
 
 
 def groups_of(params):
-    """{name: emotions} of the groups that are trained side by side; a name is that of its emotions."""
+    """Name each group of emotions that are trained side by side: {"joy+fear": ("joy", "fear")}."""
     found = groups(params.emotions, len(params.seeds) * params.training.batch)
     return {"+".join(emotions): emotions for emotions in found}
 
 
 def worker(params):
-    """A function: name of a group -> {emotion: (Tuned, share of positive examples that it is asked about)}."""
+    """Make the function that trains a group: its name -> {emotion: (Tuned, share of positives in dev)}."""
     protocol, training, recipe = params.protocol, params.training, recipe_of(params)
     engine = engine_of(params.backbone, protocol.positions)
     corpus, named = corpus_of(engine, recipe.prompt_len, protocol.max_length), groups_of(params)
@@ -41,7 +41,8 @@ def worker(params):
         return [corpus.examples(task, split) for task in tasks]
 
     def work(name):
-        tasks = {emotion: (examples(emotion, "train", None), examples(emotion, "dev", training.dev_examples)) for emotion in named[name]}
+        splits = ("train", None), ("dev", training.dev_examples)
+        tasks = {emotion: tuple(examples(emotion, *split) for split in splits) for emotion in named[name]}
         tuned = tune_together(engine, tasks, params.seeds, recipe)
         return {emotion: (tuned[emotion], dev[0].labels.mean()) for emotion, (_, dev) in tasks.items()}
 

@@ -1,8 +1,9 @@
-"""Prompt tuning: the prompts of several emotions and all their seeds, trained side by side through one frozen model.
+"""Prompt tuning: prompts of several emotions and of all seeds, trained side by side through one frozen model.
 
-A step is one forward and one backward pass for a batch of every prompt. The sum of the prompts' losses gives each prompt the gradient
-of its own loss, and the optimiser works number by number. So a prompt is the one that it would be alone (dropout off), up to the
-rounding of its last digits. What a prompt draws at random depends on its emotion and seed only.
+A step is one forward and one backward pass for a batch of every prompt. The sum of the prompts' losses gives
+each prompt the gradient of its own loss, and the optimiser works number by number. So each prompt is the one
+that training alone would give (dropout off), up to rounding. A prompt's initial values and the order of its
+examples depend on its emotion and seed only.
 """
 
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ AT_ONCE = {"cpu": 1024, "cuda": 2**16}
 """About how many positions of rows go through a model at once."""
 
 SIDE_BY_SIDE = 16
-"""Rows of a step up to which emotions are trained side by side. More rows gain little, and leave cores of larger machines without work."""
+"""Rows of a step up to which emotions are trained side by side. More rows are no faster, and fewer groups leave cores idle."""
 
 INIT_SD = 0.02
 CURVE = ["emotion", "seed", "epoch", "examples", "train_loss", "dev_accuracy"]
@@ -123,11 +124,12 @@ class AdamW:
 
 
 def groups(emotions, rows):
-    """Split a list of emotions into those that are trained side by side, as tuples; the arguments alone decide.
+    """Split a list of emotions into groups that are trained side by side: a list of tuples.
 
-    rows: of a step of one emotion, its seeds times the batch. A group has at most SIDE_BY_SIDE rows, or one emotion. The number of groups
-    is a power of two from 2, so that processes have equal shares, or the number of emotions where that is smaller. Emotions take turns to
-    join a group: one that is appended to the list changes one group, unless the number of groups changes.
+    rows: the rows of one emotion's step, which are its seeds times the batch. A group has at most SIDE_BY_SIDE
+    rows, or a single emotion. The number of groups is 2, 4, 8 or another power of two, so that processes get
+    equal shares; with fewer emotions than that, each is a group. The groups depend on the arguments alone,
+    and emotions are dealt out in turn: appending an emotion changes one group, unless their number changes.
     """
     count = 2
     while count < len(emotions) and -(-len(emotions) // count) * rows > SIDE_BY_SIDE:
@@ -141,11 +143,13 @@ def tune(engine, emotion, seeds, train, dev, recipe=None, progress=None):
 
 
 def tune_together(engine, tasks, seeds, recipe=None, progress=None):
-    """{emotion: Tuned} of several emotions, trained side by side.
+    """Train the prompts of several emotions side by side: {emotion: Tuned}.
 
-    tasks: {emotion: (train, dev)}, each a list of Examples, one a seed; those of an emotion's train are equally many. An emotion whose
-    steps are done leaves the others to go on. progress: called after each step with the number of examples it took. A seed whose loss, or
-    a logit on dev, is not finite is stopped and named in `failed`; the others go on. Dropout, where it is on, depends on the whole group.
+    tasks: {emotion: (train, dev)}, each a list of Examples, one for each seed. The seeds of an emotion need
+    equally many examples in train; emotions may differ, and one that has taken its last step leaves the batch.
+    progress: called after each step with the number of examples it took. A seed whose loss, or a logit on dev,
+    is not finite is stopped and named in `failed`; the others go on. With dropout the whole group shares one
+    stream of random numbers, so that prompts then depend on the group.
     """
     recipe, seeds, model = recipe or Recipe(), tuple(seeds), engine.backbone.model
     trainings = [_Training(engine, emotion, seeds, *examples, recipe) for emotion, examples in tasks.items()]
@@ -165,35 +169,42 @@ def tune_together(engine, tasks, seeds, recipe=None, progress=None):
 
 
 def _step(engine, trainings, prompt_len, unmasked=None):
-    """Take one step of each of these trainings; the number of examples that it took. unmasked: `engine.weights()`, or None to pad."""
-    drawn, first = [training.draw() for training in trainings], 0
-    owners, texts, labels, shares = [], [], [], []
+    """Take one step of each training and return the number of examples that it took.
+
+    unmasked: `engine.weights()`, for the way without padding; None: with padding.
+    """
+    drawn, owners, texts, labels, shares, first = [training.draw() for training in trainings], [], [], [], [], 0
     for training, (own, some, right) in zip(trainings, drawn, strict=True):
-        owners.append(first + own)
+        owners.append(first + own)  # places in `prompts` below
         texts += some
         labels.append(right)
-        shares.append(torch.full_like(right, len(training.alive()) / len(own), dtype=torch.float32))
+        shares.append(torch.full_like(right, len(training.alive()) / len(own), dtype=torch.float32))  # 1 / batch
         first += len(training.prompts)
     owners, labels, shares = np.concatenate(owners), torch.cat(labels), torch.cat(shares)
     prompts = torch.cat([training.prompts for training in trainings]).requires_grad_()
     gradient, losses = torch.zeros_like(prompts), torch.empty_like(shares)
     for rows in _parts(texts, prompt_len, AT_ONCE[engine.device.type]):
         batch, some = prompts[owners[rows]], [texts[row] for row in rows]
-        padded = unmasked is None
-        logits = engine.logits(batch, None, *engine.pad(some)) if padded else engine.finish(engine.start(batch, some), unmasked)
+        if unmasked is not None:
+            logits = engine.finish(engine.start(batch, some), unmasked)
+        else:
+            logits = engine.logits(batch, None, *engine.pad(some))
         found = cross_entropy(logits, labels[rows], reduction="none")
         with engine.computing():
             gradient += torch.autograd.grad((found * shares[rows]).sum(), prompts)[0]
         losses[rows] = found.detach()
-    sizes = [len(own) for own, *_ in drawn]
-    each = zip(trainings, gradient.split([len(training.prompts) for training in trainings]), losses.split(sizes), strict=True)
-    for training, own, wrong in each:
+    gradients = gradient.split([len(training.prompts) for training in trainings])
+    losses = losses.split([len(own) for own, *_ in drawn])
+    for training, own, wrong in zip(trainings, gradients, losses, strict=True):
         training.take(own, wrong)
     return len(texts)
 
 
 def _parts(texts, prompt_len, at_once):
-    """Rows of these texts, in parts that go through the model at once: by length, so that little is padded, and few, to save memory."""
+    """Split the rows of these texts into parts that go through the model at once.
+
+    Rows of similar length share a part, so that little is padded; a part has about `at_once` positions, to save memory.
+    """
     order = np.argsort([len(text) for text in texts], kind="stable")
     rows = max(1, at_once // (1 + prompt_len + len(texts[order[-1]])))
     return np.array_split(order, -(-len(order) // rows))
@@ -227,15 +238,16 @@ class _Training:
         return self.optimiser.steps < self.steps and len(self.failed) < len(self.seeds)
 
     def draw(self):
-        """The next batch of every seed that goes on: (places of the seeds, texts, labels), each [rows], seed by seed."""
+        """Draw the next batch of every seed that goes on: (places of the seeds, texts, labels), each [rows]."""
         alive, chosen = self.alive(), next(self.batches)
         owners = np.repeat(alive, len(chosen[0]))
         texts = [self.train[place].texts[i] for place in alive for i in chosen[place]]
         return owners, texts, torch.cat([self.labels[place][chosen[place]] for place in alive])
 
     def take(self, gradient, losses):
-        """Change the prompts by the gradient [seeds, prompt_len, embedding] of the batch drawn last. losses: [rows], as drawn."""
-        alive, lr = self.alive(), self.recipe.lr * SCHEDULES[self.recipe.schedule](self.optimiser.steps / self.steps)
+        """Take the optimiser's step: gradient [seeds, prompt_len, embedding] and losses [rows] of the last batch."""
+        alive, done = self.alive(), self.optimiser.steps / self.steps
+        lr = self.recipe.lr * SCHEDULES[self.recipe.schedule](done)
         self.seen += len(losses) // len(alive)
         losses = losses.view(len(alive), -1).mean(dim=1)
         self.optimiser.step(gradient, lr)
@@ -248,24 +260,25 @@ class _Training:
         self.losses[-1][alive] = losses.cpu().numpy()
 
     def look(self):
-        """At the end of an epoch: ask each prompt about dev, and keep the best."""
+        """At the end of an epoch evaluate each prompt on dev, and keep its best; elsewhere do nothing."""
         if self.optimiser.steps < round(self.steps * self.epoch / self.recipe.epochs):
             return
         losses, self.losses = np.mean(self.losses, axis=0), []
         for place in self.alive():
             seed, prompt = self.seeds[place], self.prompts[place].clone()
             try:
-                accuracy = float(overall(evaluate(self.engine, prompt[None], None, self.dev[place], self.recipe.eval_rows))[0])
+                correct = evaluate(self.engine, prompt[None], None, self.dev[place], self.recipe.eval_rows)
             except NotFiniteError as error:
                 self.failed[seed] = f"{self.emotion}, seed {seed}, on dev after epoch {self.epoch}: {error}"
                 continue
+            accuracy = float(overall(correct)[0])
             self.curve.append((self.emotion, seed, self.epoch, self.seen, losses[place], accuracy))
             if seed not in self.best or accuracy > self.best[seed][0]:
                 self.best[seed] = accuracy, self.epoch, prompt.cpu()
         self.epoch += 1
 
     def tuned(self):
-        """Tuned, of what was found so far."""
+        """What was found so far."""
         self.curve.sort(key=lambda row: self.seeds.index(row[1]))
         kept = tuple(seed for seed in self.seeds if seed not in self.failed)
         return Tuned(
