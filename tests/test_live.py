@@ -285,17 +285,17 @@ def test_an_emotion_without_dev_examples_is_named_before_any_work(world, monkeyp
 
 
 def test_a_loss_that_is_no_number_stops_its_emotion_alone(world, monkeypatch):
-    plain = prompts.tune
+    plain = prompts.tune_together
 
-    def tune(engine, emotion, *others):
-        if emotion == "anger":
+    def tune(engine, tasks, *others):
+        if list(tasks) == ["anger"]:
             engine.backbone.readout.weight[6] = float("nan")
         try:
-            return plain(engine, emotion, *others)
+            return plain(engine, tasks, *others)
         finally:
             engine.backbone.readout.weight[6] = 0.1
 
-    monkeypatch.setattr(prompts, "tune", tune)
+    monkeypatch.setattr(prompts, "tune_together", tune)
     with pytest.raises(UserError, match="anger, seed 1: the loss is not a finite number at step 1") as caught:
         run(monkeypatch, prompts)
     assert "anger, seed 3" in str(caught.value) and "grief" not in str(caught.value)
