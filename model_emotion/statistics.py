@@ -58,7 +58,7 @@ def regression(x: np.ndarray, y: np.ndarray) -> Regression:
     n, sums = len(x), [math.fsum(values.tolist()) for values in (x, y)]
     dx, dy = x - sums[0] / n, y - sums[1] / n
     xx, xy, yy = (math.fsum((a * b).tolist()) for a, b in ((dx, dx), (dx, dy), (dy, dy)))
-    r = max(-1.0, min(1.0, xy / (math.sqrt(xx) * math.sqrt(yy))))
+    r = max(-1.0, min(1.0, xy / math.sqrt(xx * yy)))
     t = math.inf if abs(r) == 1 else r * math.sqrt((n - 2) / ((1 - r) * (1 + r)))
     return Regression(r, float(2 * stats.t.sf(abs(t), n - 2)), xy / xx, (sums[1] - xy / xx * sums[0]) / n)
 

@@ -34,7 +34,7 @@ DISTRIBUTIONS = {"human correlation", "re-tests of masks"}
 
 EXPECTED = {
     "product": "01ccc02a614c6f80",
-    "regression": "60e591bd8c877333",
+    "regression": "f8ee9def84d20b89",
     "atanh": "2753af4e83b760ac",
     "tanh": "baa4eb18ca33329b",
     "correlations": "e531bef470861b77",

@@ -94,7 +94,7 @@ def eigen(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     n = len(matrix)
     a, vectors = matrix.copy(), np.eye(n)  # vectors in rows, until the end
     beside, negligible = ~np.eye(n, dtype=bool), np.finfo(float).eps ** 2 * np.abs(matrix).max()
-    while np.abs(a[beside]).max() > negligible:
+    while np.abs(a[beside]).max(initial=0) > negligible:
         for p, q in zip(*np.triu_indices(n, 1), strict=True):
             if a[p, q] == 0:
                 continue
