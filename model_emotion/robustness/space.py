@@ -8,6 +8,7 @@ from model_emotion.rdm import pair_indices
 from model_emotion.robustness import row
 from model_emotion.rsa.kendall import tau_b
 from model_emotion.rsa.permutation import permutations, permuted_pairs
+from model_emotion.statistics import product
 
 RESAMPLED = 1000
 """Draws of subjects and emotions."""
@@ -49,7 +50,7 @@ def resampled_agreement(subjects, models, emotions, samples, seed):
         first, second = drawn[a], drawn[b]
         pairs = place[first, second][first != second]
         there = people > 0
-        found[sample] = people[there] @ np.nan_to_num(tau_b(subjects[there][:, pairs], models[pairs])) / len(subjects)
+        found[sample] = product(people[None, there], np.nan_to_num(tau_b(subjects[there][:, pairs], models[pairs]))) / len(subjects)
     return found
 
 
