@@ -22,7 +22,7 @@ $(VENV)/.ready: pyproject.toml requirements.lock requirements-cuda.lock $(wildca
 	@$(INSTALL) --require-hashes --build-constraints requirements.lock -r requirements.lock
 	@python setup/install_torch.py $(TORCH)
 	@$(INSTALL) --no-build-isolation --editable .
-	@uv pip check --quiet --python $(VENV)/bin/python
+	@uv pip check --python $(VENV)/bin/python
 	@touch $@
 .PHONY: named
 named:  # make TORCH=... fills the environment anew
