@@ -191,8 +191,27 @@ def test_what_is_done_stays_done(world, monkeypatch):
     np.testing.assert_allclose(curve["dev_accuracy"], curve[EMOTIONS[:4]].mean(axis=1), rtol=1e-12)
 
 
+def test_an_emotion_that_is_missing_in_its_group_comes_out_the_same(world, monkeypatch):
+    world("training.batch", 2, "training.examples", 10)
+    assert list(prompts.groups_of(load_params())) == ["joy+anger+grief", "fear+love"]
+    run(monkeypatch, planning, prompts)
+    whole, folder = found(), Path("results/live/prompts")
+    for path in (folder / "anger.safetensors", next(cells.KEPT.glob("prompts-anger-*"))):
+        path.unlink()
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    trained, plain = [], prompts.tune_together
+    monkeypatch.setattr(prompts, "tune_together", lambda engine, tasks, *rest: trained.append(list(tasks)) or plain(engine, tasks, *rest))
+    run(monkeypatch, prompts)
+    assert trained == [["joy", "anger", "grief"]] and found() == whole
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    world("emotions", EMOTIONS[:4])  # another group: what is rounded in it may differ
+    run(monkeypatch, prompts)
+    assert trained[1:] == [["joy", "anger"]]
+
+
 @pytest.mark.parametrize("stage", ["prompts", "evaluation"])
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(world, monkeypatch, stage):
+    world("training.batch", 2, "training.examples", 10)  # small enough that emotions are trained in groups
     run(monkeypatch, *MEASURE)
     whole = found()
     folder = Path("results/live", {"prompts": "prompts", "evaluation": "correct"}[stage])
@@ -249,6 +268,7 @@ def test_every_other_way_runs_through(world, monkeypatch, changes):
 
 
 def test_workers_change_nothing(world, monkeypatch):
+    world("training.batch", 2, "training.examples", 10)
     run(monkeypatch, *MEASURE)
     alone = found()
     for name in ("prompts", "correct"):
