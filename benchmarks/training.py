@@ -6,6 +6,7 @@ the longest of a batch, the head reads position 0 alone. The study's: texts are 
 PromptTuning of a sequence classifier, by the Trainer of transformers, which tunes the classifier too. Ours also looks at dev, of one
 example a seed.
 """
+
 import tempfile
 from dataclasses import dataclass
 from functools import partial
