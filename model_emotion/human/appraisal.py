@@ -102,8 +102,10 @@ def eigen(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             tangent = math.copysign(1, cotangent) / (abs(cotangent) + math.sqrt(cotangent * cotangent + 1))
             cosine = 1 / math.sqrt(tangent * tangent + 1)
             sine = tangent * cosine
+            diagonal = a[p, p] - tangent * a[p, q], a[q, q] + tangent * a[p, q]  # more exact than by rotation (Rutishauser 1966)
             for rows in (a, a.T, vectors):
                 rows[p], rows[q] = cosine * rows[p] - sine * rows[q], sine * rows[p] + cosine * rows[q]
+            a[p, p], a[q, q] = diagonal
             a[p, q] = a[q, p] = 0
     order = np.argsort(-np.diag(a), kind="stable")
     return np.diag(a)[order], vectors[order].T
