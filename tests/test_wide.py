@@ -13,10 +13,9 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-import test_live
 import torch
 from distributed import Client
-from test_live import EMOTIONS, MEASURE, found, run
+from worlds import EMOTIONS, found, run
 
 from model_emotion import cells, wide
 from model_emotion.cli import UserError
@@ -27,7 +26,6 @@ ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"} | {"PYTHONPATH": str(ROOT)}
 PROMPTS = Path("results/live/prompts")
 pytestmark = pytest.mark.usefixtures("one_thread")
-world = test_live.world
 
 
 class Cluster:
@@ -106,12 +104,11 @@ def settings(address=None):
     return SimpleNamespace(executor=SimpleNamespace(kind="dask", address=address))
 
 
-def test_any_number_of_workers_measures_what_this_process_does(world, cluster, monkeypatch):
-    run(monkeypatch, *MEASURE)
+def test_any_number_of_workers_measures_what_this_process_does(measured, cluster, monkeypatch):
     whole = found()
     for stage, name in ((prompts, "tune"), (activations, "engine_of"), (evaluation, "evaluate")):
         monkeypatch.setattr(stage, name, None)  # here, not in the workers
-    world("executor.kind", "dask", "executor.address", cluster.address)
+    measured("executor.kind", "dask", "executor.address", cluster.address)
     for many in (1, 2, 3):
         forget()
         Path("results/live/activations.safetensors").unlink()
