@@ -13,6 +13,7 @@ import pandas as pd
 import psutil
 import pytest
 import torch
+from apart import Apart
 from scipy import stats
 from worlds import EMOTIONS, MEASURE, found, run
 
@@ -126,15 +127,14 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(measured, stage):
     folder = Path("results/live", {"prompts": "prompts", "evaluation": "correct"}[stage])
     shutil.rmtree(folder)
     shutil.rmtree(cells.KEPT)
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    killed = subprocess.Popen([sys.executable, "-m", f"stages.{stage}"], env=environment, **silent)
+    killed = Apart(f"stages.{stage}")
     while killed.poll() is None and not list(folder.glob("*.safetensors")):
         time.sleep(0.001)
-    killed.send_signal(signal.SIGKILL)
+    killed.kill()
     killed.wait()
     assert 1 <= len(list(folder.glob("*.safetensors"))) < len(EMOTIONS)
-    subprocess.run([sys.executable, "-m", f"stages.{stage}"], env=environment, check=True, capture_output=True)
+    again = Apart(f"stages.{stage}")
+    assert again.wait() == 0, again.said()
     assert found() == whole
 
 
@@ -142,16 +142,14 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(measured, stage):
 def test_an_interrupted_run_says_so_in_one_line_and_leaves_nobody_behind(world, when):
     world("training.examples", 1000, "executor.workers", 2)
     planning.main()
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "stages.prompts"]
-    stopped = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    stopped = Apart("stages.prompts", session=True)
     parent = psutil.Process(stopped.pid)
     while stopped.poll() is None and len(workers := [child for child in parent.children() if "spawn_main" in str(child.cmdline())]) < 2:
         time.sleep(0.01)
     while when == "work" and stopped.poll() is None and not list(Path("results/live/prompts").glob("*.safetensors")):
         time.sleep(0.01)
     os.killpg(stopped.pid, signal.SIGINT)
-    _, said = stopped.communicate(timeout=10)
+    said = stopped.said(timeout=10)
     assert stopped.returncode == 130 and "Traceback" not in said
     assert said.strip().splitlines()[-1] == "stopped"
     gone, alive = psutil.wait_procs(workers, timeout=5)
@@ -184,8 +182,8 @@ def test_workers_change_nothing(measured):
         shutil.rmtree(folder)
     measured("executor.workers", 2)
     for stage in ("prompts", "evaluation"):
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        subprocess.run([sys.executable, "-m", f"stages.{stage}"], env=environment, check=True, capture_output=True)
+        ran = Apart(f"stages.{stage}")
+        assert ran.wait() == 0, ran.said()
     assert found() == alone
 
 
