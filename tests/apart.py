@@ -27,7 +27,8 @@ def _run(module, arguments, folder, environment, session, output):
     tracker = resource_tracker._resource_tracker
     tracker._fd = tracker._pid = None  # a process of its own keeps track of its semaphores
     sys.argv = [module, *arguments]
-    sys.modules.pop(module, None)  # runpy warns of a module that has been imported
+    if module.startswith("stages."):
+        sys.modules.pop(module, None)  # runpy warns of a module that has been imported
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 

@@ -285,7 +285,7 @@ def test_a_cluster_of_this_machine_ends_with_the_stage(world, monkeypatch, when,
         assert 1 <= len(written()) < len(EMOTIONS)
     if workers == 2:
         again = Apart("stages.prompts", environment=ENVIRONMENT)
-        assert again.wait() == 0 and again.said() == ""
+        assert (again.said(), again.returncode) == ("", 0)
         whole = found()
         world("executor.kind", "local", "executor.workers", 1)
         forget()
