@@ -16,6 +16,7 @@ from model_emotion.files import write_parquet
 from model_emotion.goemotions import SPLITS, read_labels, read_split, tidy
 
 ROOT = Path(__file__).parents[1]
+os.environ["DVC_NO_ANALYTICS"] = "1"  # else each DVC command starts a process that reports its use
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job, and all that it starts, would ignore it
 
 

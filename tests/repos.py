@@ -32,7 +32,10 @@ def dvc(*words, cwd="."):
 
     out, errors = io.StringIO(), io.StringIO()
     with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
-        status = main([str(word) for word in words])
+        try:
+            status = main([str(word) for word in words])
+        except SystemExit as ended:  # of --version
+            status = ended.code or 0
     return subprocess.CompletedProcess(["dvc", *words], status, out.getvalue(), errors.getvalue())
 
 
