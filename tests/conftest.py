@@ -1,7 +1,8 @@
-"""What tests share: `raw`, the study's files where they can be had, and what is made of them."""
+"""What tests share: `raw`, the study's files where they can be had, what is made of them, and synthetic projects."""
 
 import os
 import shutil
+import signal
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from model_emotion.files import write_parquet
 from model_emotion.goemotions import SPLITS, read_labels, read_split, tidy
 
 ROOT = Path(__file__).parents[1]
+os.environ["DVC_NO_ANALYTICS"] = "1"  # else each DVC command starts a process that reports its use
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job, and all that it starts, would ignore it
 
 
 @pytest.fixture(scope="session")
@@ -80,3 +83,44 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def tiny_project(tmp_path_factory):
+    """Folder of a synthetic project before it is measured; `worlds.tiny_project` says what is in it."""
+    import worlds  # it imports torch, which most test modules do without
+
+    folder = tmp_path_factory.mktemp("tiny")
+    worlds.tiny_project(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def measured_project(tiny_project, tmp_path_factory):
+    """Folder of the same project with the run `live` measured, once for all tests of a process."""
+    import worlds
+
+    folder = tmp_path_factory.mktemp("measured")
+    shutil.copytree(tiny_project, folder, dirs_exist_ok=True)
+    worlds.measure(folder)
+    return folder
+
+
+def _copied(project, tmp_path, monkeypatch):
+    import worlds
+
+    shutil.copytree(project, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return lambda *pairs: worlds.change(dict(zip(pairs[::2], pairs[1::2], strict=True)))
+
+
+@pytest.fixture
+def world(tiny_project, tmp_path, monkeypatch):
+    """A copy of the synthetic project as the current folder; a function that changes params.yaml: world("training.lr", 0.1)."""
+    return _copied(tiny_project, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def measured(measured_project, tmp_path, monkeypatch):
+    """Like `world`, but the run `live` has been measured."""
+    return _copied(measured_project, tmp_path, monkeypatch)

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -11,6 +10,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import repos
 import yaml
 from rocrate.rocrate import ROCrate
 
@@ -40,8 +40,15 @@ STAGES = {
 }
 
 
-def sh(command, folder, **environment):
-    done = subprocess.run(["bash", "-euc", command], cwd=folder, capture_output=True, text=True, env={**os.environ, **environment})
+def sh(command, folder):
+    done = subprocess.run(["bash", "-euc", command], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def dvc(*words, cwd):
+    """What a DVC command prints; an error where it fails."""
+    done = repos.dvc(*words, cwd=cwd)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -57,16 +64,14 @@ def repository(tmp_path_factory):
     with (folder / "data/registry/human.txt").open("a") as registry:
         registry.write(f"{STUDY}/words.txt {hashlib.sha256(RAW.encode()).hexdigest()}\n")
     (folder / "params.yaml").write_text("seed: 1\n")
-    (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}, sort_keys=False))
-    (folder / ".gitignore").write_text("/data/raw/\n/.dvc/archive/\n")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"LOG": log, "SOURCE": source, "DVC_NO_ANALYTICS": "1"}.items():
+    with pytest.MonkeyPatch.context() as patch, repos.dvc_here():
+        for name, value in {"LOG": log, "SOURCE": source, **repos.WHO}.items():
             patch.setenv(name, str(value))
-        for who in ("AUTHOR", "COMMITTER"):
-            patch.setenv(f"GIT_{who}_NAME", "x")
-            patch.setenv(f"GIT_{who}_EMAIL", "x@x.invalid")
-        sh("git init -q -b main . && dvc init -q && dvc repro -q && git add --all && git commit -qm all && git tag v1", folder)
-        sh("dvc exp run -q --name two -S seed=2 && git checkout -q . && dvc checkout -q", folder)
+        repos.dvc_repository(folder, STAGES, "/data/raw/\n/.dvc/archive/\n")
+        repos.git("tag", "v1", cwd=folder)
+        dvc("exp", "run", "--quiet", "--name", "two", "--set-param", "seed=2", cwd=folder)
+        repos.git("checkout", "--quiet", ".", cwd=folder)
+        dvc("checkout", "--quiet", cwd=folder)
         source.unlink()
         patch.chdir(folder)
         yield folder
@@ -88,31 +93,35 @@ def holds_everything(folder, repository):
     """Results are there, byte for byte; git sees no change; DVC finds nothing to run, nothing was run; the experiment is there."""
     log = (repository.parent / "log").read_text()
     assert digests(folder, "results") == digests(repository, "results") and len(digests(folder, "results")) == 4  # with .gitignore
-    assert "Running stage" not in sh("dvc repro --pull --allow-missing", folder)
+    dvc("repro", "--pull", "--allow-missing", cwd=folder)  # stages would write to the log
     assert not digests(folder, "data/raw") and (repository.parent / "log").read_text() == log
     assert not sh("git status --porcelain", folder) and sh("git tag", folder) == "v1\n"
     where = "git rev-parse HEAD && git branch --show-current"
     assert sh(where, folder) == sh(where, repository)
-    assert sh("dvc exp list --name-only", folder) == "two\n"
-    assert sh("dvc config remote.archive.verify", folder) == "true\n"
+    assert dvc("exp", "list", "--name-only", cwd=folder) == "two\n"
+    assert dvc("config", "remote.archive.verify", cwd=folder) == "true\n"
 
 
 def test_a_restored_checkout_has_everything_and_runs_nothing(packed, repository, tmp_path):
     into = tmp_path / "new" / "checkout"
     archive.restore(packed, into)
     holds_everything(into, repository)
-    sh("dvc exp branch -q two two && git checkout -q two && dvc pull -q --allow-missing", into)
+    dvc("exp", "branch", "--quiet", "two", "two", cwd=into)
+    repos.git("checkout", "--quiet", "two", cwd=into)
+    dvc("pull", "--quiet", "--allow-missing", cwd=into)
     assert (into / "results/accuracy.csv").read_text() == "seed: 2\n"
 
 
-def test_with_the_inputs_at_hand_dvc_fetches_them_and_runs_nothing_else(packed, repository, tmp_path):
+def test_with_the_inputs_at_hand_dvc_fetches_them_and_runs_nothing_else(packed, repository, tmp_path, monkeypatch):
     archive.restore(packed, tmp_path)  # an empty folder that is there
     (tmp_path.parent / "words").write_text(RAW)
     log = tmp_path.parent / "log-of-fetch"
-    with_inputs = {"SOURCE": str(tmp_path.parent / "words"), "LOG": str(log)}
-    sh("rm -r results .dvc/cache && git checkout -q results && dvc repro --pull", tmp_path, **with_inputs)
+    monkeypatch.setenv("SOURCE", str(tmp_path.parent / "words"))
+    monkeypatch.setenv("LOG", str(log))
+    sh("rm -r results .dvc/cache && git checkout -q results", tmp_path)
+    dvc("repro", "--pull", cwd=tmp_path)
     assert log.read_text() == "fetch\n" and digests(tmp_path, "results") == digests(repository, "results")
-    assert not sh("git status --porcelain && dvc status -q", tmp_path)
+    assert not repos.git("status", "--porcelain", cwd=tmp_path) and not dvc("status", "--quiet", cwd=tmp_path)
 
 
 def test_by_hand_as_its_readme_says(packed, repository, tmp_path):
@@ -213,7 +222,8 @@ def test_only_what_is_committed_and_up_to_date_is_archived(repository, tmp_path)
     refused("^params.yaml differs from the commit")
     sh("git commit -qam seed", clone)
     refused(r"dvc.lock is not of this commit's code and settings \(train\)")
-    sh("git reset -q --hard HEAD~1 && dvc checkout -q --allow-missing", clone)
+    repos.git("reset", "--quiet", "--hard", "HEAD~1", cwd=clone)
+    dvc("checkout", "--quiet", "--allow-missing", cwd=clone)
     cached = hashlib.md5(b"seed: 1\n").hexdigest()
     shutil.move(clone / f".dvc/cache/files/md5/{cached[:2]}/{cached[2:]}", tmp_path / "kept")
     refused("results/accuracy.csv: not in DVC's cache|DVC: ")
@@ -243,17 +253,17 @@ def test_lock_diff_names_the_stages_whose_entries_differ(repository, capsys):
     ]
 
 
-@pytest.fixture
-def described(tmp_path):
+@pytest.fixture(scope="module")
+def described(tmp_path_factory):
     """The crate of this checkout's dvc.lock, in a folder whose remote has the first run's prompts, as json."""
-    lock = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
-    held = tmp_path / "remote" / crate.stored(lock["prompts"]["outs"][1]["md5"])
+    lock, folder = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"], tmp_path_factory.mktemp("described")
+    held = folder / "remote" / crate.stored(lock["prompts"]["outs"][1]["md5"])
     held.parent.mkdir(parents=True)
     held.touch()
     for name in ("repository.bundle", "README.md", "SHA256SUMS"):
-        (tmp_path / name).touch()
-    crate.write(tmp_path, 1_790_000_000, ROOT / "dvc.lock", ROOT / "data/registry", ROOT / "CITATION.cff")
-    return tmp_path
+        (folder / name).touch()
+    crate.write(folder, 1_790_000_000, ROOT / "dvc.lock", ROOT / "data/registry", ROOT / "CITATION.cff")
+    return folder
 
 
 def references(value):

@@ -6,11 +6,13 @@ import shutil
 import subprocess
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
+from command import call
 
 from model_emotion import claims, study
 from model_emotion.claims import Claim, departures, judge, load_claims, summary
@@ -273,20 +275,18 @@ def test_readmes_headlines_are_the_studys_alone():
 
 
 @pytest.fixture
-def runs(tmp_path):
-    """A project folder with verdicts of both runs; returns a function that calls `verify` there."""
+def runs(tmp_path, monkeypatch):
+    """A project folder with verdicts of both runs as the current folder; returns a function that calls `verify`."""
+    monkeypatch.chdir(tmp_path)
+    claims._answers.cache_clear()
     shutil.copy(ROOT / "params.yaml", tmp_path)
     shutil.copy(ROOT / "claims.yaml", tmp_path)
-    subprocess.run([sys.executable, ROOT / "stages/plan.py"], cwd=tmp_path, check=True)
+    call("plan").check_returncode()
     stated = load_claims(ROOT / "claims.yaml").claims
     for run in ("live", "published"):
         of_run = [asdict(said(claim, "FAIL" if claim.id == "L4.valence" else "PASS")) for claim in stated if claims.run_of(claim) == run]
         (tmp_path / "results" / run / "claims.json").write_text(json.dumps({"claims": of_run}))
-
-    def verify(*options):
-        return subprocess.run([sys.executable, ROOT / "stages/verify.py", *options], cwd=tmp_path, capture_output=True, text=True)
-
-    return verify
+    return partial(call, "verify")
 
 
 def test_verify_joins_the_runs_and_check_looks_at_all_or_one(runs, tmp_path):
@@ -308,7 +308,7 @@ def test_verify_joins_the_runs_and_check_looks_at_all_or_one(runs, tmp_path):
 
 def test_judge_writes_a_runs_verdicts_and_succeeds_whatever_it_finds(runs, tmp_path):
     (tmp_path / "results/live/claims.json").unlink()
-    judged = subprocess.run([sys.executable, ROOT / "stages/judge.py", "--run", "live"], cwd=tmp_path, capture_output=True, text=True)
+    judged = call("judge", "--run", "live")
     assert judged.returncode == 0, judged.stderr
     assert judged.stdout.splitlines()[-1] == "claims: 31, PASS 0, FAIL 31, NOT REPRODUCED 0"  # there are no re-tests in this folder
     assert len(json.loads((tmp_path / "results/live/claims.json").read_text())["claims"]) == 31
@@ -341,18 +341,17 @@ def test_readme_is_finished():
     assert not re.findall(r"@[A-Z]+@", (ROOT / "README.md").read_text())
 
 
-def test_check_fails_where_a_claim_fails(made, tmp_path):
+def test_check_fails_where_a_claim_fails(made, tmp_path, monkeypatch):
     (tmp_path / "results").mkdir()
     shutil.copy(ROOT / "params.yaml", tmp_path)
 
-    def check():
-        (tmp_path / "results/claims.json").write_text(json.dumps(made))
-        return subprocess.run([sys.executable, ROOT / "stages/verify.py", "--check"], cwd=tmp_path, capture_output=True, text=True)
-
-    good = check()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results/claims.json").write_text(json.dumps(made))
+    good = subprocess.run([sys.executable, ROOT / "stages/verify.py", "--check"], capture_output=True, text=True)
     counts = made["count"]
     line = f"claims: {len(made['claims'])}, PASS {counts['PASS']}, FAIL 0, NOT REPRODUCED {counts['NOT REPRODUCED']}"
     assert (good.returncode, good.stdout.strip()) == (0, line)
     made["claims"][3]["status"] = "FAIL"
-    bad = check()
+    (tmp_path / "results/claims.json").write_text(json.dumps(made))
+    bad = call("verify", "--check")
     assert bad.returncode == 1 and "FAIL 1," in bad.stdout.splitlines()[-1] and made["claims"][3]["id"] in bad.stdout

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import repos
 import yaml
 from dvc.utils.hydra import apply_overrides
 
@@ -44,32 +45,38 @@ sys.exit(Path("broken").exists())
 """
 
 
-@pytest.fixture
-def repository(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory):
     """A git and DVC repository with our params.yaml and experiments, and one stage that writes down what it was given."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
-    Path("stage.py").write_text(STAGE)
+    folder = tmp_path_factory.mktemp("experiments")
+    shutil.copy(ROOT / "params.yaml", folder)
+    shutil.copytree(ROOT / "experiments", folder / "experiments")
+    (folder / "stage.py").write_text(STAGE)
     metrics = [{"results/metrics.json": {"cache": False}}]
     stage = {"cmd": "python stage.py", "params": ["protocol", "masks", "emotions"], "deps": ["stage.py"], "metrics": metrics}
     stage["outs"] = [{"cells": {"persist": True}}, {"results/live/learning_curves": {"persist": True, "cache": False}}]
-    Path("dvc.yaml").write_text(yaml.safe_dump({"stages": {"write": stage}}))
-    Path(".gitignore").write_text("/data\n/log\n/slow\n/broken\n")
-    own = ["git", "-c", "user.name=x", "-c", "user.email=x@x.invalid"]
-    for name, value in (("NAME", "x"), ("EMAIL", "x@x.invalid")):
-        monkeypatch.setenv(f"GIT_AUTHOR_{name}", value)
-        monkeypatch.setenv(f"GIT_COMMITTER_{name}", value)
-    for command in ([*own[:1], "init", "--quiet"], ["dvc", "init", "--quiet"], ["dvc", "repro", "--quiet"], [*own[:1], "add", "--all"],
-                    [*own, "commit", "--quiet", "--message", "all"]):  # fmt: skip
-        subprocess.run(command, check=True, capture_output=True)
-    return tmp_path
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        repos.dvc_repository(folder, {"write": stage}, "/data\n/log\n/slow\n/broken\n")
+    return folder
+
+
+@pytest.fixture
+def repository(committed, tmp_path, monkeypatch):
+    """A copy of that repository as the current folder; DVC runs in this process."""
+    shutil.copytree(committed, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    for name, value in repos.WHO.items():
+        monkeypatch.setenv(name, value)
+    with repos.dvc_here():
+        yield tmp_path
 
 
 def shown():
     """{name of an experiment: its metrics}"""
-    head = json.loads(subprocess.run(["dvc", "exp", "show", "--json"], capture_output=True, text=True, check=True).stdout)[-1]
+    command = [sys.executable, "-m", "dvc", "exp", "show", "--json"]
+    head = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)[-1]
     revs = [branch["revs"][0] for branch in head["experiments"] or []]
     return {rev["name"]: rev["data"]["metrics"]["results/metrics.json"]["data"] for rev in revs}
 

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
-import tiny_models
 import torch
-import yaml
+from apart import Apart
 from scipy import stats
+from worlds import EMOTIONS, MEASURE, found, run
 
 from model_emotion import cells, plan, rdm, study
 from model_emotion.cli import UserError
@@ -24,82 +24,15 @@ from model_emotion.masks import describe
 from model_emotion.model.setup import corpus_of, engine_of
 from model_emotion.params import load_params
 from model_emotion.run import read_activations
-from stages import activations, evaluation, manipulation, masks, own, prompts, searchlight
+from stages import evaluation, manipulation, own, prompts
 from stages import plan as planning
 
 ROOT = Path(__file__).parents[1]
-EMOTIONS = ["joy", "fear", "anger", "love", "grief"]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def texts(rows, seed):
-    """A made-up GoEmotions: the word `happy` or `sad` tells joy and love from fear and anger, now and then."""
-    draw = np.random.default_rng(seed)
-    labels = draw.integers(0, len(EMOTIONS), rows)
-    words = [["today", "it", "was", "long"][: draw.integers(1, 5)] + ["happy" if label in (0, 3) else "sad"] for label in labels]
-    table = pd.DataFrame({"text": [" ".join(draw.permutation(of)) for of in words]})
-    return table.assign(**{emotion: (labels == number).astype(int) for number, emotion in enumerate(EMOTIONS)})
-
-
-@pytest.fixture
-def world(tmp_path, monkeypatch):
-    """A folder to run stages in, with a function that changes params.yaml: change("training.lr", .1)."""
-    tiny_models.model("roberta").save_pretrained(tmp_path / "tiny")
-    tiny_models.tokenizer().save_pretrained(tmp_path / "tiny")
-    (tmp_path / "data").mkdir()
-    splits = {"train": texts(200, 0), "dev": texts(100, 1), "test": texts(60, 2)}
-    pd.concat([of.assign(split=split) for split, of in splits.items()]).to_parquet(tmp_path / "data/goemotions.parquet", index=False)
-    (tmp_path / "requirements.lock").write_text("")
-    human, draw = tmp_path / "results/human", np.random.default_rng(0)
-    human.mkdir(parents=True)
-    pairs = rdm.pair_names(study.EMOTIONS)
-    rdms = pd.DataFrame(draw.random((351, 14)), columns=study.ATTRIBUTES)
-    pd.concat([pairs, rdms], axis=1).to_csv(human / "attribute_rdms.csv", index=False)
-    pd.DataFrame({"emotion": study.EMOTIONS}).to_csv(human / "attributes.csv", index=False)
-    pd.DataFrame({"emotion": study.EMOTIONS, "kappa": draw.random(27)}).to_csv(human / "agreement.csv", index=False)
-    pairs.assign(distance=draw.random(351)).to_csv(human / "mean_rdm.csv", index=False)
-    pd.DataFrame({"attribute": study.ATTRIBUTES, "tau_boot": draw.random(14)}).to_csv(human / "weights.csv", index=False)
-
-    def change(*pairs):
-        for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-            *sections, leaf = key.split(".")
-            target = params
-            for section in sections:
-                target = target[section]
-            target[leaf] = value
-        Path("params.yaml").write_text(yaml.safe_dump(params))
-
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["backbone"] |= {"name": "tiny", "revision": "", "layers": 3, "width": 24, "verbalizer_scale": 2.0}
-    params |= {"emotions": EMOTIONS, "seeds": [1, 3], "top_k": [0.25, 5]}
-    params["training"] |= {"prompt_len": 3, "examples": 40, "epochs": 2, "dev_examples": 10, "lr": 0.02, "correct_bias": False, "batch": 8}
-    params["evaluation"] |= {"examples": 12, "unmasked_examples": 20, "rows": 16}
-    params["masks"] |= {"draws": 4, "other_draws": 1}
-    params["executor"]["workers"] = 1
-    monkeypatch.chdir(tmp_path)
-    change()
-    run(monkeypatch, own)
-    return change
-
-
-def run(monkeypatch, *stages):
-    """Call the stages' main, one after the other."""
-    for stage in stages:
-        monkeypatch.setattr(sys, "argv", ["stage", *(["--run", "live"] if stage in (own, searchlight, masks, manipulation) else [])])
-        stage.main()
-
-
-MEASURE = (planning, prompts, activations, searchlight, masks, evaluation)
-
-
-def found(folder="results/live"):
-    """Every file's bytes, but for the records of how it was made."""
-    files = [path for path in Path(folder).rglob("*") if path.is_file() and path.parent.name != "provenance"]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
-
-
-def test_the_chain_measures_what_a_plain_loop_measures(world, monkeypatch):
-    run(monkeypatch, *MEASURE, manipulation)
+def test_the_chain_measures_what_a_plain_loop_measures(measured, monkeypatch):
+    run(monkeypatch, manipulation)
     params, planned = load_params(), plan.read("live")
     assert [(size.k, size.draws) for size in planned.sizes] == [(18, 4), (5, 1)]
     engine = engine_of(params.backbone, "zero")
@@ -148,10 +81,9 @@ def test_the_chain_measures_what_a_plain_loop_measures(world, monkeypatch):
     assert set(drops["share"]) == {18 / 72, 5 / 72}
 
 
-def test_cross_fitted_masks_are_chosen_by_some_seeds_and_met_by_the_others(world, monkeypatch):
-    run(monkeypatch, *MEASURE)
+def test_cross_fitted_masks_are_chosen_by_some_seeds_and_met_by_the_others(measured, monkeypatch):
     every, table = read_csv("results/live/masked_accuracy.csv"), pd.read_parquet("results/live/searchlight.parquet")
-    world("masks.ranking_seeds", [3])
+    measured("masks.ranking_seeds", [3])
     run(monkeypatch, *MEASURE, manipulation)
     taus = pd.read_parquet("results/live/searchlight.parquet")
     values = read_activations("results/live/activations.safetensors").values[1].astype(float)  # of seed 3
@@ -167,18 +99,16 @@ def test_cross_fitted_masks_are_chosen_by_some_seeds_and_met_by_the_others(world
     pd.testing.assert_frame_equal(*random)  # random masks are nobody's choice
 
 
-
-def test_what_is_done_stays_done(world, monkeypatch):
-    run(monkeypatch, *MEASURE)
+def test_what_is_done_stays_done(measured, monkeypatch):
     first = {path: path.stat().st_mtime_ns for path in Path("results/live").rglob("*/*.safetensors")}
     assert len(first) == 10
-    world("protocol.accuracy", "mean_of_batches", "emotions", EMOTIONS[:4])
+    measured("protocol.accuracy", "mean_of_batches", "emotions", EMOTIONS[:4])
     run(monkeypatch, prompts, evaluation)  # not the masks: without an emotion others are best
     again = {path: path.stat().st_mtime_ns for path in Path("results/live").rglob("*/*.safetensors")}
     assert set(again.values()) <= set(first.values()) and {path.stem for path in again} == set(EMOTIONS[:4])
     assert {path.name for path in Path("results/live/learning_curves").iterdir()} == {"1.csv", "3.csv"}
     Path("results/live/prompts/joy.safetensors").write_bytes(Path("results/live/prompts/joy.safetensors").read_bytes()[:-7])
-    world("evaluation.examples", 11)
+    measured("evaluation.examples", 11)
     run(monkeypatch, prompts, evaluation)
     anew = {path for path in again if path.stat().st_mtime_ns != again[path]}
     evaluated = {("correct", f"{name}.safetensors") for name in EMOTIONS[:4]}
@@ -217,35 +147,34 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(world, monkeypatch, s
     folder = Path("results/live", {"prompts": "prompts", "evaluation": "correct"}[stage])
     shutil.rmtree(folder)
     shutil.rmtree(cells.KEPT)
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    killed = subprocess.Popen([sys.executable, "-m", f"stages.{stage}"], env=environment, **silent)
+    killed = Apart(f"stages.{stage}")
     while killed.poll() is None and not list(folder.glob("*.safetensors")):
         time.sleep(0.001)
-    killed.send_signal(signal.SIGKILL)
+    killed.kill()
     killed.wait()
     assert 1 <= len(list(folder.glob("*.safetensors"))) < len(EMOTIONS)
-    subprocess.run([sys.executable, "-m", f"stages.{stage}"], env=environment, check=True, capture_output=True)
+    again = Apart(f"stages.{stage}")
+    assert again.wait() == 0, again.said()
     assert found() == whole
 
 
-@pytest.mark.parametrize("wait", [0, 8])  # seconds: workers at the start, and at work
-def test_an_interrupted_run_says_so_in_one_line_and_leaves_nobody_behind(world, wait):
-    world("training.examples", 4000, "executor.workers", 2)
+@pytest.mark.parametrize("when", ["start", "work"])  # workers are being started, or one has finished an emotion
+def test_an_interrupted_run_says_so_in_one_line_and_leaves_nobody_behind(world, when):
+    world("training.examples", 1000, "executor.workers", 2)
     planning.main()
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "stages.prompts"]
-    stopped = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    stopped = Apart("stages.prompts", session=True)
     parent = psutil.Process(stopped.pid)
     while stopped.poll() is None and len(workers := [child for child in parent.children() if "spawn_main" in str(child.cmdline())]) < 2:
         time.sleep(0.01)
-    time.sleep(wait)
+    while when == "work" and stopped.poll() is None and not list(Path("results/live/prompts").glob("*.safetensors")):
+        time.sleep(0.01)
     os.killpg(stopped.pid, signal.SIGINT)
-    _, said = stopped.communicate(timeout=10)
+    said = stopped.said(timeout=10)
     assert stopped.returncode == 130 and "Traceback" not in said
     assert said.strip().splitlines()[-1] == "stopped"
     gone, alive = psutil.wait_procs(workers, timeout=5)
     assert not alive
+    assert len(list(Path("results/live/prompts").glob("*.safetensors"))) < len(EMOTIONS)
 
 
 @pytest.mark.parametrize(
@@ -257,8 +186,8 @@ def test_an_interrupted_run_says_so_in_one_line_and_leaves_nobody_behind(world, 
         ("protocol.positions", "native", "protocol.probe", "mask", "protocol.prompt_init", "mask", "activation.point", "pre_gelu"),
     ],
 )
-def test_every_other_way_runs_through(world, monkeypatch, changes):
-    world(*changes)
+def test_every_other_way_runs_through(measured, monkeypatch, changes):
+    measured(*changes)
     run(monkeypatch, *MEASURE, manipulation)
     masked = read_csv("results/live/masked_accuracy.csv")
     named = set(masked.loc[masked["kind"] == "attribute", "attribute"])
@@ -271,13 +200,12 @@ def test_workers_change_nothing(world, monkeypatch):
     world("training.batch", 2, "training.examples", 10)
     run(monkeypatch, *MEASURE)
     alone = found()
-    for name in ("prompts", "correct"):
-        for path in Path("results/live", name).iterdir():
-            path.unlink()
+    for folder in ("results/live/prompts", "results/live/correct", cells.KEPT):
+        shutil.rmtree(folder)
     world("executor.workers", 2)
     for stage in ("prompts", "evaluation"):
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        subprocess.run([sys.executable, "-m", f"stages.{stage}"], env=environment, check=True, capture_output=True)
+        ran = Apart(f"stages.{stage}")
+        assert ran.wait() == 0, ran.said()
     assert found() == alone
 
 

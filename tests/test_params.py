@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from command import call
 
 from model_emotion.params import ParamsError, load_params
 
@@ -123,14 +124,19 @@ def test_files_that_are_no_parameters_are_named(tmp_path):
 
 
 @pytest.mark.parametrize("stage", sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__"))
-def test_every_stage_refuses_it_before_any_work(stage, tmp_path):
+def test_every_stage_refuses_it_before_any_work(stage, tmp_path, monkeypatch):
     text = (ROOT / "params.yaml").read_text()
     (tmp_path / "params.yaml").write_text(text.replace("seeds: [1]", "seeds: [1, 1]"))
     of_a_run = dict.fromkeys(("own", "searchlight", "masks", "manipulation", "robustness", "figures", "judge"), ["--run", "published"])
     options = of_a_run | {"fetch": ["--group", "human"]}
-    done = subprocess.run(
-        [sys.executable, ROOT / "stages" / f"{stage}.py", *options.get(stage, [])], cwd=tmp_path, capture_output=True, text=True
-    )
+    monkeypatch.chdir(tmp_path)
+    done = call(stage, *options.get(stage, []))
     assert done.returncode == 1
     assert done.stderr.strip() == "error: params.yaml: seeds: 1 stands twice"
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+def test_a_stage_started_by_its_file_refuses_it_too(tmp_path):
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text().replace("seeds: [1]", "seeds: [1, 1]"))
+    done = subprocess.run([sys.executable, ROOT / "stages/plan.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "error: params.yaml: seeds: 1 stands twice\n")

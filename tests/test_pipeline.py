@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import repos
 import yaml
 
 from model_emotion import figures
@@ -96,7 +98,7 @@ def test_raw_files_are_never_pushed_nor_committed():
 def test_what_python_compiles_changes_no_stage():
     deps = {path for stage in STAGES for path in paths(stage, "deps") if path.startswith("model_emotion")}
     for folder in filter(lambda path: (ROOT / path).is_dir(), deps):
-        checked = subprocess.run(["dvc", "check-ignore", "--quiet", f"{folder}/__pycache__/x.cpython-311.pyc"], cwd=ROOT)
+        checked = repos.dvc("check-ignore", "--quiet", f"{folder}/__pycache__/x.cpython-311.pyc", cwd=ROOT)
         assert checked.returncode == 0, folder
 
 
@@ -114,7 +116,7 @@ def test_learning_curves_are_plotted(tmp_path):
     for seed, accuracy in ((1, 0.625), (42, 0.8125)):
         (tmp_path / folder / f"{seed}.csv").write_text(f"epoch,train_loss,dev_accuracy\n1,0.7,0.5\n2,0.6,{accuracy}\n")
     (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"plots": [plot]}))
-    subprocess.run(["dvc", "init", "--quiet", "--no-scm"], cwd=tmp_path, check=True)
+    repos.dvc("init", "--quiet", "--no-scm", cwd=tmp_path).check_returncode()
     shown = subprocess.run(["dvc", "plots", "show", "--out", "plots"], cwd=tmp_path, capture_output=True, text=True)
     page = (tmp_path / "plots/index.html").read_text()
     assert "failed" not in shown.stdout + shown.stderr and "0.625" in page and "0.8125" in page
@@ -125,26 +127,60 @@ def test_no_output_has_two_makers():
     assert len(outs) == len(set(outs))
 
 
-# The whole, on the study's files
+# The run `published` on a part of the study's files. `make repro` runs it on all of them.
+
+
+GRID = {"emotions": ["joy", "love", "anger", "fear", "grief", "sadness", "pride", "remorse"], "seeds": [1, 3, 5, 7]}
+GRID["top_k"] = [3000, 4000]
+"""The part of the study's grid, instead of 27 emotions, 12 seeds and 7 sizes of masks."""
+SAMPLES = 100
+"""Random samples of every bootstrap and permutation test, instead of thousands."""
+
+
+def reduced(text):
+    """params.yaml's text with the smaller grid and fewer samples."""
+    for key, values in GRID.items():
+        text, found = re.subn(rf"(?<=\n  ){key}: \[[^]]*\]", f"{key}: [{', '.join(map(str, values))}]", text)
+        assert found == 1, key
+    text, found = re.subn(r"samples: \d+", f"samples: {SAMPLES}", text)
+    assert found == 3
+    return text.replace("dpi: 200", "dpi: 60")
+
+
+def of_the_grid(line):
+    """Whether a line of a registry is a comment, or names a file that the smaller grid needs."""
+    name = re.search(r"/(\w+)-(\d+)\.(csv|json) ", line)
+    return not name or (name[1] in GRID["emotions"] and int(name[2]) in GRID["seeds"])
 
 
 @pytest.fixture(scope="module")
 def clone(raw, tmp_path_factory):
-    """A copy of the working tree's tracked and new files; the inputs too, where no mirror is named to fetch them from."""
+    """A copy of the working tree's tracked and new files, with the smaller grid; the inputs too, where no mirror is named."""
     raw("human", "Data/raw_data/subjective_comparison/emotions.txt")  # skips where nothing can be had
     folder = tmp_path_factory.mktemp("clone")
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    for name in listed.stdout.split("\0"):
+    for name in repos.git("ls-files", "--cached", "--others", "--exclude-standard", "-z", cwd=ROOT).split("\0"):
         if name and (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     if "MODEL_EMOTION_MIRROR" not in os.environ and (ROOT / "data/raw").is_dir():
         shutil.copytree(ROOT / "data/raw", folder / "data/raw")
-    subprocess.run(["git", "init", "-q", "."], cwd=folder, check=True)
+    (folder / "params.yaml").write_text(reduced((ROOT / "params.yaml").read_text()))
+    for registry in (folder / "data/registry").iterdir():
+        registry.write_text("".join(line for line in registry.read_text().splitlines(True) if of_the_grid(line)))
+    repos.git("init", "--quiet", cwd=folder)
     yield folder
     shutil.rmtree(folder)
+
+
+def test_the_smaller_grid_is_the_only_difference():
+    """Beside it, numbers of random samples and the resolution of figures are all that differs."""
+    text = (ROOT / "params.yaml").read_text()
+    small, whole = yaml.safe_load(reduced(text)), yaml.safe_load(text)
+    assert small.pop("study") == whole.pop("study") | GRID
+    assert small["figures"].pop("dpi") < whole["figures"].pop("dpi")
+    for name in ("bootstrap", "parallel", "permutations"):
+        assert small["analysis"][name].pop("samples") < whole["analysis"][name].pop("samples")
+    assert small == whole
 
 
 PUBLISHED = ("figures@published", "robustness@published", "judge@published")
@@ -155,6 +191,16 @@ def repro(folder, *options):
     """`dvc repro` of the published run, started in a process group of its own."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     return subprocess.Popen(["dvc", "repro", *options, *PUBLISHED], cwd=folder, start_new_session=True, **pipes)
+
+
+def stamps(folder, stage):
+    """{file: time of its last change} of a stage's outputs and of files that are being written; stage: with its run."""
+    name, _, run = stage.partition("@")
+    files = set()
+    for out in (out.replace("${item.run}", run) for kind in ("outs", "metrics", "plots") for out in paths(name, kind)):
+        path = folder / out
+        files |= {path, *path.parent.glob(f".{path.name}*.part"), *(path.rglob("*") if path.is_dir() else [])}
+    return {file: file.stat().st_mtime_ns for file in files if file.is_file()}
 
 
 def digests(folder):
@@ -172,7 +218,10 @@ def test_killed_anywhere_it_completes_with_the_same_bytes(clone, private):
             log += line
             if f"Running stage '{stage}'" in line:
                 break
-        time.sleep(1.0)  # in the middle of the stage
+        before = stamps(clone, stage)
+        while running.poll() is None and stamps(clone, stage) == before:
+            time.sleep(0.01)
+        assert running.poll() is None, f"{stage} was not killed in the middle"
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()
     completed = repro(clone)
@@ -187,6 +236,14 @@ def test_killed_anywhere_it_completes_with_the_same_bytes(clone, private):
     assert digests(clone) == made
 
     text = log + printed + "".join((clone / name).read_bytes().decode(errors="ignore") for name in [*made, "CLAIMS.md", "dvc.lock"])
+    assert [place for place, secret in enumerate(sorted(private)) if secret in text] == []
+
+
+def test_no_id_or_story_in_the_results_here(private):
+    """The same of this checkout's own results, at full size, where there are some: tables, records and pages."""
+    files = [path for top in ("results", "paper_figures") for path in (ROOT / top).rglob("*") if path.is_file()]
+    texts = [path for path in [*files, ROOT / "CLAIMS.md", ROOT / "dvc.lock"] if path.suffix in (".csv", ".json", ".md", ".lock")]
+    text = "".join(path.read_text() for path in texts)
     assert [place for place, secret in enumerate(sorted(private)) if secret in text] == []
 
 

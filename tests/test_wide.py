@@ -13,10 +13,10 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-import test_live
 import torch
+from apart import Apart
 from distributed import Client
-from test_live import EMOTIONS, MEASURE, found, run
+from worlds import EMOTIONS, found, run
 
 from model_emotion import cells, wide
 from model_emotion.cli import UserError
@@ -25,9 +25,9 @@ from stages import activations, evaluation, plan, prompts
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"} | {"PYTHONPATH": str(ROOT)}
+"""Of processes: the switches must hold without it."""
 PROMPTS = Path("results/live/prompts")
 pytestmark = pytest.mark.usefixtures("one_thread")
-world = test_live.world
 
 
 class Cluster:
@@ -41,8 +41,12 @@ class Cluster:
         self.client = Client(self.address)
 
     def _start(self, *command, library=ROOT):
-        command, silent = [sys.executable, "-m", "dask", *command], {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        process = subprocess.Popen(command, env=ENVIRONMENT | {"PYTHONPATH": str(library)}, **silent)
+        if library == ROOT:
+            process = Apart("dask", *command, environment=ENVIRONMENT)
+        else:  # a fork has imported the library of this checkout
+            silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            command = [sys.executable, "-m", "dask", *command]
+            process = subprocess.Popen(command, env=ENVIRONMENT | {"PYTHONPATH": str(library)}, **silent)
         self.processes.append(process)
         return process
 
@@ -106,12 +110,11 @@ def settings(address=None):
     return SimpleNamespace(executor=SimpleNamespace(kind="dask", address=address))
 
 
-def test_any_number_of_workers_measures_what_this_process_does(world, cluster, monkeypatch):
-    run(monkeypatch, *MEASURE)
+def test_any_number_of_workers_measures_what_this_process_does(measured, cluster, monkeypatch):
     whole = found()
     for stage, name in ((prompts, "tune_together"), (activations, "engine_of"), (evaluation, "evaluate")):
         monkeypatch.setattr(stage, name, None)  # here, not in the workers
-    world("executor.kind", "dask", "executor.address", cluster.address)
+    measured("executor.kind", "dask", "executor.address", cluster.address)
     for many in (1, 2, 3):
         forget()
         Path("results/live/activations.safetensors").unlink()
@@ -239,10 +242,10 @@ def test_what_was_done_before_the_scheduler_died_stays(world, monkeypatch, tmp_p
     own.client.close()
     world("executor.kind", "dask", "executor.address", own.address)
 
-    stage = subprocess.Popen([sys.executable, "-m", "stages.prompts"], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+    stage = Apart("stages.prompts", environment=ENVIRONMENT)
     until(written)
     own.scheduler.kill()
-    _, said = stage.communicate(timeout=60)
+    said = stage.said(timeout=60)
     own.end()
     message = f"error: executor.address: {own.address}: the scheduler is gone; what is done stays, the same command goes on"
     assert stage.returncode == 1 and said.strip() == message
@@ -268,13 +271,12 @@ def test_an_interrupt_is_one_although_closing_fails():
 @pytest.mark.parametrize(("when", "how", "workers"), [("start", signal.SIGINT, 1), ("work", signal.SIGINT, 2), ("work", signal.SIGKILL, 1)])
 def test_a_cluster_of_this_machine_ends_with_the_stage(world, monkeypatch, when, how, workers):
     world("training.examples", 400, "executor.kind", "dask", "executor.workers", workers)
-    command = [sys.executable, "-m", "stages.prompts"]
-    stopped = subprocess.Popen(command, env=ENVIRONMENT, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    stopped = Apart("stages.prompts", session=True, environment=ENVIRONMENT)
     family = 1 + workers  # what keeps track of resources is a process too
     until(lambda: len(psutil.Process(stopped.pid).children()) == family if when == "start" else written())
     children = psutil.Process(stopped.pid).children()
     os.killpg(stopped.pid, how) if how == signal.SIGINT else stopped.kill()
-    _, said = stopped.communicate(timeout=20)
+    said = stopped.said(timeout=20)
     assert len(children) == family and psutil.wait_procs(children, timeout=20)[1] == []
     if how == signal.SIGINT:
         assert stopped.returncode == 130, said
@@ -282,9 +284,9 @@ def test_a_cluster_of_this_machine_ends_with_the_stage(world, monkeypatch, when,
     if when == "work":
         assert 1 <= len(written()) < len(EMOTIONS)
     if workers == 2:
-        again = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+        again = Apart("stages.prompts", environment=ENVIRONMENT)
+        assert (again.said(), again.returncode) == ("", 0)
         whole = found()
-        assert again.returncode == 0 and again.stderr == ""
         world("executor.kind", "local", "executor.workers", 1)
         forget()
         run(monkeypatch, prompts)

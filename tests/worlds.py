@@ -1,0 +1,111 @@
+"""Synthetic projects: folders where the stages run within seconds, on made-up texts, made-up human data and a tiny random model.
+
+`tests/conftest.py` makes each of them once a process; a test works on a copy.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tiny_models
+import yaml
+
+from model_emotion import rdm, study
+from stages import activations, evaluation, masks, own, plan, prompts, searchlight
+
+ROOT = Path(__file__).parents[1]
+EMOTIONS = ["joy", "fear", "anger", "love", "grief"]
+MEASURE = (plan, prompts, activations, searchlight, masks, evaluation)
+"""The stages that measure the run `live`, in the order of dvc.yaml; `own` comes before them."""
+OF_ONE_RUN = {"plan", "prompts", "activations", "evaluation"}
+"""Stages without the option --run."""
+
+
+def change(values):
+    """Set keys of params.yaml in the current folder: {"training.lr": 0.1}."""
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    for key, value in values.items():
+        *sections, leaf = key.split(".")
+        target = params
+        for section in sections:
+            target = target[section]
+        target[leaf] = value
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+
+
+def run(monkeypatch, *stages):
+    """Call `main` of stages (modules) for the run `live`, one after the other, in the current folder."""
+    for stage in stages:
+        options = [] if stage.__name__.split(".")[-1] in OF_ONE_RUN else ["--run", "live"]
+        monkeypatch.setattr(sys, "argv", ["stage", *options])
+        stage.main()
+
+
+def found(folder="results/live"):
+    """{path below the folder: bytes} of every file but the records of how results were made."""
+    files = [path for path in Path(folder).rglob("*") if path.is_file() and path.parent.name != "provenance"]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def human_results(folder, seed=0):
+    """Write random tables to results/human of a folder, as the stages `attributes` and `similarity` lay them out."""
+    out, draw = Path(folder, "results/human"), np.random.default_rng(seed)
+    out.mkdir(parents=True)
+    pairs = rdm.pair_names(study.EMOTIONS)
+    scores = pd.DataFrame(draw.random((27, 14)), columns=study.ATTRIBUTES)
+    distances = pd.DataFrame(rdm.absolute_rdm(scores.to_numpy().T).T, columns=study.ATTRIBUTES)
+    judged = pd.DataFrame(draw.integers(1, 10, (6, 351)), columns=pairs["emotion_a"] + "|" + pairs["emotion_b"])
+    tables = {
+        "attributes": pd.concat([pd.Series(study.EMOTIONS, name="emotion"), scores], axis=1),
+        "attribute_rdms": pairs.join(distances),
+        "mean_rdm": pairs.assign(distance=judged.mean().to_numpy()),
+        "weights": pd.DataFrame({"attribute": study.ATTRIBUTES, "tau_boot": draw.random(14)}),
+        "agreement": pd.DataFrame({"emotion": study.EMOTIONS, "kappa": draw.random(27)}),
+        "similarity": judged.assign(subject="s01"),
+    }
+    for name, table in tables.items():
+        table.to_csv(out / f"{name}.csv", index=False)
+
+
+def texts(rows, seed):
+    """Rows of a made-up GoEmotions: the words `happy` and `sad` tell joy and love from the other three emotions."""
+    draw = np.random.default_rng(seed)
+    labels = draw.integers(0, len(EMOTIONS), rows)
+    words = [["today", "it", "was", "long"][: draw.integers(1, 5)] + ["happy" if label in (0, 3) else "sad"] for label in labels]
+    table = pd.DataFrame({"text": [" ".join(draw.permutation(of)) for of in words]})
+    return table.assign(**{emotion: (labels == number).astype(int) for number, emotion in enumerate(EMOTIONS)})
+
+
+SMALL = {
+    "backbone.name": "tiny", "backbone.revision": "", "backbone.layers": 3, "backbone.width": 24, "backbone.verbalizer_scale": 2.0,
+    "emotions": EMOTIONS, "seeds": [1, 3], "top_k": [0.25, 5], "training.prompt_len": 3, "training.examples": 40, "training.epochs": 2,
+    "training.dev_examples": 10, "training.lr": 0.02, "training.correct_bias": False, "training.batch": 8, "evaluation.examples": 12,
+    "evaluation.unmasked_examples": 20, "evaluation.rows": 16, "masks.draws": 4, "masks.other_draws": 1, "executor.workers": 1,
+}  # fmt: skip
+
+
+def tiny_project(folder):
+    """Make the project of a tiny RoBERTa and five emotions in an empty folder; the stage `own` has run."""
+    tiny_models.model("roberta").save_pretrained(folder / "tiny")
+    tiny_models.tokenizer().save_pretrained(folder / "tiny")
+    (folder / "data").mkdir()
+    splits = {"train": texts(200, 0), "dev": texts(100, 1), "test": texts(60, 2)}
+    table = pd.concat([of.assign(split=split) for split, of in splits.items()])
+    table.to_parquet(folder / "data/goemotions.parquet", index=False)
+    (folder / "requirements.lock").write_text("")
+    human_results(folder)
+    shutil.copy(ROOT / "params.yaml", folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        change(SMALL)
+        run(patch, own)
+
+
+def measure(folder):
+    """Measure the run `live` in a project's folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        run(patch, *MEASURE)
