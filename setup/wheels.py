@@ -12,6 +12,7 @@ import re
 import sys
 import tomllib
 from dataclasses import dataclass
+from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.metadata import distribution
 from itertools import product
 from pathlib import Path
@@ -112,8 +113,8 @@ def read_table(text: str) -> dict[str, str]:
 
 
 def is_pure(name: str) -> bool:
-    """Whether the installed package was built for every platform. Raises PackageNotFoundError where it is not installed."""
-    return "\nTag: py3-none-any\n" in (distribution(name).read_text("WHEEL") or "")
+    """Whether an installed package has no compiled part. Raises PackageNotFoundError where it is not installed."""
+    return not any(file.name.endswith(tuple(EXTENSION_SUFFIXES)) for file in distribution(name).files)
 
 
 def missing(pins: list[Pin], table: dict[str, str]) -> list[str]:
