@@ -64,7 +64,7 @@ exps: $(READY)  ## the small experiments, each a change of nine emotions' run, a
 
 test: $(READY)  ## the tests and the linter
 	ruff check
-	pytest
+	OMP_NUM_THREADS=1 pytest --numprocesses logical --maxprocesses 4 --dist loadgroup
 
 lint: $(READY)  ## the linter alone
 	ruff check

@@ -31,6 +31,7 @@ CODE = ["".join(cell["source"]) for cell in CELLS if cell["cell_type"] == "code"
 PROSE = ["".join(cell["source"]) for cell in CELLS if cell["cell_type"] == "markdown"]
 BACKBONE, LAYERS, WIDTH = "sentence-transformers/all-MiniLM-L6-v2", 6, 1536
 CHOICES = {"emotion": "joy", "attribute": "control", "share": 0.25, "draws": 4, "seeds": [1, 3], "examples": 60, "texts": 31}
+pytestmark = pytest.mark.xdist_group("notebook")
 K = 2304  # a quarter of the neurons
 
 RUN = """
