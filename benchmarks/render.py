@@ -7,9 +7,11 @@ ROOT = Path(__file__).parent.parent
 RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "performance.md"
 FILES = {
     "searchlight": "The searchlight",
+    "searchlight-avx2": "The searchlight without AVX512",
     "training": "Prompt tuning",
     "evaluation": "Masked evaluation",
     "whole": "The whole",
+    "whole-avx2": "The whole without AVX512",
 }
 GPU = "nvidia-h100"
 HEAD = """<!-- made by `make bench` (benchmarks/render.py) from benchmarks/results/*.json: edit neither this nor a figure in it -->
@@ -119,7 +121,8 @@ def gpu(found):
 
 def page(results):
     """The page from {name of a file: what it holds}; what is missing says so."""
-    return "\n\n".join([HEAD.rstrip(), *(section(title, results.get(name)) for name, title in FILES.items()), gpu(results.get(GPU))]) + "\n"
+    shown = {name: title for name, title in FILES.items() if name in results or not name.endswith("-avx2")}
+    return "\n\n".join([HEAD.rstrip(), *(section(title, results.get(name)) for name, title in shown.items()), gpu(results.get(GPU))]) + "\n"
 
 
 def read(folder=RESULTS):

@@ -33,7 +33,6 @@ QUICK = {
     "attributes": [(1_000, 27, 1), (1_000, 27, 100)],
     "emotions": [(256, 27, 14), (256, 50, 14)],
 }
-SLOW = 2e11  # sign products of one attribute above which a size is measured once
 
 
 def study():
@@ -112,8 +111,7 @@ def grown(name):
     """Seconds and peak memory of one size, of this process: what `--alone growth:N:E:A` prints."""
     size = [int(number) for number in name.split(":")[1:]]
     activations, rdms = made_up(*size)
-    repeats = 1 if size[0] * len(rdms) ** 2 / 2 > SLOW else 3
-    seconds = [timed(lambda: searchlight(activations, rdms)) for _ in range(repeats)]
+    seconds = [timed(lambda: searchlight(activations, rdms)) for _ in range(3)]
     print(json.dumps({"seconds": seconds, "memory (MiB)": peak_mib()}))
 
 

@@ -23,13 +23,28 @@ from pathlib import Path
 
 import psutil
 import torch
+from numpy._core._multiarray_umath import __cpu_dispatch__
 
 from model_emotion.environment import cpu, peak_mib
 from model_emotion.files import write_json
+from model_emotion.processor import cores
 
 RESULTS = Path(__file__).parent / "results"
 MEMORY = "Memory is what a process of its own came to hold, at its peak, beyond packages and input."
 PACKAGES = ("numpy", "scipy", "torch", "transformers", "rsatoolbox", "peft", "pyvene")
+
+
+AVX2 = {
+    "NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+popcnt,+bmi,+bmi2,+fma,+sse4.2",
+    "OPENBLAS_CORETYPE": "Haswell", "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    "NPY_DISABLE_CPU_FEATURES": " ".join(name for name in __cpu_dispatch__ if name == "X86_V4" or name.startswith("AVX512")),
+}  # fmt: skip
+"""Variables that make the libraries behave as on a processor without AVX512."""
+
+
+def imitates_avx2():
+    """Whether this process runs with these variables."""
+    return all(os.environ.get(name) == value for name, value in AVX2.items())
 
 
 @dataclass(frozen=True)
@@ -52,14 +67,13 @@ def options(description):
     parser.add_argument("--quick", action="store_true", help="small sizes, one round, to see that it runs; writes only where --out says")
     parser.add_argument("--out", type=Path, help="the JSON to be written (default: benchmarks/results/)")
     parser.add_argument("--alone", help=argparse.SUPPRESS)  # the contestant that a process whose memory is measured runs
+    parser.add_argument("--avx2", action="store_true", help="as on a processor without AVX512; into NAME-avx2.json")
     found = parser.parse_args()
+    if found.avx2 and not imitates_avx2():  # libraries choose their instructions when they are loaded: start again
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | AVX2)
     logging.disable(logging.WARNING)
     torch.set_num_threads(cores())
     return found
-
-
-def cores():
-    return len(os.sched_getaffinity(0))
 
 
 def missing(package):
@@ -79,7 +93,9 @@ def machine():
         printed = subprocess.run(["Rscript", "--version"], capture_output=True, text=True)
         versions["R"] = re.search(r"\d+\.\d+\.\d+", printed.stdout + printed.stderr).group()
     memory = round(psutil.virtual_memory().total / 2**30)
-    return {"machine": {"cpu": cpu(), "cores": cores(), "memory (GiB)": memory}, "versions": versions, "threads": torch.get_num_threads()}
+    processor = cpu() + (", imitating one with AVX2 and without AVX512" if imitates_avx2() else "")
+    about = {"cpu": processor, "cores": cores(), "memory (GiB)": memory}
+    return {"machine": about, "versions": versions, "threads": torch.get_num_threads()}
 
 
 def row(contestant, seconds, memory=None):
@@ -168,6 +184,6 @@ def write(name, asked, tables, **more):
         for own in table["rows"]:
             figures = own.get("not measured") or f"{own['median']:.4g}, {own['ratio']:.3g} x, {own['memory (MiB)']} MiB"
             print(" ", own["group"], own["name"], figures)
-    out = asked.out or (None if asked.quick else RESULTS / f"{name}.json")
+    out = asked.out or (None if asked.quick else RESULTS / f"{name}{'-avx2' * imitates_avx2()}.json")
     if out:
         write_json(found, out)

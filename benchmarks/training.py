@@ -1,9 +1,10 @@
 """Examples a second of prompt tuning beside plain loops and peft, into benchmarks/results/training.json.
 
 `python benchmarks/training.py [--quick]`. Random models whose vocabulary is cut to 1,000 words, texts as long as those of GoEmotions. Ours
-trains seeds side by side; the others train one. Fair: a plain loop, texts padded to the longest of a batch, the head reads position
-0 alone. The study's: texts are padded to 256 positions, the head reads all. peft: PromptTuning of a sequence classifier, by the
-Trainer of transformers, which tunes the classifier too. Ours also looks at dev, of one example a seed.
+trains seeds side by side, or emotions, as the stage `prompts` does; the others train one prompt. Fair: a plain loop, texts padded to
+the longest of a batch, the head reads position 0 alone. The study's: texts are padded to 256 positions, the head reads all. peft:
+PromptTuning of a sequence classifier, by the Trainer of transformers, which tunes the classifier too. Ours also looks at dev, of one
+example a seed.
 """
 
 import tempfile
@@ -31,7 +32,7 @@ from side_by_side import Contestant, add_shares, contest, missing, options, run_
 from torch.nn.functional import cross_entropy
 
 from model_emotion.model.tasks import Examples
-from model_emotion.model.tuning import Recipe, tune
+from model_emotion.model.tuning import SIDE_BY_SIDE, Recipe, tune_together
 from model_emotion.params import load_params
 from model_emotion.projection import product_rate
 
@@ -76,10 +77,14 @@ def random_examples(count, seed):
     return Examples(random_texts(count, seed), np.random.default_rng(seed).integers(0, 2, count))
 
 
-def ours(setting, seeds):
+def ours(setting, seeds, emotions=1):
     engine = engine_of(random_model(setting.size))
-    train, dev = ([random_examples(count, first + seed) for seed in range(seeds)] for count, first in ((setting.texts, 0), (1, 100)))
-    assert not tune(engine, "joy", range(seeds), train, dev, setting.recipe).failed
+
+    def examples(count, first):
+        return [random_examples(count, first + seed) for seed in range(seeds)]
+
+    tasks = {f"emotion {n}": (examples(setting.texts, n), examples(1, 100 + n)) for n in range(emotions)}
+    assert not any(tuned.failed for tuned in tune_together(engine, tasks, range(seeds), setting.recipe).values())
 
 
 def plain_loop(setting, examples, longest, read):
@@ -123,10 +128,12 @@ def pefts(setting, examples):
 def contestants_of(setting):
     examples = random_examples(setting.texts, 0)
 
-    def contestant(name, run, seeds=1, **about):
-        return Contestant(name, run, f"{setting.size}, {setting.name}", seeds * setting.texts, **about)
+    def contestant(name, run, prompts=1, **about):
+        return Contestant(name, run, f"{setting.size}, {setting.name}", prompts * setting.texts, **about)
 
     found = [contestant(f"ours, seeds side by side: {seeds}", partial(ours, setting, seeds), seeds) for seeds in setting.seeds]
+    if (emotions := SIDE_BY_SIDE // setting.recipe.batch) > 1:
+        found.append(contestant(f"ours, emotions side by side: {emotions}", partial(ours, setting, 1, emotions), emotions))
     found.append(contestant("fair loop", partial(plain_loop, setting, examples, longest_of, at_position_0)))
     if setting.name == STUDYS:
         study = partial(plain_loop, setting, examples, lambda some: LONGEST, at_all_positions)

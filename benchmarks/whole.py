@@ -1,7 +1,7 @@
-"""`make repro` in a fresh clone, cold and with nothing to do, and what its stages took, into benchmarks/results/whole.json.
+"""The commands of README in fresh clones, and what the stages of `make repro` took, into benchmarks/results/whole.json.
 
-`python benchmarks/whole.py [--quick]`: a quarter of an hour. The clone is of this checkout's commit; nothing but the mirror of the inputs,
-where MODEL_EMOTION_MIRROR names one, is taken from here. --quick: the stages' times of this checkout as they are; runs nothing.
+`python benchmarks/whole.py [--quick]`: half an hour. The clones are of this checkout's commit; nothing but the mirror of the inputs, where
+MODEL_EMOTION_MIRROR names one, is taken from here. --quick: the stages' times of this checkout as they are; runs nothing.
 """
 
 import json
@@ -34,20 +34,29 @@ def stages(folder):
     return {"title": "The stages of `make repro`", "note": note, "rows": finished(rows)}
 
 
+def commands(folder):
+    """Seconds of each command in two fresh clones under `folder`, and the table of the stages of `make repro`."""
+    first, second = Path(folder, "first"), Path(folder, "second")
+    for clone in (first, second):
+        subprocess.run(["git", "clone", "--quiet", ".", clone], check=True)
+    seconds = {"make setup": made("setup", first), "make repro, cold": made("repro", first)}
+    found = stages(first / TIMES)
+    seconds |= {"make repro, nothing to do": made("repro", first), "make smoke": made("smoke", first)}
+    (second / ".venv").symlink_to(first / ".venv")
+    seconds |= {"make published, cold": made("published", second), "make test": made("test", first)}
+    return seconds, found
+
+
 def main():
     asked = options(__doc__)
     if asked.quick:
-        reason = "--quick runs no `make repro`"
-        whole, found = [row(Contestant(name, None, name, missing=reason), []) for name in ("cold", "nothing to do")], stages(TIMES)
+        whole, found = [row(Contestant("commands", None, "commands", missing="--quick runs none"), [])], stages(TIMES)
     else:
         with tempfile.TemporaryDirectory() as folder:
-            subprocess.run(["git", "clone", "--quiet", ".", folder], check=True)
-            seconds = {"set-up": made("setup", folder), "cold, to a verified report": made("repro", folder)}
-            found = stages(Path(folder) / TIMES)
-            seconds["nothing to do"] = made("repro", folder)
-        seconds["set-up and cold"] = seconds["set-up"] + seconds["cold, to a verified report"]
+            seconds, found = commands(folder)
         whole = [row(Contestant(name, None, name), [own]) for name, own in seconds.items()]
-    write("whole", asked, [{"title": "`make repro`", "note": "In a fresh clone, one run.", "rows": finished(whole)}, found])
+    title, note = "The commands", "In fresh clones, each once; set-up comes before the others. Nothing else ran."
+    write("whole", asked, [{"title": title, "note": note, "rows": finished(whole)}, found])
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ judged on their own; `joined` puts them together again.
 """
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,10 +17,9 @@ from model_emotion.cli import UserError
 from model_emotion.files import read_csv
 from model_emotion.measures import MEASURES, READINGS
 from model_emotion.run import read_activations
+from model_emotion.verdicts import FAIL, NOT_APPLICABLE, NOT_REPRODUCED, PASS, STATUSES, Verdict, summary, tally
 
-PASS, FAIL, NOT_REPRODUCED, NOT_APPLICABLE = "PASS", "FAIL", "NOT REPRODUCED", "NOT APPLICABLE"
 ENOUGH_SAMPLES = 5000  # bootstrap samples with which the weights meet their tolerance
-STATUSES = (PASS, FAIL, NOT_REPRODUCED, NOT_APPLICABLE)
 
 
 class Entry(BaseModel):
@@ -56,6 +54,8 @@ class Claim(Entry):
     kind: Literal["exact", "rounded", "statistical"]
     reason: str | None = None
     """Why it can't match, where that is known: then it is NOT REPRODUCED, not FAIL."""
+    empty: str | None = None
+    """Why its file may have no rows, and what to do: then it is NOT REPRODUCED."""
 
 
 class Unpublished(Entry):
@@ -70,27 +70,6 @@ class Unpublished(Entry):
 class Claims(Entry):
     claims: list[Claim]
     unpublished: list[Unpublished]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    id: str
-    headline: str
-    claim: str
-    source: str
-    run: str
-    file: str
-    published: float | int | str | None
-    regenerated: float | int | str | None
-    difference: float | None
-    tolerance: float
-    kind: str
-    status: str
-    reason: str
-
-    def line(self):
-        """One line for a terminal."""
-        return f"{self.status} {self.id}: {self.claim}" + (f": {self.reason}" if self.reason else "")
 
 
 def load_claims(path="claims.yaml"):
@@ -208,6 +187,8 @@ def judge(claim, departed):
             return _unanswered(base, claim, NOT_APPLICABLE, departed[setting])
     try:
         table = _answers(base["file"])
+        if claim.empty and table.empty:
+            return _unanswered(base, claim, NOT_REPRODUCED, claim.empty)
         found = MEASURES[claim.measure](claim, table)
     except Exception as error:  # whatever a spoiled file does to a measure, the claim is not met
         return _unanswered(base, claim, FAIL, f"no answer: {' '.join(str(error).split())}")
@@ -234,18 +215,6 @@ def _unanswered(base, claim, status, reason):
 def _answers(file):
     read = {".parquet": pd.read_parquet, ".csv": read_csv, ".safetensors": read_activations}
     return read[Path(file).suffix](file)
-
-
-def tally(verdicts):
-    """{status: number} of all four statuses."""
-    return {status: sum(verdict.status == status for verdict in verdicts) for status in STATUSES}
-
-
-def summary(verdicts):
-    """The one line that ends `make repro`."""
-    counts = tally(verdicts)
-    shown = [status for status in STATUSES if status != NOT_APPLICABLE or counts[status]]
-    return f"claims: {len(verdicts)}, " + ", ".join(f"{status} {counts[status]}" for status in shown)
 
 
 def render(verdicts, unpublished):

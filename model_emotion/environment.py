@@ -17,9 +17,11 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 import psutil
+from packaging.requirements import Requirement
 
 from model_emotion import cli
 from model_emotion.files import write_json
+from model_emotion.processor import cores
 
 OUT = Path("results/environment.json")
 TIMES = Path("results/times")
@@ -29,9 +31,9 @@ IMAGE = {"source": "MODEL_EMOTION_IMAGE", "revision": "MODEL_EMOTION_IMAGE_REVIS
 
 
 def packages():
-    """Version of each package that the project names; torch's tells its build."""
-    names = [re.match(r"[\w.-]+", line).group() for line in requires("model-emotion") if "extra ==" not in line]
-    return {name: version(name) for name in sorted(names)}
+    """Version of each package that the project names for this machine; torch's tells its build."""
+    named = map(Requirement, requires("model-emotion"))
+    return {each.name: version(each.name) for each in sorted(named, key=str) if not each.marker or each.marker.evaluate({"extra": ""})}
 
 
 def gpus():
@@ -75,7 +77,7 @@ def describe():
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": cpu(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": cores(),
         "gpus": gpus(),
         "packages": packages(),
         "image": {key: os.environ.get(name) for key, name in IMAGE.items()},

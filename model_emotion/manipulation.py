@@ -3,15 +3,18 @@
 A drop is the accuracy with a random mask minus that with the attribute's, as fractions of 1; above 0 the attribute mask does worse.
 """
 
-import diptest
 import numpy as np
 import pandas as pd
-from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from model_emotion import study
 from model_emotion.cli import UserError
-from model_emotion.statistics import mean_correlation, paired_drop, q_bh, q_rank
+from model_emotion.statistics import atanh, mean_correlation, paired_drop, q_bh, q_rank, regression
+
+try:
+    import diptest
+except ImportError:  # it has no wheel for Linux on aarch64
+    diptest = None
 
 ENOUGH = 4
 """Emotions that the tests over emotions need, and attributes those over attributes."""
@@ -68,9 +71,12 @@ def effects(table):
 
 
 def unimodality(table):
-    """Hartigan's dip of each attribute's effects over the emotions: `k, attribute, dip, p, n` (p from Hartigan's table)."""
+    """Hartigan's dip of each attribute's effects over the emotions: `k, attribute, dip, p, n` (p from Hartigan's table).
+
+    Without the package diptest there are no rows.
+    """
     rows = []
-    for (k, attribute), group in effects(table).groupby(["k", "attribute"], sort=False):
+    for (k, attribute), group in effects(table).groupby(["k", "attribute"], sort=False) if diptest else ():
         dip, p = diptest.diptest(group["drop"].to_numpy())
         rows.append((k, attribute, dip, p, len(group)))
     return pd.DataFrame(rows, columns=["k", "attribute", "dip", "p", "n"])
@@ -91,15 +97,12 @@ def human_correlation(table, weights):
     for k, of_k in effects(table).groupby("k", sort=False):
         wide = of_k.pivot(index="attribute", columns="emotion", values="drop")[of_k["emotion"].unique()]
         weight = weights.loc[wide.index].to_numpy()
-        lines = pd.DataFrame([stats.linregress(weight, wide[emotion])._asdict() for emotion in wide])
-        lines.loc[(wide.nunique() == 1).to_numpy(), ["rvalue", "pvalue"]] = np.nan  # the same drop everywhere: nothing to correlate
-        r = lines["rvalue"].to_numpy()
-        line = {"slope": lines["slope"], "intercept": lines["intercept"]}
-        each.append(pd.DataFrame({"k": k, "emotion": wide.columns, "r": r, "z": np.arctanh(r), "p": lines["pvalue"], **line}))
-        over_emotions.append({"k": k} | mean_correlation(r))
-        mean = wide.mean(axis=1)
-        r, p = stats.pearsonr(mean, weight) if mean.nunique() > 1 else (np.nan, np.nan)
-        over_attributes.append({"k": k, "r": r, "p": p, "n": len(wide)})
+        lines = pd.DataFrame([regression(weight, wide[emotion]) for emotion in wide])
+        lines.insert(1, "z", lines["r"].map(atanh))
+        each.append(pd.concat([pd.DataFrame({"k": k, "emotion": wide.columns}), lines], axis=1))
+        over_emotions.append({"k": k} | mean_correlation(lines["r"]))
+        mean = regression(weight, wide.mean(axis=1))
+        over_attributes.append({"k": k, "r": mean.r, "p": mean.p, "n": len(wide)})
     return pd.concat(each, ignore_index=True), pd.DataFrame(over_emotions), pd.DataFrame(over_attributes)
 
 

@@ -14,8 +14,9 @@ from scipy.stats import rankdata
 def best(rank, k):
     """[neurons] ranks of one attribute -> [neurons] bool, the k of least rank; among ties, those of lower number."""
     _check(k, len(rank))
-    chosen = np.zeros(len(rank), dtype=bool)
-    chosen[np.argsort(rank, kind="stable")[:k]] = True
+    limit = np.partition(rank, k - 1)[k - 1]
+    chosen = rank < limit
+    chosen[np.flatnonzero(rank == limit)[: k - chosen.sum()]] = True
     return chosen
 
 

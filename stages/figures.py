@@ -11,6 +11,7 @@ from model_emotion import cli, figures
 from model_emotion.figures import tables
 from model_emotion.files import write_text
 from model_emotion.params import load_params
+from model_emotion.progress import progress
 
 OUT = Path("paper_figures")
 WORKERS = 2
@@ -35,7 +36,8 @@ def main():
 
     names = [entry.name for entry in figures.entries(run)]
     with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
-        made = {path for paths in pool.map(make, names, [run] * len(names), [options] * len(names)) for path in paths}
+        each = pool.map(make, names, [run] * len(names), [options] * len(names))
+        made = {path for paths in progress(each, "figures", len(names), "figure") for path in paths}
     for path in set((OUT / run).iterdir()) - made:  # of figures that are no more, and what a killed run left half
         if path.is_file() and path.suffix in (".svg", ".png", ".part"):
             path.unlink()

@@ -22,6 +22,8 @@ def main():
     tables = {f"drop_by_{name}": manipulation.drop_table(drops, keys, analysis.drop_alpha)
               for name, keys in {"emotion": ["emotion"], "attribute": ["attribute"], "cell": ["emotion", "attribute"]}.items()}  # fmt: skip
     tables["unimodality"] = manipulation.unimodality(drops)
+    if manipulation.diptest is None:
+        print("unimodality.csv has no rows: the package diptest is not installed. `pip install diptest` needs a C++ compiler")
     tables |= dict(zip(
         ["human_correlation", "human_correlation_summary", "human_correlation_attributes"],
         manipulation.human_correlation(drops, weights),

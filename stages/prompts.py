@@ -1,6 +1,8 @@
 """prompts: GoEmotions -> results/live/prompts/EMOTION.safetensors and results/live/learning_curves/SEED.csv
 
-An emotion that is done is not done again. One of whose seeds the loss is no number is left out, the others go on, and the stage fails.
+Emotions are trained in groups, side by side. The groups depend on params.yaml alone, so that prompts depend
+neither on what is done already nor on the number of processes. An emotion that is done is not written again.
+Where a loss is not finite, the stage leaves out that emotion, goes on with the others, and fails at its end.
 """
 
 from pathlib import Path
@@ -13,7 +15,7 @@ from model_emotion import cli, environment
 from model_emotion.cells import Cells, fingerprint, spread
 from model_emotion.files import write_csv
 from model_emotion.model.setup import corpus_of, engine_of, sources, switch, workers_of
-from model_emotion.model.tuning import CURVE, Recipe, tune
+from model_emotion.model.tuning import CURVE, Recipe, groups, tune_together
 from model_emotion.params import load_params
 from model_emotion.run import MEASURED, folder
 
@@ -22,19 +24,27 @@ def recipe_of(params):
     return Recipe(**params.training.model_dump(exclude={"dev_examples"}), prompt_init=params.protocol.prompt_init)
 
 
+def groups_of(params):
+    """Name each group of emotions that are trained side by side: {"joy+fear": ("joy", "fear")}."""
+    found = groups(params.emotions, len(params.seeds) * params.training.batch)
+    return {"+".join(emotions): emotions for emotions in found}
+
+
 def worker(params):
-    """A function emotion -> Tuned, and what it is asked about."""
+    """Make the function that trains a group: its name -> {emotion: (Tuned, share of positives in dev)}."""
     protocol, training, recipe = params.protocol, params.training, recipe_of(params)
     engine = engine_of(params.backbone, protocol.positions)
-    corpus = corpus_of(engine, recipe.prompt_len, protocol.max_length)
+    corpus, named = corpus_of(engine, recipe.prompt_len, protocol.max_length), groups_of(params)
 
     def examples(emotion, split, at_most):
         tasks = [corpus.task(emotion, split, seed, protocol.negatives, at_most) for seed in params.seeds]
         return [corpus.examples(task, split) for task in tasks]
 
-    def work(emotion):
-        train, dev = examples(emotion, "train", None), examples(emotion, "dev", training.dev_examples)
-        return tune(engine, emotion, params.seeds, train, dev, recipe), dev[0].labels.mean()
+    def work(name):
+        splits = ("train", None), ("dev", training.dev_examples)
+        tasks = {emotion: tuple(examples(emotion, *split) for split in splits) for emotion in named[name]}
+        tuned = tune_together(engine, tasks, params.seeds, recipe)
+        return {emotion: (tuned[emotion], dev[0].labels.mean()) for emotion, (_, dev) in tasks.items()}
 
     return work
 
@@ -53,23 +63,28 @@ def main():
     params, out, start = load_params(), folder(MEASURED), perf_counter()
     seeds = params.seeds
     used = {"backbone": True, "seeds": True, "training": True, "protocol": {"negatives", "positions", "prompt_init", "max_length"}}
-    made_from = sources(params.backbone)
-    mark = fingerprint(params.model_dump(include=used), [__file__, *made_from])
-    cells = Cells(out / "prompts", dict.fromkeys(params.emotions, mark))
+    made_from, settings, named = sources(params.backbone), params.model_dump(include=used), groups_of(params)
+    of_group = {name: fingerprint([settings, emotions], [__file__, *made_from]) for name, emotions in named.items()}
+    marks = {emotion: of_group[name] for name, emotions in named.items() for emotion in emotions}
+    cells = Cells(out / "prompts", marks)
     if missing := cells.missing():
         sees, failed = check(params, missing), []
+        todo = [name for name, emotions in named.items() if set(emotions) & set(missing)]
         with tqdm(total=sum(sees.values()) * len(seeds), unit="ex", disable=None) as bar:
-            for emotion, (found, positive) in spread(worker, params, missing, workers_of(params.executor, len(missing)), made_from):
-                failed += found.failed.values()
-                if not found.failed:
-                    about = {"emotion": emotion, "seeds": seeds, "best_epoch": found.best_epoch.tolist()}
-                    cells.write(emotion, {"prompts": found.prompts.numpy()}, about | {"curve": found.curve.to_numpy().tolist()})
-                    commoner = max(positive, 1 - positive)
-                    bar.write(f"{emotion}: {found.accuracies.mean():.3f} on dev, always the commoner class {commoner:.3f}")
-                bar.update(sees[emotion] * len(seeds))
+            for _, tuned in spread(worker, params, todo, workers_of(params.executor, len(todo)), made_from):
+                for emotion in [emotion for emotion in tuned if emotion in missing]:
+                    found, positive = tuned[emotion]
+                    failed += found.failed.values()
+                    if not found.failed:
+                        about = {"emotion": emotion, "seeds": seeds, "best_epoch": found.best_epoch.tolist()}
+                        cells.write(emotion, {"prompts": found.prompts.numpy()}, about | {"curve": found.curve.to_numpy().tolist()})
+                        commoner = max(positive, 1 - positive)
+                        bar.write(f"{emotion}: {found.accuracies.mean():.3f} on dev, always the commoner class {commoner:.3f}")
+                    bar.update(sees[emotion] * len(seeds))
         if failed:
             raise cli.UserError("; ".join(sorted(failed)))
-        environment.record(out / "provenance/prompts.json", params, switch(), perf_counter() - start, dict.fromkeys(missing, mark))
+        made = {emotion: marks[emotion] for emotion in missing}
+        environment.record(out / "provenance/prompts.json", params, switch(), perf_counter() - start, made)
     cells.sweep()
 
     curves = pd.DataFrame([row for emotion in params.emotions for row in cells.read(emotion)[1]["curve"]], columns=CURVE)

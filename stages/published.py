@@ -6,6 +6,7 @@ from model_emotion import cli, published, study
 from model_emotion.files import write_csv
 from model_emotion.inputs import raw
 from model_emotion.params import load_params
+from model_emotion.progress import progress
 from model_emotion.run import Activations, folder, write_activations
 
 PLM = "Data/raw_data/PLM/prompt_tuning_RoBERTa"
@@ -22,7 +23,10 @@ def main():
     def masking_file(kind, emotion, seed):
         return raw("masking", f"Result/masking/RoBERTa/{MASKING[kind]}/Acc_perSeed_JSON/{emotion}-{seed}.json")
 
-    values = np.array([[published.read_neurons(activation_file(emotion, seed)) for emotion in emotions] for seed in seeds])
+    values = np.array([
+        [published.read_neurons(activation_file(emotion, seed)) for emotion in emotions]
+        for seed in progress(seeds, "activations", unit="seed")
+    ])
     write_activations(
         Activations(values, seeds, emotions, grid.layers, grid.width, published.BACKBONE),
         out / "activations.safetensors",

@@ -6,34 +6,16 @@ headlines into README.md.
 """
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from model_emotion import claims, cli
+from model_emotion import claims, cli, verdicts
 from model_emotion.files import replace_block, write_json, write_text
 from model_emotion.params import load_params
 from model_emotion.run import folder
 
 RESULT = Path("results/claims.json")
-
-
-def verdicts_in(path):
-    """The verdicts that a file holds."""
-    if not path.exists():
-        raise cli.UserError(f"{path}: not there; run `dvc repro` first")
-    return [claims.Verdict(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))["claims"]]
-
-
-def check(path):
-    """Print the failures and the summary of verdicts that were written; exit 1 where a claim failed."""
-    verdicts = verdicts_in(path)
-    for verdict in verdicts:
-        if verdict.status == claims.FAIL:
-            print(verdict.line())
-    print(claims.summary(verdicts))
-    sys.exit(any(verdict.status == claims.FAIL for verdict in verdicts))
 
 
 def main():
@@ -45,14 +27,14 @@ def main():
     if options.run and not options.check:
         parser.error("--run goes with --check")
     if options.check:
-        return check(folder(options.run) / "claims.json" if options.run else RESULT)
+        sys.exit(not verdicts.check(options.run))
     if options.readme:
-        return replace_block("README.md", claims.BEGIN, claims.END, claims.readme_block(verdicts_in(RESULT)))
+        return replace_block("README.md", claims.BEGIN, claims.END, claims.readme_block(verdicts.read(RESULT)))
     stated = claims.load_claims()
-    verdicts = claims.joined(stated.claims, {run: verdicts_in(folder(run) / "claims.json") for run in params.runs})
-    write_json({"count": claims.tally(verdicts), "claims": [asdict(verdict) for verdict in verdicts]}, RESULT)
-    write_text(claims.render(verdicts, stated.unpublished), "CLAIMS.md")
-    print(claims.summary(verdicts))
+    joined = claims.joined(stated.claims, {run: verdicts.read(folder(run) / "claims.json") for run in params.runs})
+    write_json({"count": verdicts.tally(joined), "claims": [asdict(verdict) for verdict in joined]}, RESULT)
+    write_text(claims.render(joined, stated.unpublished), "CLAIMS.md")
+    print(verdicts.summary(joined))
 
 
 if __name__ == "__main__":

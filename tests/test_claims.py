@@ -82,6 +82,19 @@ def test_nan_never_passes(results):
     assert results(measure="value", file="nan.csv", where="drop != drop", column="drop", published=0.5, tolerance=9).status == "FAIL"
 
 
+def test_claims_on_a_file_that_may_be_empty_are_then_not_reproduced(results):
+    """The two claims on Hartigan's dip, where the package diptest is missing; a wrong table with rows fails as any other."""
+    stated = [claim for claim in load_claims(ROOT / "claims.yaml").claims if claim.file == "unimodality.csv"]
+    assert {claim.id for claim in stated} == {"E8.dips", "E8.significant"}
+    file = Path("results/published/unimodality.csv")
+    for rows, status in (([], "NOT REPRODUCED"), ([(500, "valence", 0.05, 0.01, 27)], "FAIL")):
+        pd.DataFrame(rows, columns=["k", "attribute", "dip", "p", "n"]).to_csv(file, index=False)
+        claims._answers.cache_clear()
+        for verdict in (judge(claim, {}) for claim in stated):
+            assert verdict.status == status
+            assert ("pip install diptest" in verdict.reason) is (not rows)
+
+
 @pytest.fixture
 def retest(results):
     """A function that judges a claim on one row of re-tests, given as changes to a row that holds."""

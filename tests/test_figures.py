@@ -22,6 +22,7 @@ from model_emotion.figures import accuracy, labels, searchlight, style, tables
 from model_emotion.params import load_params
 from model_emotion.rdm import pair_names
 from model_emotion.run import Activations, write_activations
+from stages import figures as stage
 
 ROOT = Path(__file__).parents[1]
 SOME = ("surprise", "gratitude", "joy", "disappointment", "embarrassment", "remorse")
@@ -386,7 +387,7 @@ def project(small, tmp_path):
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
 
     few = f"figures.entries = lambda run: [entry for entry in figures.FIGURES if entry.name in {sorted(DRAWN)}]"
-    heavy = "print([name for name in ('torch', 'seaborn', 'matplotlib.pyplot') if name in sys.modules])"
+    heavy = "print([name for name in ('torch', 'matplotlib.pyplot') if name in sys.modules])"
     call = f"import sys; from model_emotion import cli, figures; from stages import figures as stage; {few}; cli.run(stage.main); {heavy}"
 
     def run():
@@ -430,6 +431,13 @@ def test_the_stage_draws_and_clears_what_is_no_more(project):
     assert broken.stderr.splitlines() == [
         "error: results/published/drop_by_emotion.csv: no column 'star', which a figure needs; make it anew with `dvc repro`"
     ]
+
+
+def test_a_figure_whose_table_has_no_rows_is_not_drawn(project, monkeypatch):
+    monkeypatch.chdir(project[0])
+    assert stage.make("E8_dip", "published", OPTIONS)
+    Path("results/published/unimodality.csv").write_text("k,attribute,dip,p,n,share\n")
+    assert stage.make("E8_dip", "published", OPTIONS) == []
 
 
 def test_the_page_here_is_not_stale():

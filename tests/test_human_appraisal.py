@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import linalg
 from statsmodels.multivariate.factor_rotation import rotate_factors
 
 from model_emotion import cli, inputs, rdm, study
 from model_emotion.human import appraisal, ratings
+from model_emotion.params import load_params
 
 SURVEY = "Data/raw_data/emotional_featuers/appraisal_features/rawdata.csv"
 TABLE = "Result/supplement_information/PCA_component_loadings_for_appraisal_features.doc"
@@ -183,6 +185,53 @@ def test_parallel_analysis_counts_planted_factors():
     three = np.kron(rng.standard_normal((300, 3)), np.ones(4)) + rng.standard_normal((300, 12))
     assert appraisal.parallel_analysis(three, 100, 1).components == 3
     assert appraisal.parallel_analysis(rng.standard_normal((300, 12)), 200, 1).components == 0
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 12))
+def test_eigen_is_lapacks(seed, n):
+    rng = np.random.default_rng(seed)
+    half = rng.standard_normal((n, n))
+    matrix = half + half.T
+    values, vectors = appraisal.eigen(matrix)
+    np.testing.assert_allclose(values, np.linalg.eigvalsh(matrix)[::-1], atol=1e-13 * n)
+    np.testing.assert_allclose(matrix @ vectors, vectors * values, atol=1e-13 * n)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(n), atol=1e-13)
+
+
+def test_eigen_of_equal_eigenvalues_and_of_one_that_is_zero():
+    values, vectors = appraisal.eigen(np.eye(4))
+    assert (values == 1).all() and (vectors == np.eye(4)).all()
+    values, _ = appraisal.eigen(np.ones((3, 3)))
+    np.testing.assert_allclose(values, [3, 0, 0], atol=1e-15)
+
+
+def test_correlations_of_the_survey_are_numpys(appraisals):
+    expected = np.corrcoef(appraisals.answers, rowvar=False)
+    np.testing.assert_allclose(appraisal.correlations(appraisals.answers), expected, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(appraisal.eigen(expected)[0], np.linalg.eigvalsh(expected)[::-1], rtol=0, atol=1e-13)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 8))
+def test_polar_is_scipys(seed, n):
+    matrix = np.random.default_rng(seed).standard_normal((n, n)) + 3 * np.eye(n)
+    np.testing.assert_allclose(appraisal.polar(matrix), linalg.polar(matrix)[0], atol=1e-10)
+
+
+def test_a_singular_matrix_has_no_polar_factor():
+    with pytest.raises(cli.UserError, match="follows from the others"):
+        appraisal.polar(np.ones((2, 2)))
+
+
+def test_random_eigenvalues_are_far_from_where_they_would_be_rounded_otherwise(appraisals, monkeypatch):
+    """With the settings of params.yaml: LAPACK's differ by about 2e-15 between processors."""
+    chosen = load_params().analysis.parallel
+    monkeypatch.setattr(appraisal, "RANDOM_DECIMALS", 17)
+    found = appraisal.parallel_analysis(appraisals.answers, chosen.samples, chosen.seed)
+    monkeypatch.undo()
+    places = np.r_[found.random_mean, found.random_quantile] * 10**appraisal.RANDOM_DECIMALS
+    assert (np.abs(places % 1 - 0.5) / 10**appraisal.RANDOM_DECIMALS).min() > 1e-12
 
 
 def test_parallel_analysis_is_seeded():

@@ -1,5 +1,6 @@
 """The raw surveys: who is kept, what a malformed file is told, and that no id or story ever comes through."""
 
+import hashlib
 import io
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,6 +9,7 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
+import yaml
 
 from model_emotion import inputs, study
 from model_emotion.human import ratings, similarity
@@ -319,6 +321,14 @@ def test_stages_write_what_the_design_names(human_results):
         ),
         *("similarity.csv", "mean_rdm.csv", "weights.csv"),
     }
+
+
+def test_stages_give_the_committed_bytes(human_results):
+    """On every processor: the hashes are those of dvc.lock."""
+    (run, _), _, _ = human_results
+    lock = yaml.safe_load((Path(__file__).parents[1] / "dvc.lock").read_text())["stages"]
+    committed = {Path(out["path"]).name: out["md5"] for stage in ("attributes", "similarity") for out in lock[stage]["outs"]}
+    assert {name: hashlib.md5(content).hexdigest() for name, content in run.items()} == committed
 
 
 def test_two_runs_give_the_same_bytes(human_results):

@@ -1,5 +1,7 @@
 """Judged similarity and the attributes' weights against the released tables, scipy, and the study's figure."""
 
+from fractions import Fraction
+
 import numpy as np
 import openpyxl
 import pandas as pd
@@ -115,6 +117,15 @@ def test_bootstrap_means_are_means_of_subjects(subjects, seed):
     assert (means >= table.min(axis=0) - 1e-9).all() and (means <= table.max(axis=0) + 1e-9).all()
     same = np.tile(table[:1], (subjects, 1))
     np.testing.assert_allclose(similarity.bootstrap_means(same, 50, seed), np.tile(table[:1], (50, 1)), atol=1e-11)
+
+
+def test_bootstrap_means_are_exact_sums_whatever_the_order():
+    """Fractions as the reference; and what is equal by arithmetic is the same float."""
+    table = np.random.default_rng(1).integers(1, 10, (30, 6)) + np.random.default_rng(2).integers(0, 7, (30, 6)) / 7
+    table[:, 1] = table[:, 0][::-1]
+    counts = np.random.default_rng(3).multinomial(30, np.full(30, 1 / 30), size=40)
+    expected = [[float(sum(int(n) * Fraction(d) for n, d in zip(row, of, strict=True))) / 30 for of in table.T] for row in counts]
+    np.testing.assert_array_equal(similarity.bootstrap_means(table, 40, 3), rdm.keep_ties(np.array(expected)))
 
 
 def test_a_planted_attribute_is_found_and_noise_is_not():

@@ -1,35 +1,96 @@
-"""Kendall's tau-b by sign products, against scipy and base R, and by properties on random input."""
+"""Kendall's tau-b, against a plain loop, scipy and base R, on few and many elements."""
 
 import shutil
 import subprocess
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from numba.core import caching
 from scipy import stats
 
-from model_emotion.rsa import kendall
-from model_emotion.rsa.kendall import correlate, pattern, tau_b
+from model_emotion.processor import compiled
+from model_emotion.rsa import concordance, kendall
+from model_emotion.rsa.kendall import correlate, pattern, ranking, tau_b
 
 few_values = st.sampled_from([0.0, 0.5, 1.0, -3.0, 1e-300, 7.25])
 
 
-@settings(deadline=None, max_examples=60)
-@given(st.data())
-def test_equals_scipy_with_ties_of_any_kind(data):
-    n = data.draw(st.integers(3, 40))
-    elements = data.draw(st.sampled_from([few_values, st.floats(-5, 5), st.integers(0, 3).map(float)]))
-    x = data.draw(arrays(float, (3, n), elements=elements))
-    y = data.draw(arrays(float, (n, 2), elements=elements))
+@pytest.fixture(params=["sets", "walking"])
+def algorithm(request, monkeypatch):
+    """Each of the two algorithms, whatever the length."""
+    monkeypatch.setattr(concordance, "LONG", 10**9 if request.param == "sets" else 0)
+
+
+def compare_with_scipy(x, y):
+    """x [rows, n], y [n, columns]: tau and p as scipy has them."""
     tau, z = correlate(lambda rows: x[rows], len(x), pattern(y))
-    for row in range(3):
-        for column in range(2):
+    for row in range(len(x)):
+        for column in range(y.shape[1]):
             scipys = stats.kendalltau(x[row], y[:, column], method="asymptotic", alternative="greater")
             np.testing.assert_allclose(tau[row, column], scipys.statistic, atol=1e-12)
             np.testing.assert_allclose(stats.norm.sf(z[row, column]), scipys.pvalue, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("long", [10**9, 0], ids=["sets", "walking"])
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_equals_scipy_with_ties_of_any_kind(long, data):
+    n = data.draw(st.integers(3, 70))
+    elements = data.draw(st.sampled_from([few_values, st.floats(-5, 5), st.integers(0, 3).map(float)]))
+    x = data.draw(arrays(float, (3, n), elements=elements))
+    y = data.draw(arrays(float, (n, 2), elements=elements))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(concordance, "LONG", long)
+        compare_with_scipy(x, y)
+
+
+VALUES = {
+    "distinct": lambda rng, size: rng.random(size),
+    "few ties": lambda rng, size: np.round(rng.random(size), 2),
+    "four values": lambda rng, size: rng.integers(0, 4, size).astype(float),
+}
+
+
+@pytest.mark.parametrize("values", VALUES)
+@pytest.mark.parametrize("n", [3, 63, 64, 65, 127, 128, 129, 351, 1024])
+def test_lengths_around_a_word(algorithm, n, values):
+    rng = np.random.default_rng(n)
+    x, y = VALUES[values](rng, (3, n)), VALUES[values](rng, (n, 2))
+    compare_with_scipy(x, np.column_stack([y, VALUES["distinct"](rng, n)]))
+
+
+@pytest.mark.parametrize("values", VALUES)
+@pytest.mark.parametrize("n", [4095, 4096, 4097, 12_300])
+def test_lengths_around_a_superblock(n, values):
+    rng = np.random.default_rng(n)
+    compare_with_scipy(VALUES[values](rng, (2, n)), VALUES[values](rng, (n, 2)))
+
+
+def test_scores_are_those_of_a_double_loop_over_signs(algorithm):
+    rng = np.random.default_rng(4)
+    for n in (2, 5, 66, 140):
+        x, y = rng.integers(0, n // 2 + 1, (2, n)), rng.integers(0, n // 2 + 1, (n, 2))
+        x[1] = rng.permutation(n)
+        by_sign = [
+            [sum(np.sign(a[q] - a[p]) * np.sign(b[q] - b[p]) for p in range(n) for q in range(p)) for b in y.T] for a in x
+        ]
+        ranked = ranking(x)
+        np.testing.assert_array_equal(pattern(y).scores(ranked, ranked.ties.pairs > 0), by_sign)
+
+
+def test_the_longest_vectors_are_walked(monkeypatch):
+    n = 20
+    read = pattern(np.arange(float(n))[:, None]).read
+    assert len(read) == 2  # sets of bits
+    monkeypatch.setattr(concordance, "LONG", n)
+    assert len(pattern(np.arange(float(n))[:, None]).read) == 3  # places
+
+
+def test_two_elements(algorithm):
+    assert tau_b([[1, 2], [2, 1]], np.array([[3], [4]])) == pytest.approx(np.array([[1], [-1]]))
 
 
 def test_many_rows_cross_block_borders(monkeypatch):
@@ -37,32 +98,18 @@ def test_many_rows_cross_block_borders(monkeypatch):
     x, y = rng.integers(0, 30, (157, 45)).astype(float), rng.random((45, 17))
     whole = tau_b(x, y)
     monkeypatch.setattr(kendall, "ROWS", 10)
-    monkeypatch.setattr(kendall, "SIGNS", 64)
     np.testing.assert_array_equal(tau_b(x, y), whole)
     expected = [[stats.kendalltau(row, column).statistic for column in y.T] for row in x]
     np.testing.assert_allclose(whole, expected, atol=1e-12)
 
 
-def test_signs_that_are_not_kept_are_made_anew(monkeypatch):
-    rng = np.random.default_rng(1)
-    x, y = rng.integers(0, 9, (40, 45)).astype(float), rng.integers(0, 9, (45, 17)).astype(float)
-    monkeypatch.setattr(kendall, "SIGNS", 64)
-    kept = pattern(y)
-    monkeypatch.setattr(kendall, "KEPT", 0)
-    anew = pattern(y)
-    assert kept.kept and not anew.kept
-    for one, other in zip(*(correlate(lambda rows: x[rows], len(x), made) for made in (kept, anew)), strict=True):
-        np.testing.assert_array_equal(one, other)
+def test_a_function_is_compiled_also_where_no_folder_takes_its_code(monkeypatch):
+    monkeypatch.setattr(caching.CompileResultCacheImpl, "_locator_classes", [])
 
+    def triple(x):
+        return 3 * x
 
-def test_torch_has_its_threads_back():
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(3)
-        tau_b(np.arange(5.0)[None], np.arange(5.0)[:, None])
-        assert torch.get_num_threads() == 3
-    finally:
-        torch.set_num_threads(before)
+    assert compiled(triple)(2) == 6
 
 
 def test_by_hand():
@@ -70,8 +117,9 @@ def test_by_hand():
     assert tau_b([[1, 2, 3, 4]], np.array([[1], [3], [2], [4]])) == pytest.approx((5 - 1) / 6)
 
 
-def test_a_constant_vector_has_no_tau():
+def test_a_constant_vector_has_no_tau(algorithm):
     assert np.isnan(tau_b(np.ones((1, 5)), np.arange(5.0)[:, None])).all()
+    assert np.isnan(tau_b(np.arange(5.0)[None], np.ones((5, 1)))).all()
 
 
 def test_nan_is_refused():
@@ -80,9 +128,9 @@ def test_nan_is_refused():
 
 
 def test_more_elements_than_a_short_integer_counts():
-    n = np.iinfo(np.int16).max + 10
-    ranks, _ = kendall.dense_ranks(np.arange(n, dtype=float)[None])
-    assert ranks[-1, 0] == n
+    n = np.iinfo(np.int16).max + 5_000
+    x = np.random.default_rng(2).random(n)
+    assert tau_b(x[None], np.column_stack([x, -x])) == pytest.approx(np.array([[1, -1]]))
 
 
 @pytest.mark.skipif(shutil.which("Rscript") is None, reason="base R is not installed (Debian: r-base-core)")

@@ -121,8 +121,28 @@ def test_what_is_done_stays_done(measured, monkeypatch):
     np.testing.assert_allclose(curve["dev_accuracy"], curve[EMOTIONS[:4]].mean(axis=1), rtol=1e-12)
 
 
+def test_an_emotion_that_is_missing_in_its_group_comes_out_the_same(world, monkeypatch):
+    world("training.batch", 2, "training.examples", 10)
+    assert list(prompts.groups_of(load_params())) == ["joy+anger+grief", "fear+love"]
+    run(monkeypatch, planning, prompts)
+    whole, folder = found(), Path("results/live/prompts")
+    for path in (folder / "anger.safetensors", next(cells.KEPT.glob("prompts-anger-*"))):
+        path.unlink()
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    trained, plain = [], prompts.tune_together
+    monkeypatch.setattr(prompts, "tune_together", lambda engine, tasks, *rest: trained.append(list(tasks)) or plain(engine, tasks, *rest))
+    run(monkeypatch, prompts)
+    assert trained == [["joy", "anger", "grief"]] and found() == whole
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    world("emotions", EMOTIONS[:4])  # another group: what is rounded in it may differ
+    run(monkeypatch, prompts)
+    assert trained[1:] == [["joy", "anger"]]
+
+
 @pytest.mark.parametrize("stage", ["prompts", "evaluation"])
-def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(measured, stage):
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(world, monkeypatch, stage):
+    world("training.batch", 2, "training.examples", 10)  # small enough that emotions are trained in groups
+    run(monkeypatch, *MEASURE)
     whole = found()
     folder = Path("results/live", {"prompts": "prompts", "evaluation": "correct"}[stage])
     shutil.rmtree(folder)
@@ -176,11 +196,13 @@ def test_every_other_way_runs_through(measured, monkeypatch, changes):
     assert own_draws.all() if "layer_matched" in changes else not own_draws.any()
 
 
-def test_workers_change_nothing(measured):
+def test_workers_change_nothing(world, monkeypatch):
+    world("training.batch", 2, "training.examples", 10)
+    run(monkeypatch, *MEASURE)
     alone = found()
     for folder in ("results/live/prompts", "results/live/correct", cells.KEPT):
         shutil.rmtree(folder)
-    measured("executor.workers", 2)
+    world("executor.workers", 2)
     for stage in ("prompts", "evaluation"):
         ran = Apart(f"stages.{stage}")
         assert ran.wait() == 0, ran.said()
@@ -211,17 +233,17 @@ def test_an_emotion_without_dev_examples_is_named_before_any_work(world, monkeyp
 
 
 def test_a_loss_that_is_no_number_stops_its_emotion_alone(world, monkeypatch):
-    plain = prompts.tune
+    plain = prompts.tune_together
 
-    def tune(engine, emotion, *others):
-        if emotion == "anger":
+    def tune(engine, tasks, *others):
+        if list(tasks) == ["anger"]:
             engine.backbone.readout.weight[6] = float("nan")
         try:
-            return plain(engine, emotion, *others)
+            return plain(engine, tasks, *others)
         finally:
             engine.backbone.readout.weight[6] = 0.1
 
-    monkeypatch.setattr(prompts, "tune", tune)
+    monkeypatch.setattr(prompts, "tune_together", tune)
     with pytest.raises(UserError, match="anger, seed 1: the loss is not a finite number at step 1") as caught:
         run(monkeypatch, prompts)
     assert "anger, seed 3" in str(caught.value) and "grief" not in str(caught.value)

@@ -1,6 +1,8 @@
 """What masking does, against scipy and plain loops on the study's own files, and small cases by hand."""
 
+import importlib.util
 import json
+import sys
 
 import numpy as np
 import pandas as pd
@@ -139,3 +141,14 @@ def test_what_no_mask_changes_has_no_drop_and_no_star():
     assert (masked.groupby(["emotion", "kind"])["accuracy"].mean().unstack().diff(axis=1).iloc[:, 1] != 0).any()  # so pandas' mean is
     drops = manipulation.drops(masked)
     assert (drops["drop"] == 0).all() and not manipulation.drop_table(drops, ["emotion"], 0.05)["star"].any()
+
+
+def test_without_diptest_unimodality_has_no_rows_and_the_rest_is_as_it_was(drops, monkeypatch):
+    monkeypatch.setitem(sys.modules, "diptest", None)  # then importing it fails
+    spec = importlib.util.find_spec("model_emotion.manipulation")
+    without = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(without)
+    found, usual = without.unimodality(drops), manipulation.unimodality(drops)
+    assert found.empty and len(usual) == 14 * 7
+    assert list(found) == list(usual)
+    pd.testing.assert_frame_equal(without.drop_table(drops, ["emotion"], 0.05), manipulation.drop_table(drops, ["emotion"], 0.05))

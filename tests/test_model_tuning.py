@@ -6,6 +6,7 @@ import weakref
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import tiny_models
 import torch
@@ -85,6 +86,71 @@ def test_side_by_side_is_three_separate_trainings():
         np.testing.assert_array_equal(own["dev_accuracy"], alone.curve["dev_accuracy"])
     for other in (1, 2):  # each seed has a prompt of its own
         assert (together.prompts[0] - together.prompts[other]).abs().mean() > 0.02
+
+
+@pytest.mark.parametrize("kind", [Engine, Padded])
+def test_emotions_side_by_side_are_separate_trainings(kind):
+    """Tasks of 24, 7 and 40 examples: those of the shortest are done, and all its looks taken, long before the others'."""
+    tiny, recipe = engine(kind), replace(SHORT, schedule="linear")
+    of = {emotion: tasks([1, 3], train) for emotion, train in (("joy", 24), ("fear", 7), ("love", 40))}
+    progress = []
+    together = tuning.tune_together(tiny, of, [1, 3], recipe, progress.append)
+    assert list(together) == list(of)
+    assert progress[:3] == [30, 24, 30] and progress[6:8] == [20, 20] and progress[-1] == 10 and sum(progress) == 6 * (24 + 7 + 40)
+    for emotion, (train, dev) in of.items():
+        alone = tune(tiny, emotion, [1, 3], train, dev, recipe)
+        torch.testing.assert_close(together[emotion].prompts, alone.prompts, atol=5e-5, rtol=0)
+        np.testing.assert_array_equal(together[emotion].best_epoch, alone.best_epoch)
+        pd.testing.assert_frame_equal(together[emotion].curve, alone.curve, atol=5e-5, rtol=0)
+    assert (together["joy"].prompts - together["love"].prompts).abs().mean() > 0.02
+
+
+def test_each_emotion_side_by_side_has_the_gradient_of_its_own_loss():
+    tiny, recipe = engine(), replace(SHORT, batch=3)
+    made, steps = {emotion: tuning._Training(tiny, emotion, [1, 3], *tasks([1, 3]), recipe) for emotion in ("joy", "fear")}, {}
+    for emotion, training in made.items():
+        training.optimiser.step = lambda gradient, lr, emotion=emotion: steps.update({emotion: gradient})
+        training.batches = iter([[np.arange(3), np.arange(3, 6)]])
+    tuning._step(tiny, list(made.values()), recipe.prompt_len, tiny.weights())
+    for emotion, training in made.items():
+        for place, chosen in enumerate([np.arange(3), np.arange(3, 6)]):
+            leaf, loss = training.prompts[[place]].clone().requires_grad_(), 0
+            for i in chosen:
+                logits = tiny.logits(leaf, None, torch.tensor([training.train[place].texts[i]]))
+                loss = loss + cross_entropy(logits, torch.tensor(training.train[place].labels[[i]])) / 3
+            expected = torch.autograd.grad(loss, leaf)[0]
+            assert expected.abs().max() > 1e-3
+            torch.testing.assert_close(steps[emotion][[place]], expected, atol=1e-6, rtol=1e-5)
+
+
+def test_an_emotion_that_fails_leaves_the_others_of_its_group():
+    tiny, of = poisoned(), {emotion: tasks([1, 3]) for emotion in ("joy", "fear")}
+    alone = tune(tiny, "joy", [1, 3], *of["joy"], SHORT)
+    for examples in of["fear"][0]:
+        examples.texts[5] = [0, AGAIN, 2]
+    together = tuning.tune_together(tiny, of, [1, 3], SHORT)
+    assert set(together["fear"].failed) == {1, 3} and not together["joy"].failed
+    torch.testing.assert_close(together["joy"].prompts, alone.prompts, atol=5e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("many", "rows", "sizes"),
+    [
+        (27, 4, [4, 4, 4, 3, 3, 3, 3, 3]), (27, 48, [1] * 27), (9, 4, [3, 2, 2, 2]), (4, 4, [2, 2]), (33, 4, [3] + [2] * 15),
+        (1, 4, [1]), (5, 16, [1] * 5),
+    ],  # fmt: skip
+)
+def test_groups_of_emotions(many, rows, sizes):
+    emotions = [f"e{number}" for number in range(many)]
+    found = tuning.groups(emotions, rows)
+    assert [len(group) for group in found] == sizes and sorted(sum(found, ())) == sorted(emotions)
+    assert all(len(group) == 1 or len(group) * rows <= tuning.SIDE_BY_SIDE for group in found)
+
+
+def test_an_emotion_that_is_appended_changes_one_group():
+    emotions = [f"e{number}" for number in range(28)]
+    before, after = tuning.groups(emotions[:-1], 4), tuning.groups(emotions, 4)
+    assert [old == new for old, new in zip(before, after, strict=True)].count(False) == 1
 
 
 def test_a_plain_loop_gives_the_same_prompt():
@@ -195,27 +261,28 @@ def test_dev_that_gives_no_number_stops_its_seed_only():
 
 
 def test_without_padding_each_step_is_the_same():
-    steps, (train, _) = [], tasks(SEEDS)
-    for kind in (Engine, Padded):
-        training = tuning._Training(engine(kind), "joy", SEEDS, train, SHORT, None)
-        assert (training.unmasked is not None) == (kind is Engine)
-        took = training.optimiser.step = lambda gradient, lr: steps.append(gradient.clone())
-        training._step([0, 1, 2], [np.arange(5)] * 3)
-        assert training.optimiser.step is took
+    steps, (train, dev) = [], tasks(SEEDS)
+    tiny = engine()
+    for unmasked in (tiny.weights(), None):
+        training = tuning._Training(tiny, "joy", SEEDS, train, dev, SHORT)
+        training.optimiser.step = lambda gradient, lr: steps.append(gradient.clone())
+        assert tuning._step(tiny, [training], SHORT.prompt_len, unmasked) == 15
     assert steps[0].abs().max() > 0.01
     torch.testing.assert_close(*steps, atol=1e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", [Engine, Padded])
 def test_a_step_in_parts_is_the_same(monkeypatch, kind):
-    steps, (train, _) = [], tasks(SEEDS)
+    steps, (train, dev) = [], tasks(SEEDS)
+    tiny = engine(kind)
     for at_once in (1, 60, 10**6):
         monkeypatch.setitem(tuning.AT_ONCE, "cpu", at_once)
-        training = tuning._Training(engine(kind), "joy", SEEDS, train, SHORT, None)
+        training = tuning._Training(tiny, "joy", SEEDS, train, dev, SHORT)
+        training.failed[3] = "some steps ago"
         monkeypatch.setattr(training.optimiser, "step", lambda gradient, lr: steps.append(gradient))
-        losses = training._step([0, 2], [np.arange(5), np.arange(5, 10)])
-        steps.append(torch.from_numpy(losses[[0, 2]]))
-    assert len(training._groups(train[0].texts)) == 1 and not steps[0][1].any()
+        tuning._step(tiny, [training], SHORT.prompt_len, tiny.weights() if tiny.shares else None)
+        steps.append(torch.from_numpy(training.losses[0][[0, 2]]))
+    assert len(tuning._parts(train[0].texts, SHORT.prompt_len, at_once)) == 1 and not steps[0][1].any()
     for part in (0, 1):
         for other in (2, 4):
             torch.testing.assert_close(steps[part], steps[part + other], atol=1e-6, rtol=1e-5)
@@ -223,7 +290,7 @@ def test_a_step_in_parts_is_the_same(monkeypatch, kind):
 
 def test_an_infinite_loss_stops_its_seed(monkeypatch):
     tiny, (train, dev) = engine(Padded), tasks(SEEDS)
-    second = tuning._Training(tiny, "joy", SEEDS, train, SHORT, None).prompts[1]  # as it is at its first step
+    second = tuning._Training(tiny, "joy", SEEDS, train, dev, SHORT).prompts[1]  # as it is at its first step
     logits, far = tiny.logits, torch.tensor([3e38, -3e38])  # their difference is beyond float32, their gradient is not
 
     def scripted(prompts, *rest):
@@ -333,8 +400,8 @@ def test_each_seed_sees_each_example_once_an_epoch_in_an_order_of_its_own(monkey
 def test_what_trains_is_gone_when_it_is_done():
     gc.disable()
     try:
-        training = tuning._Training(engine(), "joy", [1], tasks([1])[0], SHORT, None)
-        training.epoch(1)
+        training = tuning._Training(engine(), "joy", [1], *tasks([1]), SHORT)
+        training.draw()
         left = weakref.ref(training)
         del training
         assert left() is None  # without the collector, which may come many prompts later

@@ -59,7 +59,8 @@ def test_an_extrapolated_figure_and_a_memory_that_was_not_measured_say_so():
 
 
 def test_missing_files_and_empty_tables_are_not_measured():
-    assert render.page({}).count("\nnot measured") == len(render.FILES) + 1
+    expected = [name for name in render.FILES if not name.endswith("-avx2")]  # a second kind of processor need not be there
+    assert render.page({}).count("\nnot measured") == len(expected) + 1
     assert "A note.\n\nnot measured" in render.page(results())
 
 

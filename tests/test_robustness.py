@@ -559,6 +559,8 @@ def test_labels_given_together_are_near():
     labels = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1], [0, 0, 0]], dtype=float)
     frame = neurons.label_rdm(labels)
     assert frame.iloc[0, 0] == pytest.approx(0) and (frame.iloc[1:, 0] > 1).all()  # pairs (0,1), (0,2), (1,2)
+    labels = (np.random.default_rng(1).random((200, 6)) < 0.3).astype(float)
+    np.testing.assert_allclose(neurons.label_rdm(labels).iloc[:, 0], 1 - np.corrcoef(labels, rowvar=False)[np.triu_indices(6, 1)])
 
 
 # What attributes as the cases can show, and how large drops are

@@ -1,14 +1,16 @@
 """Small statistics, against scipy, statsmodels and hand-worked cases."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from model_emotion.statistics import mean_correlation, paired_drop, q_bh, q_rank
+from model_emotion.statistics import atanh, correlation_interval, mean_correlation, paired_drop, product, q_bh, q_rank, regression, tanh
 
 p_values = arrays(float, st.integers(1, 50), elements=st.floats(0, 1))
 
@@ -80,3 +82,57 @@ def test_a_test_that_could_not_be_made_is_not_counted():
     alone = paired_drop([0.25])
     assert alone["drop"] == 0.25 and alone["df"] == 0 and np.isnan([alone["t"], alone["p"], alone["ci_low"]]).all()
     assert mean_correlation([0.1, np.nan, 0.3]) == mean_correlation([0.1, 0.3])
+
+
+@given(st.integers(0, 10**6), st.integers(1, 8), st.integers(1, 40), st.integers(1, 8))
+def test_product_adds_in_the_order_of_a_plain_loop(seed, n, k, m):
+    rng = np.random.default_rng(seed)
+    a, b = rng.standard_normal((n, k)), rng.standard_normal((k, m))
+    loop = np.empty((n, m))
+    for i in range(n):
+        for j in range(m):
+            loop[i, j] = a[i, 0] * b[0, j]
+            for place in range(1, k):
+                loop[i, j] += a[i, place] * b[place, j]
+    np.testing.assert_array_equal(product(a, b), loop)
+    np.testing.assert_allclose(loop, a @ b, atol=1e-12)
+
+
+@settings(deadline=None)
+@given(st.floats(-1, 1, exclude_min=True, exclude_max=True), st.floats(-30, 30))
+def test_fishers_z_and_back_are_correctly_rounded(r, z):
+    mpmath = pytest.importorskip("mpmath")
+    with mpmath.workdps(400):  # enough for the smallest float
+        assert atanh(r) == float(mpmath.atanh(mpmath.mpf(r))) and tanh(z) == float(mpmath.tanh(mpmath.mpf(z)))
+    np.testing.assert_allclose([atanh(r), tanh(z)], [np.arctanh(r), np.tanh(z)], rtol=1e-15, atol=1e-300)
+
+
+def test_fishers_z_at_its_ends():
+    assert [atanh(-1), atanh(1), atanh(0), tanh(-np.inf), tanh(np.inf), tanh(0)] == [-np.inf, np.inf, 0, -1, 1, 0]
+    assert np.isnan([atanh(np.nan), tanh(np.nan)]).all()
+
+
+@given(st.integers(0, 10**6), st.integers(3, 60))
+def test_regression_equals_scipys(seed, n):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal(n)
+    y = 0.5 * x + rng.standard_normal(n)
+    found, line, test = regression(x, y), stats.linregress(x, y), stats.pearsonr(x, y)
+    assert tuple(found) == pytest.approx((line.rvalue, line.pvalue, line.slope, line.intercept), rel=1e-9, abs=1e-12)
+    assert (found.r, found.p) == pytest.approx((test.statistic, test.pvalue), rel=1e-9)
+    if n > 3:
+        assert correlation_interval(found.r, n) == pytest.approx(tuple(test.confidence_interval(0.95)), abs=1e-12)
+
+
+def test_regression_of_whole_numbers_is_right_to_the_last_digits():
+    x, y = np.random.default_rng(1).integers(1, 100, (2, 14))
+    dx, dy = ([Fraction(int(value)) - Fraction(int(of.sum()), 14) for value in of] for of in (x, y))
+    slope = sum(a * b for a, b in zip(dx, dy, strict=True)) / sum(a * a for a in dx)
+    assert regression(x, y).slope == pytest.approx(float(slope), rel=4e-16)
+
+
+def test_regressions_on_and_of_a_constant():
+    assert np.isnan(regression([1, 1, 1], [1, 2, 3])).all()
+    flat = regression([1, 2, 3], [0.1] * 3)
+    assert np.isnan([flat.r, flat.p]).all() and (flat.slope, flat.intercept) == (0, 0.1)
+    assert regression([1, 2, 3], [2, 4, 6])[:2] == (1, 0)

@@ -112,7 +112,7 @@ def settings(address=None):
 
 def test_any_number_of_workers_measures_what_this_process_does(measured, cluster, monkeypatch):
     whole = found()
-    for stage, name in ((prompts, "tune"), (activations, "engine_of"), (evaluation, "evaluate")):
+    for stage, name in ((prompts, "tune_together"), (activations, "engine_of"), (evaluation, "evaluate")):
         monkeypatch.setattr(stage, name, None)  # here, not in the workers
     measured("executor.kind", "dask", "executor.address", cluster.address)
     for many in (1, 2, 3):
@@ -252,8 +252,8 @@ def test_what_was_done_before_the_scheduler_died_stays(world, monkeypatch, tmp_p
     done = written()
     assert 1 <= len(done) < len(EMOTIONS)
     world("executor.kind", "local", "executor.address", None)
-    tune = prompts.tune
-    monkeypatch.setattr(prompts, "tune", lambda engine, emotion, *others: emotion in done or tune(engine, emotion, *others))
+    tune = prompts.tune_together
+    monkeypatch.setattr(prompts, "tune_together", lambda engine, tasks, *others: set(tasks) & done or tune(engine, tasks, *others))
     run(monkeypatch, prompts)
     assert found() == whole
 

@@ -2,8 +2,12 @@
 
 Nothing here reads the raw survey; arrays in, arrays out. `published_loadings` reads the study's own table, which is needed
 for the items' names: ten of them stand nowhere else.
+
+The tables must have the same bytes on every processor, and LAPACK, BLAS and numpy's powers differ in the last bits. So eigenvectors and
+rotations are made here of additions, multiplications, divisions and square roots alone, in one order: IEEE 754 defines their results.
 """
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +18,7 @@ import pandas as pd
 from model_emotion import study
 from model_emotion.cli import UserError
 from model_emotion.inputs import InputError
+from model_emotion.statistics import product
 
 COMPONENTS = study.SPACES["appraisal"]
 
@@ -25,6 +30,7 @@ MARKERS = dict(zip(COMPONENTS, (8, 3, 24, 23, 0, 18), strict=True))
 ITEMS = 38
 STUDY_EPS = 1e-5  # where R's stats::varimax stops by default, and the study's scores come from
 CONVERGED_EPS = 1e-14  # the study's table of loadings comes from a rotation that ran to the end
+RANDOM_DECIMALS = 9  # of the eigenvalues of random data: those by LAPACK differ by about 2e-15 between processors
 
 
 @dataclass(frozen=True)
@@ -58,14 +64,66 @@ class Components:
 
     def scores(self, answers):
         """[rows, items] -> [rows, 6] regression scores (Thurstone), standardised over the rows of the fit."""
-        return (answers - self.mean) / self.sd @ self.weights
+        return product((answers - self.mean) / self.sd, self.weights)
 
 
 def parallel_analysis(answers, samples, seed, quantile=0.95):
-    """ParallelAnalysis of answers [rows, items] (Horn 1965), with the 95th percentile as threshold (Glorfeld 1995)."""
+    """ParallelAnalysis of answers [rows, items] (Horn 1965), with the 95th percentile as threshold (Glorfeld 1995).
+
+    The random eigenvalues are LAPACK's, for speed, and their mean and quantile are rounded to RANDOM_DECIMALS.
+    """
     rng = np.random.default_rng(seed)
-    random = np.stack([_eigenvalues(rng.standard_normal(answers.shape)) for _ in range(samples)])
-    return ParallelAnalysis(_eigenvalues(answers), random.mean(axis=0), np.quantile(random, quantile, axis=0))
+    random = [np.linalg.eigvalsh(np.corrcoef(rng.standard_normal(answers.shape), rowvar=False)) for _ in range(samples)]
+    mean, upper = (np.round(values[::-1], RANDOM_DECIMALS) for values in (np.mean(random, axis=0), np.quantile(random, quantile, axis=0)))
+    return ParallelAnalysis(eigen(correlations(answers))[0], mean, upper)
+
+
+def correlations(answers: np.ndarray) -> np.ndarray:
+    """Pearson correlations [items, items] of the columns of answers [rows, items]."""
+    centred = answers - answers.mean(axis=0)
+    covariance = product(centred.T, centred)
+    sd = np.sqrt(np.diag(covariance))
+    return covariance / sd / sd[:, None]
+
+
+def eigen(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues [n], greatest first, and eigenvectors [n, n], one a column, of a symmetric matrix, by Jacobi's method (1846).
+
+    Each rotation makes one element beside the diagonal 0; sweeps over all of them go on until all are 0 but for rounding.
+    """
+    n = len(matrix)
+    a, vectors = matrix.copy(), np.eye(n)  # vectors in rows, until the end
+    beside, negligible = ~np.eye(n, dtype=bool), np.finfo(float).eps ** 2 * np.abs(matrix).max()
+    while np.abs(a[beside]).max(initial=0) > negligible:
+        for p, q in zip(*np.triu_indices(n, 1), strict=True):
+            if a[p, q] == 0:
+                continue
+            cotangent = (a[q, q] - a[p, p]) / (2 * a[p, q])  # of twice the angle
+            tangent = math.copysign(1, cotangent) / (abs(cotangent) + math.sqrt(cotangent * cotangent + 1))
+            cosine = 1 / math.sqrt(tangent * tangent + 1)
+            sine = tangent * cosine
+            diagonal = a[p, p] - tangent * a[p, q], a[q, q] + tangent * a[p, q]  # more exact than by rotation (Rutishauser 1966)
+            for rows in (a, a.T, vectors):
+                rows[p], rows[q] = cosine * rows[p] - sine * rows[q], sine * rows[p] + cosine * rows[q]
+            a[p, p], a[q, q] = diagonal
+            a[p, q] = a[q, p] = 0
+    order = np.argsort(-np.diag(a), kind="stable")
+    return np.diag(a)[order], vectors[order].T
+
+
+def polar(matrix: np.ndarray) -> np.ndarray:
+    """The orthogonal matrix nearest to a regular square one, U V' of its singular value decomposition U S V'.
+
+    By the iteration of Newton and Schulz, which needs products alone (Higham 2008, Functions of Matrices, section 8.3). Raises UserError
+    where the matrix is singular.
+    """
+    nearest = matrix / math.sqrt((matrix * matrix).sum())
+    for _ in range(100):  # a singular value grows by half in each at first: enough for one of 1e-16
+        apart = np.eye(len(matrix)) - product(nearest.T, nearest)
+        nearest = nearest + product(nearest, apart) / 2
+        if np.abs(apart).max() < 1e-9:  # and squared in the last
+            return nearest
+    raise UserError("varimax: a component of the loadings follows from the others")
 
 
 def varimax(loadings, eps=STUDY_EPS, max_iterations=10_000):
@@ -74,30 +132,28 @@ def varimax(loadings, eps=STUDY_EPS, max_iterations=10_000):
     The iteration of R's stats::varimax: it ends when the criterion (a sum of singular values) grows by less than the share
     `eps`. R's default of 1e-5 stops well before convergence, which changes scores in the second decimal.
     """
-    length = np.sqrt((loadings**2).sum(axis=1, keepdims=True))
+    length = np.sqrt((loadings * loadings).sum(axis=1, keepdims=True))
     unit = loadings / length
     rotation = np.eye(loadings.shape[1])
     criterion = 0.0
     for _ in range(max_iterations):
-        rotated = unit @ rotation
-        gradient = unit.T @ (rotated**3 - rotated * (rotated**2).mean(axis=0))
-        u, singular, vt = np.linalg.svd(gradient)
-        rotation = u @ vt
-        before, criterion = criterion, singular.sum()
+        rotated = product(unit, rotation)
+        squares = rotated * rotated
+        gradient = product(unit.T, rotated * (squares - squares.mean(axis=0)))
+        rotation = polar(gradient)
+        before, criterion = criterion, math.fsum((rotation * gradient).ravel())  # the sum of the singular values
         if criterion < before * (1 + eps):
-            return unit @ rotation * length, rotation
+            return product(unit, rotation) * length, rotation
     raise UserError(f"varimax has not converged after {max_iterations} iterations")
 
 
 def fit(answers, eps=STUDY_EPS):
     """Components of answers [rows, items]: six principal components of their correlations, rotated by varimax."""
     mean, sd = answers.mean(axis=0), answers.std(axis=0, ddof=1)
-    correlation = np.corrcoef(answers, rowvar=False)
-    values, vectors = np.linalg.eigh(correlation)
-    leading = np.argsort(values)[::-1][: len(COMPONENTS)]
-    rotated, _ = varimax(vectors[:, leading] * np.sqrt(values[leading]), eps)
-    loadings = named(rotated)
-    return Components(mean, sd, loadings, np.linalg.solve(correlation, loadings))
+    values, vectors = (found[..., : len(COMPONENTS)] for found in eigen(correlations(answers)))
+    loadings = named(varimax(vectors * np.sqrt(values), eps)[0])
+    weights = product(vectors / values, product(vectors.T, loadings))  # the correlations' inverse, times loadings
+    return Components(mean, sd, loadings, weights)
 
 
 def named(loadings):
@@ -132,8 +188,3 @@ def item_names(loadings, published, tolerance=0.01):
     if len(set(nearest)) != len(nearest) or distance.min(axis=1).max() > tolerance:
         raise UserError("the loadings are too far from the study's table to tell the items' names: did the answers or the rules change?")
     return [published.index[row] for row in nearest]
-
-
-def _eigenvalues(answers):
-    """Eigenvalues of the correlations of answers [rows, items], greatest first."""
-    return np.linalg.eigvalsh(np.corrcoef(answers, rowvar=False))[::-1]

@@ -1,8 +1,9 @@
-"""Prompt tuning: the prompts of all seeds of an emotion, trained side by side through one frozen model.
+"""Prompt tuning: prompts of several emotions and of all seeds, trained side by side through one frozen model.
 
-A step is one forward and one backward pass for a batch of every seed. The sum of the seeds' losses gives each prompt the gradient
-of its own loss, and the optimiser works number by number, so that a seed gets the prompt it would get alone (dropout off). What a
-seed draws at random depends on the emotion and the seed only.
+A step is one forward and one backward pass for a batch of every prompt. The sum of the prompts' losses gives
+each prompt the gradient of its own loss, and the optimiser works number by number. So each prompt is the one
+that training alone would give (dropout off), up to rounding. A prompt's initial values and the order of its
+examples depend on its emotion and seed only.
 """
 
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ INIT, ORDER, DROPOUT = range(3)
 
 AT_ONCE = {"cpu": 1024, "cuda": 2**16}
 """About how many positions of rows go through a model at once."""
+
+SIDE_BY_SIDE = 16
+"""Rows of a step up to which emotions are trained side by side. More rows are no faster, and fewer groups leave cores idle."""
 
 INIT_SD = 0.02
 CURVE = ["emotion", "seed", "epoch", "examples", "train_loss", "dev_accuracy"]
@@ -119,116 +123,172 @@ class AdamW:
         self.values.mul_(1 - lr * self.weight_decay)
 
 
-def tune(engine, emotion, seeds, train, dev, recipe=None, progress=None):
-    """Tuned prompts of an emotion.
+def groups(emotions, rows):
+    """Split a list of emotions into groups that are trained side by side: a list of tuples.
 
-    train, dev: Examples of each seed; those of train are equally many. progress: called after each step with the number of
-    examples it took. A seed whose loss, or a logit on dev, is not finite is stopped and named in `failed`; the others go on.
+    rows: the rows of one emotion's step, which are its seeds times the batch. A group has at most SIDE_BY_SIDE
+    rows, or a single emotion. The number of groups is 2, 4, 8 or another power of two, so that processes get
+    equal shares; with fewer emotions than that, each is a group. The groups depend on the arguments alone,
+    and emotions are dealt out in turn: appending an emotion changes one group, unless their number changes.
     """
-    recipe, seeds = recipe or Recipe(), tuple(seeds)
-    if len(dev) != len(seeds):
-        raise ValueError(f"{len(seeds)} seeds and {len(dev)} dev sets")
-    training = _Training(engine, emotion, seeds, train, recipe, progress)
-    best, curve = {}, []
-    with _random(engine, emotion, seeds[0]):
-        for epoch in range(1, recipe.epochs + 1):
-            losses = training.epoch(epoch)
-            for place in training.alive():
-                seed, prompt = seeds[place], training.prompts[place].clone()
-                try:
-                    accuracy = float(overall(evaluate(engine, prompt[None], None, dev[place], recipe.eval_rows))[0])
-                except NotFiniteError as error:
-                    training.failed[seed] = f"{emotion}, seed {seed}, on dev after epoch {epoch}: {error}"
-                    continue
-                curve.append((emotion, seed, epoch, training.seen, losses[place], accuracy))
-                if seed not in best or accuracy > best[seed][0]:
-                    best[seed] = accuracy, epoch, prompt.cpu()
-    curve.sort(key=lambda row: seeds.index(row[1]))
-    kept = tuple(seed for seed in seeds if seed not in training.failed)
-    return Tuned(
-        seeds=kept,
-        prompts=torch.stack([best[seed][2] for seed in kept]) if kept else training.prompts[:0].cpu(),
-        best_epoch=np.array([best[seed][1] for seed in kept], dtype=np.int64),
-        accuracies=np.array([best[seed][0] for seed in kept]),
-        curve=pd.DataFrame(curve, columns=CURVE),
-        failed=training.failed,
-    )
+    count = 2
+    while count < len(emotions) and -(-len(emotions) // count) * rows > SIDE_BY_SIDE:
+        count *= 2
+    return [tuple(emotions[first::count]) for first in range(min(count, len(emotions)))]
+
+
+def tune(engine, emotion, seeds, train, dev, recipe=None, progress=None):
+    """Tuned prompts of one emotion. train, dev: Examples of each seed; all else as for `tune_together`."""
+    return tune_together(engine, {emotion: (train, dev)}, seeds, recipe, progress)[emotion]
+
+
+def tune_together(engine, tasks, seeds, recipe=None, progress=None):
+    """Train the prompts of several emotions side by side: {emotion: Tuned}.
+
+    tasks: {emotion: (train, dev)}, each a list of Examples, one for each seed. The seeds of an emotion need
+    equally many examples in train; emotions may differ, and one that has taken its last step leaves the batch.
+    progress: called after each step with the number of examples it took. A seed whose loss, or a logit on dev,
+    is not finite is stopped and named in `failed`; the others go on. With dropout the whole group shares one
+    stream of random numbers, so that prompts then depend on the group.
+    """
+    recipe, seeds, model = recipe or Recipe(), tuple(seeds), engine.backbone.model
+    trainings = [_Training(engine, emotion, seeds, *examples, recipe) for emotion, examples in tasks.items()]
+    unmasked = engine.weights() if engine.shares and not recipe.dropout else None  # the way without padding has no dropout
+    with _random(engine, trainings[0].emotion, seeds[0]):
+        while going := [training for training in trainings if training.goes_on()]:
+            model.train(recipe.dropout)
+            try:
+                examples = _step(engine, going, recipe.prompt_len, unmasked)
+            finally:
+                model.eval()
+            if progress:
+                progress(examples)
+            for training in going:
+                training.look()
+    return {training.emotion: training.tuned() for training in trainings}
+
+
+def _step(engine, trainings, prompt_len, unmasked=None):
+    """Take one step of each training and return the number of examples that it took.
+
+    unmasked: `engine.weights()`, for the way without padding; None: with padding.
+    """
+    drawn, owners, texts, labels, shares, first = [training.draw() for training in trainings], [], [], [], [], 0
+    for training, (own, some, right) in zip(trainings, drawn, strict=True):
+        owners.append(first + own)  # places in `prompts` below
+        texts += some
+        labels.append(right)
+        shares.append(torch.full_like(right, len(training.alive()) / len(own), dtype=torch.float32))  # 1 / batch
+        first += len(training.prompts)
+    owners, labels, shares = np.concatenate(owners), torch.cat(labels), torch.cat(shares)
+    prompts = torch.cat([training.prompts for training in trainings]).requires_grad_()
+    gradient, losses = torch.zeros_like(prompts), torch.empty_like(shares)
+    for rows in _parts(texts, prompt_len, AT_ONCE[engine.device.type]):
+        batch, some = prompts[owners[rows]], [texts[row] for row in rows]
+        if unmasked is not None:
+            logits = engine.finish(engine.start(batch, some), unmasked)
+        else:
+            logits = engine.logits(batch, None, *engine.pad(some))
+        found = cross_entropy(logits, labels[rows], reduction="none")
+        with engine.computing():
+            gradient += torch.autograd.grad((found * shares[rows]).sum(), prompts)[0]
+        losses[rows] = found.detach()
+    gradients = gradient.split([len(training.prompts) for training in trainings])
+    losses = losses.split([len(own) for own, *_ in drawn])
+    for training, own, wrong in zip(trainings, gradients, losses, strict=True):
+        training.take(own, wrong)
+    return len(texts)
+
+
+def _parts(texts, prompt_len, at_once):
+    """Split the rows of these texts into parts that go through the model at once.
+
+    Rows of similar length share a part, so that little is padded; a part has about `at_once` positions, to save memory.
+    """
+    order = np.argsort([len(text) for text in texts], kind="stable")
+    rows = max(1, at_once // (1 + prompt_len + len(texts[order[-1]])))
+    return np.array_split(order, -(-len(order) // rows))
 
 
 class _Training:
-    """Prompts on their way: [seeds, prompt_len, embedding]."""
+    """The prompts of an emotion on their way: [seeds, prompt_len, embedding]."""
 
-    def __init__(self, engine, emotion, seeds, train, recipe, progress):
+    def __init__(self, engine, emotion, seeds, train, dev, recipe):
         self.length = len(train[0])
         if len(train) != len(seeds) or any(len(examples) != self.length for examples in train):
             raise ValueError(f"{len(seeds)} seeds and {[len(examples) for examples in train]} examples")
-        self.engine, self.emotion, self.seeds, self.train, self.recipe = engine, emotion, seeds, train, recipe
-        self.progress = progress or (lambda examples: None)
+        if len(dev) != len(seeds):
+            raise ValueError(f"{len(seeds)} seeds and {len(dev)} dev sets")
+        self.engine, self.emotion, self.seeds, self.train, self.dev, self.recipe = engine, emotion, seeds, train, dev, recipe
         self.labels = [torch.from_numpy(examples.labels).to(engine.device) for examples in train]
         make = INITS[recipe.prompt_init]
         made = [make(engine.backbone, recipe.prompt_len, _generator(INIT, emotion, seed)) for seed in seeds]
         self.prompts = torch.stack(made).to(engine.device)
-        self.unmasked = engine.weights() if engine.shares and not recipe.dropout else None  # the way without padding has no dropout
         self.optimiser = AdamW(self.prompts, recipe.weight_decay, recipe.correct_bias)
         self.steps = recipe.steps(self.length)
         self.batches = _batches([_generator(ORDER, emotion, seed) for seed in seeds], self.length, recipe.batch)
-        self.seen, self.failed = 0, {}
+        self.epoch, self.seen, self.losses, self.best, self.curve, self.failed = 1, 0, [], {}, [], {}
 
     def alive(self):
         """Places of the seeds that go on."""
         return [place for place, seed in enumerate(self.seeds) if seed not in self.failed]
 
-    def epoch(self, number):
-        """Train up to the end of that epoch; [seeds] means of its steps' losses, None where no seed goes on."""
-        losses, last = [], round(self.steps * number / self.recipe.epochs)
-        self.engine.backbone.model.train(self.recipe.dropout)
-        try:
-            while self.optimiser.steps < last and (alive := self.alive()):
-                chosen = next(self.batches)
-                losses.append(self._step(alive, [chosen[place] for place in alive]))
-        finally:
-            self.engine.backbone.model.eval()
-        return np.mean(losses, axis=0) if losses else None
+    def goes_on(self):
+        """Whether there are steps left, and seeds to take them."""
+        return self.optimiser.steps < self.steps and len(self.failed) < len(self.seeds)
 
-    def _step(self, alive, chosen):
-        """One step with those examples of those seeds; [seeds] losses, NaN for the others."""
-        lr = self.recipe.lr * SCHEDULES[self.recipe.schedule](self.optimiser.steps / self.steps)
+    def draw(self):
+        """Draw the next batch of every seed that goes on: (places of the seeds, texts, labels), each [rows]."""
+        alive, chosen = self.alive(), next(self.batches)
         owners = np.repeat(alive, len(chosen[0]))
-        texts = [self.train[owner].texts[i] for owner, i in zip(owners, np.concatenate(chosen), strict=True)]
-        labels = torch.cat([self.labels[place][own] for place, own in zip(alive, chosen, strict=True)])
-        prompts, gradient, wrong = (
-            self.prompts.clone().requires_grad_(),
-            torch.zeros_like(self.prompts),
-            torch.empty_like(labels, dtype=torch.float32),
-        )
-        for rows in self._groups(texts):
-            batch, some = prompts[owners[rows]], [texts[row] for row in rows]
-            if self.unmasked is None:
-                logits = self.engine.logits(batch, None, *self.engine.pad(some))
-            else:
-                logits = self.engine.finish(self.engine.start(batch, some), self.unmasked)
-            found = cross_entropy(logits, labels[rows], reduction="none")
-            with self.engine.computing():
-                gradient += torch.autograd.grad(found.sum() / len(chosen[0]), prompts)[0]
-            wrong[rows] = found.detach()
-        losses = wrong.view(len(alive), -1).mean(dim=1)
+        texts = [self.train[place].texts[i] for place in alive for i in chosen[place]]
+        return owners, texts, torch.cat([self.labels[place][chosen[place]] for place in alive])
+
+    def take(self, gradient, losses):
+        """Take the optimiser's step: gradient [seeds, prompt_len, embedding] and losses [rows] of the last batch."""
+        alive, done = self.alive(), self.optimiser.steps / self.steps
+        lr = self.recipe.lr * SCHEDULES[self.recipe.schedule](done)
+        self.seen += len(losses) // len(alive)
+        losses = losses.view(len(alive), -1).mean(dim=1)
         self.optimiser.step(gradient, lr)
         for place in np.array(alive)[~losses.isfinite().cpu().numpy()]:
             self.failed[self.seeds[place]] = (
                 f"{self.emotion}, seed {self.seeds[place]}: the loss is not a finite number at step {self.optimiser.steps} "
                 f"of {self.steps}; a learning rate below training.lr {self.recipe.lr:g} may help"
             )
-        self.seen += len(chosen[0])
-        self.progress(len(labels))
-        found = np.full(len(self.seeds), np.nan)
-        found[alive] = losses.cpu().numpy()
-        return found
+        self.losses.append(np.full(len(self.seeds), np.nan))
+        self.losses[-1][alive] = losses.cpu().numpy()
 
-    def _groups(self, texts):
-        """Rows of these texts, in parts that go through the model at once: by length, so that little is padded, and few, to save memory."""
-        order = np.argsort([len(text) for text in texts], kind="stable")
-        rows = max(1, AT_ONCE[self.engine.device.type] // (1 + self.recipe.prompt_len + len(texts[order[-1]])))
-        return np.array_split(order, -(-len(order) // rows))
+    def look(self):
+        """At the end of an epoch evaluate each prompt on dev, and keep its best; elsewhere do nothing."""
+        if self.optimiser.steps < round(self.steps * self.epoch / self.recipe.epochs):
+            return
+        losses, self.losses = np.mean(self.losses, axis=0), []
+        for place in self.alive():
+            seed, prompt = self.seeds[place], self.prompts[place].clone()
+            try:
+                correct = evaluate(self.engine, prompt[None], None, self.dev[place], self.recipe.eval_rows)
+            except NotFiniteError as error:
+                self.failed[seed] = f"{self.emotion}, seed {seed}, on dev after epoch {self.epoch}: {error}"
+                continue
+            accuracy = float(overall(correct)[0])
+            self.curve.append((self.emotion, seed, self.epoch, self.seen, losses[place], accuracy))
+            if seed not in self.best or accuracy > self.best[seed][0]:
+                self.best[seed] = accuracy, self.epoch, prompt.cpu()
+        self.epoch += 1
+
+    def tuned(self):
+        """What was found so far."""
+        self.curve.sort(key=lambda row: self.seeds.index(row[1]))
+        kept = tuple(seed for seed in self.seeds if seed not in self.failed)
+        return Tuned(
+            seeds=kept,
+            prompts=torch.stack([self.best[seed][2] for seed in kept]) if kept else self.prompts[:0].cpu(),
+            best_epoch=np.array([self.best[seed][1] for seed in kept], dtype=np.int64),
+            accuracies=np.array([self.best[seed][0] for seed in kept]),
+            curve=pd.DataFrame(self.curve, columns=CURVE),
+            failed=self.failed,
+        )
 
 
 def _batches(orders, length, size):

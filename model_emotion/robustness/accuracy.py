@@ -1,11 +1,11 @@
 """Does the model infer emotions at all, and the same ones as the study's?"""
 
-import numpy as np
 import pandas as pd
 from scipy import stats
 
 from model_emotion.model.tasks import sample
 from model_emotion.robustness import row
+from model_emotion.statistics import correlation_interval, regression
 
 
 def with_majority(accuracy, texts):
@@ -32,9 +32,7 @@ def accuracy_above_majority(accuracy):
 
 def rank_interval(rho, n):
     """95 % interval of Spearman's rho of n cases: Fisher's z with Bonett and Wright's (2000) variance (1 + rho^2 / 2) / (n - 3)."""
-    half = stats.norm.ppf(0.975) * np.sqrt((1 + rho**2 / 2) / (n - 3))
-    with np.errstate(divide="ignore"):  # rho of 1 is infinity
-        return tuple(np.tanh(np.arctanh(rho) + np.array([-half, half])))
+    return correlation_interval(rho, n, variance=1 + rho * rho / 2)
 
 
 def accuracy_order(accuracy, published):
@@ -45,7 +43,6 @@ def accuracy_order(accuracy, published):
     both = pd.concat([of_run.groupby("emotion")["accuracy"].mean() for of_run in (accuracy, published)], axis=1, join="inner")
     if len(both) < 4:
         return []
-    found = stats.spearmanr(both)
+    found = regression(*stats.rankdata(both, axis=0).T)
     method = "Spearman's rho over emotions with the mean accuracies of the run published; Fisher z interval, Bonett and Wright (2000)"
-    ci = rank_interval(found.statistic, len(both))
-    return [row("accuracy_order", method, "interval", found.statistic, ci, found.pvalue, len(both))]
+    return [row("accuracy_order", method, "interval", found.r, rank_interval(found.r, len(both)), found.p, len(both))]

@@ -7,7 +7,7 @@ from scipy import optimize, stats
 from model_emotion.cli import UserError
 from model_emotion.manipulation import ENOUGH, ROUNDING, drop_table, drops
 from model_emotion.robustness import ALPHA, HOLDS, MISSING, POWER, row, table
-from model_emotion.statistics import paired_drop
+from model_emotion.statistics import correlation_interval, paired_drop, product, regression, tanh
 
 
 def _means_of_masks(masked, k):
@@ -108,8 +108,9 @@ def masks_hurt(masked, k, samples, seed, key=""):
 
     emotions, seeds, attributes = (drawn(n) for n in own.shape)
 
-    def means(cube, masks):
-        return np.einsum("se,st,sa,eta->s", emotions, seeds, masks, cube, optimize=True)
+    def means(cube, masks):  # [emotion, seed, mask] -> [samples]
+        of_masks = product(masks, cube.reshape(-1, cube.shape[2]).T).reshape(-1, *cube.shape[:2])
+        return ((of_masks * seeds[:, None]).sum(axis=2) * emotions).sum(axis=1)
 
     apart = means(random, drawn(random.shape[2])) - means(own, attributes) if random is not None else means(own, attributes)
     method = f"mean drop; emotions, seeds and masks drawn anew {samples} times (Owen 2007); percentile interval"
@@ -164,9 +165,9 @@ def human_correlation_of_attributes(masked, k, weights, key=""):
     method = "Pearson's r over attributes of mean drop with human weight; Fisher z interval"
     if effect.nunique() == 1:  # the same drop everywhere: nothing to correlate
         return [row("human_correlation_attributes", method, "interval", n=len(effect), key=key, k=k)]
-    found = stats.pearsonr(effect, weights[effect.index])
-    ci = found.confidence_interval(0.95)
-    return [row("human_correlation_attributes", method, "interval", found.statistic, ci, found.pvalue, len(effect), key=key, k=k)]
+    found = regression(weights[effect.index], effect)
+    ci = correlation_interval(found.r, len(effect))
+    return [row("human_correlation_attributes", method, "interval", found.r, ci, found.p, len(effect), key=key, k=k)]
 
 
 def human_correlation_of_size(masked, weights):
@@ -191,9 +192,9 @@ def human_correlation_permuted(masked, k, weights, samples, seed):
     if len(effect) < ENOUGH or not set(effect.index) <= set(weights.index) or effect.nunique() == 1:
         return []
     permuted = stats.PermutationMethod(n_resamples=samples, rng=np.random.default_rng(seed))
-    found = stats.pearsonr(effect, weights[effect.index], method=permuted)
+    p = stats.pearsonr(effect, weights[effect.index], method=permuted).pvalue
     method = f"Pearson's r over attributes of mean drop with human weight; two-sided p, weights permuted {samples} times"
-    return [row("human_correlation_permuted", method, "p", found.statistic, p=found.pvalue, n=len(effect), k=k)]
+    return [row("human_correlation_permuted", method, "p", regression(weights[effect.index], effect).r, p=p, n=len(effect), k=k)]
 
 
 def share_of_distance(masked, accuracy, k, samples, seed):
@@ -213,10 +214,10 @@ def share_of_distance(masked, accuracy, k, samples, seed):
     generator = np.random.default_rng(seed)
     weights = generator.multinomial(emotions, np.full(emotions, 1 / emotions), samples)
     of_attributes = generator.multinomial(attributes, np.full(attributes, 1 / attributes), samples) / attributes
-    drawn = weights @ distance
+    drawn = product(weights, distance[:, None])
     ci = np.full((2, 1 + attributes), MISSING)
     if (drawn > 0).all():
-        shares = (weights @ wide.to_numpy()) / drawn[:, None]
+        shares = product(weights, wide.to_numpy()) / drawn
         ci = np.quantile(np.column_stack([(shares * of_attributes).sum(axis=1), shares]), [0.025, 0.975], axis=0)
     found = (wide.sum() / distance.sum()).to_numpy()
     method = f"drop as a share of unmasked accuracy - majority; ratio of sums over emotions, drawn anew {samples} times"
@@ -295,7 +296,7 @@ def detectable_over_attributes(masked, k):
         return []
     drop = f"mean drop found with power {POWER} by the one-sided t test over attributes, alpha {ALPHA}; noncentral t"
     r = f"r over attributes found with power {POWER} by the two-sided test, alpha {ALPHA}; Fisher's z"
-    smallest_r = np.tanh((stats.norm.ppf(1 - ALPHA / 2) + stats.norm.ppf(POWER)) / np.sqrt(n - 3))
+    smallest_r = tanh((stats.norm.ppf(1 - ALPHA / 2) + stats.norm.ppf(POWER)) / np.sqrt(n - 3))
     smallest = found["se"] * _shift(found["df"], ALPHA, POWER) if found["se"] > 0 else found["se"]
     return [
         row("detectable_drop_over_attributes", drop, "", smallest, n=n, k=k),

@@ -5,11 +5,13 @@ import pandas as pd
 from scipy import stats
 
 from model_emotion.masks import best
+from model_emotion.progress import progress
 from model_emotion.rdm import pair_indices
 from model_emotion.robustness import ALPHA, row
 from model_emotion.rsa.kendall import correlate, pattern
 from model_emotion.rsa.permutation import critical, largest_tau, least_p, permutations, permuted_pairs
 from model_emotion.rsa.searchlight import mean_rdm
+from model_emotion.statistics import product, regression
 
 ORDERS = 20  # of the emotions, for a mean
 
@@ -49,7 +51,7 @@ def partial_tau(tau, among):
     Kendall's tau for the correlation (Kendall 1942). NaN where R has no inverse.
     """
     inverse = np.linalg.inv(among)
-    slopes = tau @ inverse
+    slopes = product(tau, inverse)
     with np.errstate(divide="ignore", invalid="ignore"):
         own = 1 / (1 - (slopes * tau).sum(axis=1, keepdims=True))
         return slopes * own / np.sqrt(own * (np.diag(inverse) + slopes**2 * own))
@@ -92,13 +94,13 @@ def split_half(activations, attribute_rdms, k, halvings, seed):
     if seeds < 4:
         return []
     shares, reliabilities, elsewhere, found = [], [], [], []
-    for _ in range(halvings):
+    for _ in progress(range(halvings), "halves of the seeds", unit="halving"):
         order = generator.permutation(seeds)
         taus = [_tau(activations[half], rdms) for half in (order[: seeds // 2], order[seeds // 2 :])]
         chosen = [_best(tau, k) for tau in taus]
         shares.append((chosen[0] & chosen[1]).sum(axis=0) / k)
         varied = np.isfinite(taus).all(axis=(0, 2))  # a neuron that is the same for all emotions has no tau
-        r = np.array([stats.pearsonr(a, b).statistic for a, b in zip(taus[0][varied].T, taus[1][varied].T, strict=True)])
+        r = np.array([regression(a, b).r for a, b in zip(taus[0][varied].T, taus[1][varied].T, strict=True)])
         reliabilities.append(2 * r / (1 + r))
         for own, other, best_of_own in zip(taus, taus[::-1], chosen, strict=True):
             found.append(_mean_where(own, best_of_own))
@@ -131,11 +133,13 @@ def _tau(activations, rdms):
 
 def _best(tau, k):
     """[neurons, attributes] tau -> bool: the k neurons of largest tau of each attribute, as masks choose them."""
-    ranks = stats.rankdata(-np.nan_to_num(tau, nan=-2), axis=0)
-    return np.column_stack([best(rank, k) for rank in ranks.T])
+    return np.column_stack([best(-column, k) for column in np.nan_to_num(tau, nan=-2).T])
 
 
 def label_rdm(labels):
-    """A control: 1 - phi of each pair of emotions, as raters gave them together; labels [texts, emotions] -> frame [pairs, 1]."""
+    """A control: 1 - phi of each pair of emotions, as raters gave them together; labels [texts, emotions], 0 or 1 -> frame [pairs, 1]."""
     a, b = pair_indices(labels.shape[1])
-    return pd.DataFrame({"label co-occurrence": 1 - np.corrcoef(labels, rowvar=False)[a, b]})
+    given, together = labels.sum(axis=0), labels.T @ labels  # whole numbers, so that BLAS is exact
+    deviation = np.sqrt(given * (len(labels) - given))
+    phi = (len(labels) * together[a, b] - given[a] * given[b]) / (deviation[a] * deviation[b])
+    return pd.DataFrame({"label co-occurrence": 1 - phi})

@@ -3,10 +3,12 @@
 import numpy as np
 from scipy import stats
 
+from model_emotion.progress import progress
 from model_emotion.rdm import pair_indices
 from model_emotion.robustness import row
 from model_emotion.rsa.kendall import tau_b
 from model_emotion.rsa.permutation import permutations, permuted_pairs
+from model_emotion.statistics import product
 
 RESAMPLED = 1000
 """Draws of subjects and emotions."""
@@ -40,7 +42,7 @@ def resampled_agreement(subjects, models, emotions, samples, seed):
     a, b = pair_indices(emotions)
     place[a, b] = place[b, a] = np.arange(len(a))
     found = np.empty((samples, models.shape[1]))
-    for sample in range(samples):
+    for sample in progress(range(samples), "subjects and emotions drawn anew", unit="draw"):
         drawn = np.zeros(1)
         while len(set(drawn)) < 3:
             drawn = generator.integers(emotions, size=emotions)
@@ -48,7 +50,7 @@ def resampled_agreement(subjects, models, emotions, samples, seed):
         first, second = drawn[a], drawn[b]
         pairs = place[first, second][first != second]
         there = people > 0
-        found[sample] = people[there] @ np.nan_to_num(tau_b(subjects[there][:, pairs], models[pairs])) / len(subjects)
+        found[sample] = product(people[None, there], np.nan_to_num(tau_b(subjects[there][:, pairs], models[pairs]))) / len(subjects)
     return found
 
 

@@ -4,42 +4,48 @@ The distances of 27 emotions are not 351 independent values, so what is permuted
 keeps its geometry and loses which emotion is which. Neurons whose tau is above what the largest of all neurons exceeds in 5 % of
 the permutations hold the chance of even one false neuron below 5 % (Nichols & Holmes 2002).
 
-Tau of every neuron with every permuted RDM is 61,425 sign products each, 1.6e13 for 36,864 neurons, 14 attributes and 499
-permutations: minutes. Only the largest is wanted, and a neuron of large tau has a large Spearman's rho, which is 351 products. So
-rho chooses a few candidates of all neurons, and their tau is computed in full. With few emotions all taus are the shorter way.
+Tau of every neuron with every permuted RDM, 36,864 neurons x 14 attributes x 1,999 permutations, would take many minutes. Only the
+largest is wanted, and a neuron of large tau has a large Spearman's rho, which is one matrix product. So rho chooses a few
+candidates, and their tau is computed. With few emotions or neurons, all taus take less time.
 """
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
-import torch
+from numpy.typing import ArrayLike
 from scipy import stats
 
+from model_emotion.processor import compiled, cores
+from model_emotion.progress import progress
 from model_emotion.rdm import pair_indices, square
-from model_emotion.rsa.kendall import ROWS, correlate, dense_ranks, pattern
+from model_emotion.rsa import concordance
+from model_emotion.rsa.kendall import ROWS, Ranking, correlate_rankings, pattern, ranking
 
 CANDIDATES = 16  # neurons a permutation whose tau is computed, at 351 pairs; with fewer pairs as many as cost the same
 PAIRS = 351
 CELLS = 2**24  # rho held at a time: 64 MB
-FEW = 10**11  # sign products with an RDM, up to which those of all neurons take less time than the choice of candidates
+FEW = 5 * 10**5  # neurons times squared pairs / 128 up to which all taus take less time than the choice of candidates
 AT_ONCE = 256  # orders whose taus are held at a time
 
 
-def permutations(n, samples, seed):
+def permutations(n: int, samples: int, seed: int) -> np.ndarray:
     """[samples, n] random orders of n emotions."""
     return np.random.default_rng(seed).permuted(np.tile(np.arange(n), (samples, 1)), axis=1)
 
 
-def permuted_pairs(orders):
+def permuted_pairs(orders: np.ndarray) -> np.ndarray:
     """[samples, n] orders -> [samples, n(n-1)/2] places: `rdm[places[s]]` has emotion orders[s, i] of `rdm` in the place of emotion i."""
     a, b = pair_indices(orders.shape[1])
-    return square(np.arange(len(a)))[orders[:, a], orders[:, b]]
+    return square(np.arange(len(a), dtype=np.int32))[orders[:, a], orders[:, b]]
 
 
-def critical(largest, alpha):
+def critical(largest: np.ndarray, alpha: float) -> np.ndarray:
     """What a tau must exceed: of N maxima [N, …], the observed one among them, the (alpha N + 1)-th largest (Nichols & Holmes 2002)."""
     return np.sort(largest, axis=0)[::-1][int(np.floor(alpha * len(largest) + 1e-9))]
 
 
-def least_p(largest, alpha):
+def least_p(largest: np.ndarray, alpha: float) -> tuple[np.ndarray, float]:
     """p of several maxima [N, m], those observed first, corrected for being m by the least of them in each order (Westfall & Young 1993).
 
     Returns those p [m], and the level at which each maximum by itself is to be tested so that in a share `alpha` of the orders, at most,
@@ -52,7 +58,9 @@ def least_p(largest, alpha):
     return corrected, least[share > alpha][0] - 1 / len(least)
 
 
-def largest_tau(vectors, count, rdms, orders, candidates=None):
+def largest_tau(
+    vectors: Callable[[slice], np.ndarray], count: int, rdms: ArrayLike, orders: np.ndarray, candidates: int | None = None
+) -> np.ndarray:
     """The largest tau-b of `count` vectors with each RDM under each order of the emotions: [samples, m].
 
     vectors: function of a slice that gives those vectors, [rows, pairs], as for `kendall.correlate`; rdms [pairs, m]; orders
@@ -61,58 +69,84 @@ def largest_tau(vectors, count, rdms, orders, candidates=None):
     Tau is computed of all where that is not much work, else of the `candidates` of largest rho. The neuron of largest tau is nearly always
     among the first three of them; where it is not among the first half, tau is computed of all. Time grows with neurons x RDMs x samples.
     """
-    ranks, unit = _both_ranks(vectors, count)
-    pairs, rdms = ranks.shape[1], np.asarray(rdms, dtype=float)
-    if candidates is None and count * len(orders) * pairs * (pairs - 1) // 2 <= FEW:
-        there = permuted_pairs(orders)
-        return np.column_stack([_largest_of_all(rdm, ranks, there) for rdm in rdms.T])
+    ranked, rdms = _ranked(vectors, count), np.asarray(rdms, dtype=float)
+    pairs = ranked.order.shape[1]
+    there = permuted_pairs(orders)
+    each = progress(rdms.T, "permuted emotions", unit="RDM")
+    if candidates is None and count * pairs**2 // 128 <= FEW:
+        return np.column_stack([_largest_of_all(rdm, ranked, there) for rdm in each])
     if candidates is None:
         candidates = max(CANDIDATES, CANDIDATES * PAIRS * (PAIRS - 1) // (pairs * (pairs - 1)))
-    candidates = min(candidates, count)
-    there, back = permuted_pairs(orders), permuted_pairs(np.argsort(orders, axis=1))
-    return np.column_stack([_largest_with(rdm, ranks, unit, there, back, candidates) for rdm in rdms.T])
+    candidates, unit = min(candidates, count), _unit_ranks(ranked)
+    return np.column_stack([_largest_with(rdm, ranked, unit, there, candidates) for rdm in each])
 
 
-def _largest_of_all(rdm, ranks, there):
+def _largest_of_all(rdm, ranked, there):
     """The largest tau of all vectors with one RDM [pairs] under each permutation `there`: [samples]."""
     parts = [pattern(rdm[part].T) for part in np.array_split(there, -(-len(there) // AT_ONCE))]
-    return np.concatenate([_defined(correlate(lambda rows: ranks[rows], len(ranks), part)[0]).max(axis=0) for part in parts])
+    taus = (correlate_rankings(lambda rows: ranked[rows], len(ranked.order), part)[0] for part in parts)
+    return np.concatenate([_defined(tau).max(axis=0) for tau in taus])
 
 
-def _largest_with(rdm, ranks, unit, there, back, candidates):
-    """The largest tau with one RDM [pairs] under each permutation of its pairs (`there`; `back` undoes it): [samples]."""
+def _largest_with(rdm, ranked, unit, there, candidates):
+    """The largest tau with one RDM [pairs] under each permutation `there` of its pairs: [samples]."""
     chosen = _candidates(unit, _unit(stats.rankdata(rdm)[None])[0][there], candidates)
     neuron, sample = chosen.ravel(), np.repeat(np.arange(len(there)), candidates)
 
     def permuted(rows):  # tau of a vector with a permuted RDM is that of the vector, permuted back, with the RDM
-        return ranks[neuron[rows][:, None], back[sample[rows]]]
+        order = there[sample[rows][:, None], ranked.order[neuron[rows]]]
+        return Ranking(order, ranked.starts[neuron[rows]])
 
-    tau = _defined(correlate(permuted, len(neuron), pattern(rdm[:, None]))[0].reshape(chosen.shape))
+    tau = _defined(correlate_rankings(permuted, len(neuron), pattern(rdm[:, None]))[0].reshape(chosen.shape))
     largest, place = tau.max(axis=1), tau.argmax(axis=1)
-    if candidates < len(ranks) and (late := place >= candidates // 2).any():
-        largest[late] = _largest_of_all(rdm, ranks, there[late])
+    if candidates < len(unit) and (late := place >= candidates // 2).any():
+        largest[late] = _largest_of_all(rdm, ranked, there[late])
     return largest
 
 
 def _candidates(unit, y, count):
     """Rows [samples, count] of `unit` with the largest rho with each row of y [samples, pairs], best first."""
-    unit, y = torch.from_numpy(unit), torch.from_numpy(y)
-    blocks = y.split(max(1, CELLS // len(unit)))
-    return np.concatenate([torch.topk(block @ unit.T, count, dim=1).indices.numpy() for block in blocks])
+    chosen = []
+    with ThreadPoolExecutor(cores()) as pool:
+        for block in np.array_split(y, -(-len(y) * len(unit) // CELLS)):
+            parts = np.array_split(block @ unit.T, cores())
+            chosen += pool.map(_places_of_largest, parts, [count] * len(parts))
+    return np.concatenate(chosen)
 
 
-def _both_ranks(vectors, count):
-    """Vectors as dense ranks [count, pairs], which have the same tau in less memory, and as unit ranks, whose products are rho."""
-    ranks, unit = [], []
-    for start in range(0, count, ROWS):
-        block = vectors(slice(start, min(start + ROWS, count)))
-        dense, ties = dense_ranks(block)
-        average = dense.T.astype(np.float32)
-        if len(tied := np.flatnonzero(ties.pairs)):
-            average[tied] = stats.rankdata(block[tied], axis=1)
-        ranks.append(np.ascontiguousarray(dense.T))
-        unit.append(_unit(average))
-    return np.concatenate(ranks), np.concatenate(unit)
+@compiled
+def _places_of_largest(values, count):
+    """[rows, n] float32 -> [rows, count] places of each row's largest values, the largest first."""
+    rows, n = values.shape
+    places, largest = np.empty((rows, count), dtype=np.int64), np.empty(count, dtype=np.float32)
+    for row in range(rows):
+        largest[:] = -np.inf
+        own = places[row]
+        own[:] = 0
+        for place in range(n):
+            value = values[row, place]
+            if value > largest[count - 1]:
+                at = count - 1
+                while at > 0 and value > largest[at - 1]:
+                    largest[at], own[at] = largest[at - 1], own[at - 1]
+                    at -= 1
+                largest[at], own[at] = value, place
+    return places
+
+
+def _ranked(vectors, count):
+    """A Ranking of all vectors."""
+    blocks = [ranking(vectors(slice(start, min(start + ROWS, count)))) for start in range(0, count, ROWS)]
+    return Ranking(*(np.concatenate([getattr(block, name) for block in blocks]) for name in ("order", "starts")))
+
+
+def _unit_ranks(ranked):
+    """[count, pairs] average ranks as unit vectors, whose products are rho."""
+    unit = []
+    for start in range(0, len(ranked.order), ROWS):
+        _, first, last = concordance.places(*vars(ranked[start : start + ROWS]).values())
+        unit.append(_unit((first + last + 1) / np.float32(2)))
+    return np.concatenate(unit)
 
 
 def _unit(ranks):

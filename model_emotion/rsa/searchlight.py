@@ -7,9 +7,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from model_emotion.processor import compiled
 from model_emotion.rsa.kendall import correlate, pattern
 from model_emotion.statistics import q_bh, q_rank
 from model_emotion.study import SPACES
+
+TILE = 64
+"""Neurons whose activations stay in a core's cache while their distances are summed."""
 
 
 @dataclass(frozen=True)
@@ -24,17 +28,29 @@ class Searchlight:
     rank: np.ndarray
 
 
-def mean_rdm(activations):
+def mean_rdm(activations: np.ndarray) -> np.ndarray:
     """[seeds, emotions, neurons] -> [neurons, pairs]: |difference| of each pair of emotions, averaged over seeds, in float64."""
-    emotions, pair = activations.shape[1], 0
-    activations = activations.astype(float, copy=False)
-    total = np.empty((emotions * (emotions - 1) // 2, activations.shape[2]))
-    for first in range(emotions - 1):
-        apart = activations[:, first + 1 :] - activations[:, first, None]
-        np.abs(apart, out=apart).sum(axis=0, out=total[pair : pair + apart.shape[1]])
-        pair += apart.shape[1]
-    total /= len(activations)
-    return total.T
+    return _mean_rdm(np.ascontiguousarray(activations, dtype=float))
+
+
+@compiled
+def _mean_rdm(activations):
+    """The same of float64. Differences are added in the order of the seeds, so that the sum is the same on every processor."""
+    seeds, emotions, neurons = activations.shape
+    mean, total = np.empty((neurons, emotions * (emotions - 1) // 2)), np.empty(TILE)
+    for begin in range(0, neurons, TILE):
+        end, pair = min(begin + TILE, neurons), 0
+        for a in range(emotions - 1):
+            for b in range(a + 1, emotions):
+                total[:] = 0
+                for seed in range(seeds):
+                    of_a, of_b = activations[seed, a, begin:end], activations[seed, b, begin:end]
+                    for i in range(end - begin):
+                        total[i] += abs(of_a[i] - of_b[i])
+                for i in range(end - begin):
+                    mean[begin + i, pair] = total[i] / seeds
+                pair += 1
+    return mean
 
 
 def searchlight(activations, attribute_rdms):

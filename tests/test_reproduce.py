@@ -1,0 +1,80 @@
+"""What `make repro` does: stages with committed outputs run once in every checkout, the page is made where it is stale, claims decide."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from model_emotion import environment, reproduce
+
+ROOT = Path(__file__).parents[1]
+PIPELINE = {
+    "stages": {
+        "measure": {"cmd": "cp params.yaml measured", "outs": [{"measured": {"cache": True}}], "deps": ["params.yaml"]},
+        "draw": {
+            "matrix": {"run": ["one", "two"]}, "cmd": "cp measured drawn-${item.run}; echo ${item.run} >> log", "deps": ["measured"],
+            "outs": [{"drawn-${item.run}": {"cache": False, "persist": True}}],
+        },
+        "join": {"cmd": "cat drawn-one drawn-two > joined; echo join >> log", "deps": ["drawn-one", "drawn-two"],
+                 "metrics": [{"joined": {"cache": False}}]},
+    }
+}  # fmt: skip
+
+
+def test_the_stages_with_committed_outputs_are_the_figures_and_the_verdicts():
+    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+    found = reproduce.stages_with_committed_outputs(pipeline, ["published", "live"])
+    assert found == ["figures@published", "figures@live", "judge@published", "judge@live", "verify"]
+
+
+@pytest.fixture
+def fresh_clone(tmp_path, monkeypatch):
+    """A clone of a project whose outputs are committed, never run; its log says which stages run."""
+    made, clone = tmp_path / "made", tmp_path / "clone"
+    made.mkdir()
+    (made / "dvc.yaml").write_text(yaml.safe_dump(PIPELINE))
+    (made / "params.yaml").write_text("x: 1\n")
+    for command in (
+        "git init -q .", "dvc init -q", "dvc config core.analytics false", "dvc repro -q",
+        "git add dvc.yaml params.yaml dvc.lock .dvc drawn-one drawn-two joined",
+        "git -c user.name=a -c user.email=a@b.invalid commit -qm made", f"git clone -q . {clone}",
+    ):  # fmt: skip
+        subprocess.run(command.split(), cwd=made, check=True)
+    monkeypatch.chdir(clone)
+    return clone
+
+
+def test_dvc_skips_committed_outputs_on_a_fresh_clone_and_forced_stages_run_with_the_same_bytes(fresh_clone, monkeypatch):
+    subprocess.run(["dvc", "repro", "-q"], check=True)
+    assert not (fresh_clone / "log").exists()  # why stages are forced
+    stages = reproduce.stages_with_committed_outputs(PIPELINE, ["one", "two"])
+    assert stages == ["draw@one", "draw@two", "join"]
+    (fresh_clone / environment.TIMES).mkdir(parents=True)
+    (fresh_clone / environment.TIMES / "draw@two.json").write_text("{}")
+    assert reproduce.never_run(stages) == ["draw@one", "join"]
+    reproduce.call("dvc", "repro", "-q", "--force", "--single-item", *reproduce.never_run(stages))
+    assert (fresh_clone / "log").read_text().split() == ["one", "join"]
+    changed = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True)
+    assert changed.stdout == ""
+
+
+def test_a_command_that_fails_ends_with_its_status():
+    with pytest.raises(SystemExit) as ended:
+        reproduce.call(sys.executable, "-c", "raise SystemExit(3)")
+    assert ended.value.code == 3
+
+
+def test_the_page_is_current_where_it_carries_the_hash_of_the_summary(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.makedirs("results")
+    reproduce.SUMMARY.write_text(json.dumps({"a": 1}))
+    assert not reproduce.page_is_current()
+    digest = subprocess.run(["sha256sum", reproduce.SUMMARY], capture_output=True, text=True, check=True).stdout.split()[0]
+    reproduce.PAGE.write_text(f"<html>{digest}</html>")
+    assert reproduce.page_is_current()
+    reproduce.SUMMARY.write_text(json.dumps({"a": 2}))
+    assert not reproduce.page_is_current()
