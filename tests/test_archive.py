@@ -20,6 +20,7 @@ from model_emotion.inputs import STUDY
 
 ROOT = Path(__file__).parents[1]
 RAW = "somebody's words"
+pytestmark = pytest.mark.xdist_group("archive")
 STAGES = {
     "fetch": {
         "cmd": "echo fetch >> $LOG && mkdir -p data/raw/human && cp $SOURCE data/raw/human/words.txt",

@@ -106,6 +106,7 @@ def test_what_failed_is_taken_back_and_goes_on(repository):
     assert Path("log").read_text() == "abab"  # nothing twice
 
 
+@pytest.mark.xdist_group("processes")
 def test_an_interrupted_experiment_leaves_params_as_they_were_and_goes_on(repository):
     Path("slow").touch()
     before = Path("params.yaml").read_bytes()

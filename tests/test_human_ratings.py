@@ -21,6 +21,7 @@ AFFECTIVE, PHYSICAL, APPRAISAL = (f"{FOLDER}/{name}_features/rawdata.csv" for na
 WORDS = "Data/raw_data/subjective_comparison/emotions.txt"
 JUDGEMENTS = "Data/raw_data/subjective_comparison/data.xlsx"
 ALPHABET = sorted(study.EMOTIONS) + ["neutral"]
+pytestmark = pytest.mark.xdist_group("ratings")  # one reading of the surveys for all
 SECRET = "A story that nobody may read"
 
 

@@ -28,7 +28,7 @@ from stages import evaluation, manipulation, own, prompts
 from stages import plan as planning
 
 ROOT = Path(__file__).parents[1]
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.xdist_group("processes")]
 
 
 def test_the_chain_measures_what_a_plain_loop_measures(measured, monkeypatch):

@@ -49,15 +49,20 @@ def one_at_a_time(tiny, prompts, masks, texts):
     return found
 
 
-@pytest.mark.parametrize("rows", [1, 4, 32, 1000])
-@pytest.mark.parametrize("shape", ["pairs", "one prompt", "one mask", "no masks"])
-def test_batches_give_what_one_example_at_a_time_gives(tiny, examples, shape, rows):
+@pytest.fixture(scope="module", params=["pairs", "one prompt", "one mask", "no masks"])
+def alone(request, tiny, examples):
+    """(prompts, masks, what one example at a time gives) of each way to pair them."""
     prompts, masks = pairs(tiny)
-    given_prompts = prompts[:1] if shape == "one prompt" else prompts
-    given_masks = {"no masks": None, "one mask": masks[:1]}.get(shape, masks)
+    given_prompts = prompts[:1] if request.param == "one prompt" else prompts
+    given_masks = {"no masks": None, "one mask": masks[:1]}.get(request.param, masks)
     each_prompt = given_prompts.expand_as(prompts)
     each_mask = None if given_masks is None else given_masks.expand_as(masks)
-    expected = one_at_a_time(tiny, each_prompt, each_mask, examples.texts)
+    return given_prompts, given_masks, one_at_a_time(tiny, each_prompt, each_mask, examples.texts)
+
+
+@pytest.mark.parametrize("rows", [1, 4, 32, 1000])
+def test_batches_give_what_one_example_at_a_time_gives(tiny, examples, alone, rows):
+    given_prompts, given_masks, expected = alone
     found = margins(tiny, given_prompts, given_masks, examples.texts, rows)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=2e-5, rtol=0)

@@ -5,17 +5,21 @@ import shlex
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import repos
+import worlds
 import yaml
 from scipy import stats
+from worlds import change, run
 
 from model_emotion import figures as library
-from model_emotion import own, rdm, study
+from model_emotion import own, study
 from model_emotion.cli import UserError
 from model_emotion.files import read_csv
 from model_emotion.mask_evaluation import rank_neurons
@@ -30,30 +34,19 @@ STUDYS = ["joy", "anger", "fear", "sadness", "love"]
 TINY = {"n_layers": 2, "dim": 16, "hidden_dim": 24, "n_heads": 2, "initializer_range": 0.5}
 MEASURE = (stage, plan, prompts, activations, searchlight, masks, evaluation)
 ANALYSE = (manipulation, robustness, figures, judge)
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.xdist_group("own")]
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A project's folder as `make published` leaves it, of made-up human data, with what the page's first commands make, but tiny."""
     folder, draw = tmp_path_factory.mktemp("project"), np.random.default_rng(0)
-    for name in ("results/human", "results/published", "data/own", "outputs"):
+    for name in ("results/published", "data/own", "outputs"):
         (folder / name).mkdir(parents=True)
     for name in ("claims.yaml", "data/figure_readings.csv", "params.yaml"):
         shutil.copy(ROOT / name, folder / name)
     (folder / "requirements.lock").write_text("")
-    scores = pd.DataFrame(draw.random((27, 14)), columns=study.ATTRIBUTES)
-    pairs, similarity = rdm.pair_names(study.EMOTIONS), draw.integers(1, 10, (6, 351))
-    tables = {
-        "attributes": pd.concat([pd.Series(study.EMOTIONS, name="emotion"), scores], axis=1),
-        "attribute_rdms": pairs.join(pd.DataFrame(rdm.absolute_rdm(scores.to_numpy().T).T, columns=study.ATTRIBUTES)),
-        "mean_rdm": pairs.assign(distance=similarity.mean(axis=0)),
-        "weights": pd.DataFrame({"attribute": study.ATTRIBUTES, "tau_boot": draw.random(14)}),
-        "agreement": pd.DataFrame({"emotion": study.EMOTIONS, "kappa": draw.random(27)}),
-        "similarity": pd.DataFrame(similarity, columns=pairs["emotion_a"] + "|" + pairs["emotion_b"]).assign(subject="s01"),
-    }
-    for name, table in tables.items():
-        table.to_csv(folder / f"results/human/{name}.csv", index=False)
+    worlds.human_results(folder)
     accuracy = pd.DataFrame({"emotion": study.EMOTIONS, "seed": 1, "accuracy": draw.random(27), "majority": None, "n": None})
     accuracy.to_csv(folder / "results/published/accuracy.csv", index=False)
 
@@ -70,6 +63,8 @@ def here(project, tmp_path, monkeypatch):
     """The project, to change as one likes."""
     shutil.copytree(project, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
+    # tests/test_figures.py has the stage with processes of its own, which import all anew
+    monkeypatch.setattr(figures, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(1))
     return tmp_path
 
 
@@ -79,32 +74,12 @@ def settings(words):
     return {key: yaml.safe_load(value) for key, value in (word.split("=", 1) for word in values)}
 
 
-def change(values):
-    """Set keys of params.yaml."""
-    params = yaml.safe_load(Path("params.yaml").read_text())
-    for key, value in values.items():
-        *sections, leaf = key.split(".")
-        target = params
-        for section in sections:
-            target = target[section]
-        target[leaf] = value
-    Path("params.yaml").write_text(yaml.safe_dump(params))
-
-
 SMALL = {
     "backbone.name": "outputs/my-model", "backbone.revision": "", "backbone.layers": 2, "backbone.width": 24, "top_k": [0.25, 5],
     "training.prompt_len": 2, "training.examples": 24, "training.epochs": 1, "training.dev_examples": 8, "evaluation.examples": 12,
     "evaluation.unmasked_examples": 20, "masks.draws": 3, "masks.other_draws": 1, "executor.workers": 1, "figures.dpi": 50,
     "analysis.permutations.samples": 100, "analysis.bootstrap.samples": 100,
 }  # fmt: skip
-
-
-def run(monkeypatch, *stages):
-    """Call the stages' main for the run live, one after the other."""
-    for of in stages:
-        plain = of in (plan, prompts, activations, evaluation)
-        monkeypatch.setattr(sys, "argv", ["stage", *([] if plain else ["--run", "live"])])
-        of.main()
 
 
 def results():
@@ -361,19 +336,20 @@ def test_the_run_published_and_a_run_of_nothing_own_take_what_is_the_studys(here
             assert Path(f"data/texts/{of}.parquet").read_bytes() == Path("data/goemotions.parquet").read_bytes()
 
 
-def test_dvc_sees_that_a_file_changes_and_what_does_not_follow_from_it_stays(here, monkeypatch):
+def test_dvc_sees_that_a_file_changes_and_what_does_not_follow_from_it_stays(here, caplog):
     for name in ("stages", "model_emotion"):
         shutil.copytree(ROOT / name, name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "dvc.yaml", here)
     change({"own.attributes": "ratings.csv", "emotions": STUDYS})
-    subprocess.run(["dvc", "init", "--quiet", "--no-scm"], check=True)
+    repos.dvc("init", "--quiet", "--no-scm").check_returncode()
 
     def repro():
         """Whether `own` of the two runs ran, and its outputs' bytes."""
-        done = subprocess.run(["dvc", "repro", "--single-item", "own@live", "own@published"], capture_output=True, text=True)
+        caplog.clear()
+        done = repos.dvc("repro", "--single-item", "own@live", "own@published")
         assert done.returncode == 0, done.stderr
         made = [*Path("results/live").glob("*.csv"), *Path("results/published").glob("*.csv"), *Path("data/texts").iterdir()]
-        return "Running stage" in done.stdout, {path.as_posix(): path.read_bytes() for path in made}
+        return "Running stage" in caplog.text, {path.as_posix(): path.read_bytes() for path in made}
 
     (first, before), (again, _) = repro(), repro()
     assert (first, again) == (True, False)

@@ -210,7 +210,9 @@ def digests(folder):
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def test_killed_anywhere_it_completes_with_the_same_bytes(clone, private):
+@pytest.fixture(scope="module")
+def completed(clone):
+    """What the run printed that was killed in the middle of four stages and then completed in the clone."""
     log = ""
     for stage in ("published", "searchlight@published", "figures@published", "judge@published"):
         running = repro(clone)
@@ -224,9 +226,14 @@ def test_killed_anywhere_it_completes_with_the_same_bytes(clone, private):
         assert running.poll() is None, f"{stage} was not killed in the middle"
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()
-    completed = repro(clone)
-    printed, _ = completed.communicate()
-    assert completed.returncode == 0, printed
+    whole = repro(clone)
+    printed, _ = whole.communicate()
+    assert whole.returncode == 0, printed
+    return log + printed
+
+
+@pytest.mark.xdist_group("published")
+def test_killed_anywhere_it_completes_with_the_same_bytes(completed, clone, private):
     made = digests(clone)
     assert len(made) > 60 and not [name for name in made if name.endswith(".part")]
 
@@ -235,7 +242,7 @@ def test_killed_anywhere_it_completes_with_the_same_bytes(clone, private):
     assert again.returncode == 0, printed
     assert digests(clone) == made
 
-    text = log + printed + "".join((clone / name).read_bytes().decode(errors="ignore") for name in [*made, "CLAIMS.md", "dvc.lock"])
+    text = completed + printed + "".join((clone / name).read_bytes().decode(errors="ignore") for name in [*made, "CLAIMS.md", "dvc.lock"])
     assert [place for place, secret in enumerate(sorted(private)) if secret in text] == []
 
 
@@ -247,7 +254,8 @@ def test_no_id_or_story_in_the_results_here(private):
     assert [place for place, secret in enumerate(sorted(private)) if secret in text] == []
 
 
-def test_with_nothing_to_do_nothing_runs_and_a_figures_parameter_redraws_only_figures(clone):
+@pytest.mark.xdist_group("published")
+def test_with_nothing_to_do_nothing_runs_and_a_figures_parameter_redraws_only_figures(completed, clone):
     idle = repro(clone)
     printed, _ = idle.communicate()
     assert idle.returncode == 0 and "Running stage" not in printed, printed
@@ -265,7 +273,8 @@ def test_with_nothing_to_do_nothing_runs_and_a_figures_parameter_redraws_only_fi
     assert [line for line in printed.splitlines() if "Running stage" in line] == ["Running stage 'figures@published':"]
 
 
-def test_what_belongs_to_the_run_measured_here_leaves_the_published_one_alone(clone):
+@pytest.mark.xdist_group("published")
+def test_what_belongs_to_the_run_measured_here_leaves_the_published_one_alone(completed, clone):
     text, changed = (clone / "params.yaml").read_text(), "top_k: [0.2]\n"
     text = text.replace("seeds: [1]\n", "seeds: [1, 2]\n").replace("ranking: attributes", "ranking: spaces")
     text = text.replace(next(line for line in text.splitlines(True) if line.startswith("top_k:")), changed)

@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 RUNS = ("published", "live")
 BUILT = all((ROOT / path).exists() for run in RUNS for path in content.sources(run))
 needs_results = pytest.mark.skipif(not BUILT, reason="no results here yet: `make repro`")
+pytestmark = pytest.mark.xdist_group("report")
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 

@@ -12,7 +12,7 @@ from model_emotion import planted, run, smoke
 from model_emotion.model.tasks import Examples
 from model_emotion.study import ATTRIBUTES
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.xdist_group("smoke")]
 SEED = 5  # not the default
 
 
