@@ -50,7 +50,7 @@ exps: $(READY)  ## the small experiments, each a change of nine emotions' run, a
 	@python -m stages.report
 
 test: lint  ## the tests and the linter
-	OMP_NUM_THREADS=1 pytest --numprocesses logical --maxprocesses 4 --dist loadgroup
+	OMP_NUM_THREADS=1 pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 LOCKS := requirements.lock requirements-cuda.lock docker/hadolint.lock notebooks/jupyter.lock setup/tools.lock
 lint: $(READY)  ## the linter, and whether every locked package has a wheel for each system and Python
