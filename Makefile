@@ -28,25 +28,25 @@ $(VENV)/.ready: pyproject.toml requirements.lock requirements-cuda.lock $(wildca
 named:  # make TORCH=... fills the environment anew
 
 repro: $(READY)  ## every published result regenerated and verified
-	@python -m model_emotion.reproduce
+	@python -m model_emotion.claims.reproduce
 
 published: $(READY)  ## the published run alone
-	@python -m model_emotion.reproduce --run published
+	@python -m model_emotion.claims.reproduce --run published
 
 smoke: $(READY)  ## the whole chain on a small made-up world whose truth is known: no data, no download
 	@python -m model_emotion.smoke
 
 paper: $(READY)  ## the run `live` at the study's full size, as the DVC experiment `paper`: needs a CUDA GPU and roberta-base
 	@test -e data/goemotions.parquet || dvc repro --quiet goemotions
-	@python -m model_emotion.paper paper
-	python -m model_emotion.experiment paper
+	@python -m model_emotion.live.cost paper
+	python -m model_emotion.project.experiments paper
 
 exp: $(READY)  ## one named experiment: make exp NAME=test_split (experiments/ has them)
-	@python -m model_emotion.experiment $(or $(NAME),$(error which one? make exp NAME=..., one of $(basename $(notdir $(wildcard experiments/*.yaml)))))
+	@python -m model_emotion.project.experiments $(or $(NAME),$(error which one? make exp NAME=..., one of $(basename $(notdir $(wildcard experiments/*.yaml)))))
 	@python -m stages.report
 
 exps: $(READY)  ## the small experiments, each a change of nine emotions' run, and a table of what they changed
-	@python -m model_emotion.experiment
+	@python -m model_emotion.project.experiments
 	@python -m stages.report
 
 test: lint  ## the tests and the linter
@@ -55,6 +55,7 @@ test: lint  ## the tests and the linter
 LOCKS := requirements.lock requirements-cuda.lock docker/hadolint.lock notebooks/jupyter.lock setup/tools.lock
 lint: $(READY)  ## the linter, and whether every locked package has a wheel for each system and Python
 	ruff check
+	python setup/layout.py
 	python setup/wheels.py $(LOCKS)
 
 bench: $(READY)  ## speed and memory beside what one would use instead, into docs/performance.md, on an idle machine
@@ -106,11 +107,11 @@ readme: $(READY)  ## the tables in README and docs/method.md made anew from the 
 
 ARCHIVE ?= model-emotion.tar
 archive: $(READY)  ## one file of the code, its history, experiments and all outputs (none of the study's files): ARCHIVE=...
-	@python -m model_emotion.archive pack $(ARCHIVE)
+	@python -m model_emotion.project.archive pack $(ARCHIVE)
 restore: $(READY)  ## a checkout with all outputs from that file, offline: make restore ARCHIVE=... INTO=folder
-	@python -m model_emotion.archive restore $(ARCHIVE) $(or $(INTO),$(error where to? make restore ARCHIVE=$(ARCHIVE) INTO=folder))
+	@python -m model_emotion.project.archive restore $(ARCHIVE) $(or $(INTO),$(error where to? make restore ARCHIVE=$(ARCHIVE) INTO=folder))
 lock-diff: $(READY)  ## the stages whose bytes differ from the committed dvc.lock
-	@python -m model_emotion.lock
+	@python -m model_emotion.project.lock_diff
 
 LOCKED = $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 WITHOUT_OURS = $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements.lock)  # what requirements.lock names already

@@ -30,8 +30,8 @@ from random_model import (
 )
 from side_by_side import Contestant, add_shares, contest, missing, options, run_alone, share_note, write
 
+from model_emotion.live.cost import product_rate
 from model_emotion.model.evaluation import margins
-from model_emotion.projection import product_rate
 
 BATCH, PAIRS = 32, (8, 1, 64)  # the first is what the others are compared with
 

@@ -18,13 +18,12 @@ import pandas as pd
 import torch
 from random_model import MASKED, PROMPT_LEN, engine_of, operations, random_model, random_texts
 
-from model_emotion.experiment import load
+from model_emotion.live.cost import DRAWS, EPOCHS, changed, work
 from model_emotion.model.engine import Engine
 from model_emotion.model.evaluation import margins
 from model_emotion.model.tasks import Examples
 from model_emotion.model.tuning import Recipe, tune
-from model_emotion.paper import DRAWS, EPOCHS, changed
-from model_emotion.projection import work
+from model_emotion.project.experiments import load
 
 MASKS, SEEDS, BATCH = 32, 12, 16
 LONGEST = 8.0  # seconds of a measurement

@@ -15,12 +15,12 @@ import numpy as np
 from scipy import stats
 from side_by_side import Contestant, contest, finished, missing, options, printed_alone, row, run_alone, timed, write
 
-from model_emotion import rdm
-from model_emotion.environment import peak_mib
-from model_emotion.files import read_csv
+from model_emotion.base.files import read_csv
+from model_emotion.base.results import read_activations
+from model_emotion.project.stage import peak_mib
+from model_emotion.rsa import rdm
 from model_emotion.rsa.kendall import correlate, pattern
 from model_emotion.rsa.searchlight import mean_rdm, searchlight
-from model_emotion.run import read_activations
 
 SEEDS, BASE = 12, (10_000, 27, 14)  # neurons, emotions, attributes
 GROWTH = {

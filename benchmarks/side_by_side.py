@@ -25,9 +25,10 @@ import psutil
 import torch
 from numpy._core._multiarray_umath import __cpu_dispatch__
 
-from model_emotion.environment import cpu, peak_mib
-from model_emotion.files import write_json
-from model_emotion.processor import cores
+from model_emotion.base.files import write_json
+from model_emotion.base.processor import cores
+from model_emotion.project.environment import cpu
+from model_emotion.project.stage import peak_mib
 
 RESULTS = Path(__file__).parent / "results"
 MEMORY = "Memory is what a process of its own came to hold, at its peak, beyond packages and input."

@@ -31,10 +31,10 @@ from random_model import (
 from side_by_side import Contestant, add_shares, contest, missing, options, run_alone, share_note, write
 from torch.nn.functional import cross_entropy
 
+from model_emotion.live.cost import product_rate
 from model_emotion.model.tasks import Examples
 from model_emotion.model.tuning import SIDE_BY_SIDE, Recipe, tune_together
 from model_emotion.params import load_params
-from model_emotion.projection import product_rate
 
 
 @dataclass(frozen=True)

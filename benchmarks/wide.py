@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from model_emotion.experiment import load
-from model_emotion.files import replace_block
-from model_emotion.projection import Work, flops, makespan, work, work_of_cells
+from model_emotion.base.files import replace_block
+from model_emotion.live.cost import Work, flops, makespan, work, work_of_cells
+from model_emotion.project.experiments import load
 
 RATES, PAGE = Path("benchmarks/results/nvidia-h100.json"), Path("docs/wide.md")
 BEGIN, END = "<!-- plan: made by `python benchmarks/wide.py --write` -->\n", "<!-- end of plan -->"

@@ -41,6 +41,6 @@ if [[ ${MODEL_EMOTION_GPU:-} == required ]]; then
 fi
 
 if [[ -e dvc.yaml ]]; then
-  python -m model_emotion.environment
+  python -m model_emotion.project.environment
 fi
 exec "$@"

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from model_emotion import study
-from model_emotion.cli import UserError
+from model_emotion.base import study
+from model_emotion.base.errors import UserError
 
 
 class ParamsError(UserError):
@@ -322,8 +322,3 @@ def load_params(path="params.yaml"):
         raise ParamsError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     return check(values, path)
 
-
-if __name__ == "__main__":  # `python -m model_emotion.params` says what is wrong with params.yaml, or nothing
-    from model_emotion import cli
-
-    cli.run(load_params)

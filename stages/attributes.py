@@ -5,9 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from model_emotion import cli, files, inputs, rdm, study
+from model_emotion.base import files, study
+from model_emotion.base.errors import UserError
 from model_emotion.human import appraisal, ratings, reliability
+from model_emotion.inputs import registry
 from model_emotion.params import load_params
+from model_emotion.project import stage
+from model_emotion.rsa import rdm
 
 SURVEYS = "Data/raw_data/emotional_featuers"  # spelt so there
 WORDS = "Data/raw_data/subjective_comparison/emotions.txt"
@@ -17,16 +21,16 @@ AGREEMENT = "Data/emotion_agreements.csv"
 
 def main(out=Path("results/human")):
     params = load_params().analysis
-    words = ratings.word_list(inputs.raw("human", WORDS))
-    affective = ratings.affective(inputs.raw("human", f"{SURVEYS}/affective_features/rawdata.csv"), words)
-    physical = ratings.physical(inputs.raw("human", f"{SURVEYS}/physical_features/rawdata.csv"), words)
-    appraisals = ratings.appraisal(inputs.raw("human", f"{SURVEYS}/appraisal_features/rawdata.csv"))
-    published = appraisal.published_loadings(inputs.raw("human", LOADINGS))
-    agreement = ratings.agreement(inputs.raw("human", AGREEMENT))
+    words = ratings.word_list(registry.raw("human", WORDS))
+    affective = ratings.affective(registry.raw("human", f"{SURVEYS}/affective_features/rawdata.csv"), words)
+    physical = ratings.physical(registry.raw("human", f"{SURVEYS}/physical_features/rawdata.csv"), words)
+    appraisals = ratings.appraisal(registry.raw("human", f"{SURVEYS}/appraisal_features/rawdata.csv"))
+    published = appraisal.published_loadings(registry.raw("human", LOADINGS))
+    agreement = ratings.agreement(registry.raw("human", AGREEMENT))
 
     parallel = appraisal.parallel_analysis(appraisals.answers, params.parallel.samples, params.parallel.seed)
     if parallel.components != len(appraisal.COMPONENTS):
-        raise cli.UserError(f"the parallel analysis finds {parallel.components} components; the attributes are made from 6")
+        raise UserError(f"the parallel analysis finds {parallel.components} components; the attributes are made from 6")
     scores = appraisal.fit(appraisals.answers).scores(appraisals.answers)
     converged = appraisal.fit(appraisals.answers, appraisal.CONVERGED_EPS)
 
@@ -57,4 +61,4 @@ def main(out=Path("results/human")):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    stage.run(main)

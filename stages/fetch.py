@@ -3,10 +3,10 @@
 import argparse
 import os
 
-from model_emotion import cli
-from model_emotion.download import fetch
-from model_emotion.inputs import GROUPS
+from model_emotion.inputs.download import fetch
+from model_emotion.inputs.registry import GROUPS
 from model_emotion.params import load_params
+from model_emotion.project import stage
 
 
 def main():
@@ -18,4 +18,4 @@ def main():
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    stage.run(main)

@@ -1,17 +1,16 @@
 """figures: a run's results -> paper_figures/RUN/*.{svg,png} and the page README.md beside them"""
 
-import argparse
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
 
-from model_emotion import cli, figures
-from model_emotion.figures import tables
-from model_emotion.files import write_text
+from model_emotion.base.files import write_text
+from model_emotion.base.progress import progress
+from model_emotion.figures import catalogue, tables
 from model_emotion.params import load_params
-from model_emotion.progress import progress
+from model_emotion.project import stage
 
 OUT = Path("paper_figures")
 WORKERS = 2
@@ -19,30 +18,28 @@ WORKERS = 2
 
 def make(name, run, options):
     """Draw one figure, unless there is nothing to show; its paths."""
-    entry = next(entry for entry in figures.FIGURES if entry.name == name)
+    entry = next(entry for entry in catalogue.FIGURES if entry.name == name)
     frames = [tables.read(table, run) for table in entry.inputs]
     shown = [frame for table, frame in zip(entry.inputs, frames, strict=True) if table != tables.ORDER]
     if any(isinstance(frame, pd.DataFrame) and frame.empty for frame in shown):
         return []
-    figure = figures.draw(entry, frames, options)
-    return figures.save(figure, entry, options, OUT / run) if figure else []
+    figure = catalogue.draw(entry, frames, options)
+    return catalogue.save(figure, entry, options, OUT / run) if figure else []
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", required=True)
-    run = parser.parse_args().run
+    run = stage.run_option(__doc__)
     options = tables.of_run(load_params().figures.model_dump(), run)
 
-    names = [entry.name for entry in figures.entries(run)]
+    names = [entry.name for entry in catalogue.entries(run)]
     with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
         each = pool.map(make, names, [run] * len(names), [options] * len(names))
         made = {path for paths in progress(each, "figures", len(names), "figure") for path in paths}
     for path in set((OUT / run).iterdir()) - made:  # of figures that are no more, and what a killed run left half
         if path.is_file() and path.suffix in (".svg", ".png", ".part"):
             path.unlink()
-    write_text(figures.index(run, options, {path.stem for path in made}), OUT / run / "README.md")
+    write_text(catalogue.index(run, options, {path.stem for path in made}), OUT / run / "README.md")
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    stage.run(main)

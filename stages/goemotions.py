@@ -1,10 +1,10 @@
 """GoEmotions' three splits -> data/goemotions.parquet."""
 
-from model_emotion import cli
-from model_emotion.files import write_parquet
-from model_emotion.goemotions import SPLITS, read_labels, read_split, tidy
-from model_emotion.inputs import raw
+from model_emotion.base.files import write_parquet
+from model_emotion.inputs.goemotions import SPLITS, read_labels, read_split, tidy
+from model_emotion.inputs.registry import raw
 from model_emotion.params import load_params
+from model_emotion.project import stage
 
 
 def main():
@@ -15,4 +15,4 @@ def main():
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    stage.run(main)

@@ -2,12 +2,14 @@
 
 import numpy as np
 
-from model_emotion import cli, published, study
-from model_emotion.files import write_csv
-from model_emotion.inputs import raw
+from model_emotion.base import study
+from model_emotion.base.files import write_csv
+from model_emotion.base.progress import progress
+from model_emotion.base.results import Activations, folder, write_activations
+from model_emotion.inputs import released
+from model_emotion.inputs.registry import raw
 from model_emotion.params import load_params
-from model_emotion.progress import progress
-from model_emotion.run import Activations, folder, write_activations
+from model_emotion.project import stage
 
 PLM = "Data/raw_data/PLM/prompt_tuning_RoBERTa"
 MASKING = {"attribute": "RSA_tau_14property", "random": "random"}
@@ -24,19 +26,19 @@ def main():
         return raw("masking", f"Result/masking/RoBERTa/{MASKING[kind]}/Acc_perSeed_JSON/{emotion}-{seed}.json")
 
     values = np.array([
-        [published.read_neurons(activation_file(emotion, seed)) for emotion in emotions]
+        [released.read_neurons(activation_file(emotion, seed)) for emotion in emotions]
         for seed in progress(seeds, "activations", unit="seed")
     ])
     write_activations(
-        Activations(values, seeds, emotions, grid.layers, grid.width, published.BACKBONE),
+        Activations(values, seeds, emotions, grid.layers, grid.width, released.BACKBONE),
         out / "activations.safetensors",
     )
 
-    accuracy = published.read_accuracy(raw("activations", f"{PLM}/accuracy.csv"), emotions, seeds)
+    accuracy = released.read_accuracy(raw("activations", f"{PLM}/accuracy.csv"), emotions, seeds)
     write_csv(accuracy, out / "accuracy.csv")
     sizes = {"attribute": tuple(grid.top_k), "random": study.RANDOM_ONLY_TOP_K + tuple(grid.top_k)}
-    write_csv(published.read_masked_accuracy(masking_file, emotions, seeds, sizes), out / "masked_accuracy.csv")
+    write_csv(released.read_masked_accuracy(masking_file, emotions, seeds, sizes), out / "masked_accuracy.csv")
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    stage.run(main)

@@ -8,10 +8,11 @@ import argparse
 import hashlib
 from pathlib import Path
 
-from model_emotion import cli, hypotheses
-from model_emotion.files import replace_block, write_json, write_text
+from model_emotion.base.files import replace_block, write_json, write_text
 from model_emotion.params import load_params
-from model_emotion.report import content, render, surroundings
+from model_emotion.project import stage
+from model_emotion.report import content, hypotheses, machine
+from model_emotion.report.page import render
 
 PAGE = Path("report.html")
 SUMMARY = Path("results/report.json")
@@ -41,9 +42,9 @@ def main():
     # by which `make repro` sees whether the page is of these results
     digest = "" if run else hashlib.sha256(SUMMARY.read_bytes()).hexdigest()
     details = content.details(runs, claims, params.figures.model_dump(), params.analysis.drop_alpha)
-    write_text(render(summary | details | surroundings.all_of_it() | {"digest": digest}), PAGE)
+    write_text(render(summary | details | machine.describe() | {"digest": digest}), PAGE)
     print(f"{PAGE}: {PAGE.stat().st_size / 1e6:.1f} MB; it opens in a browser, without a network")
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    stage.run(main)

@@ -1,23 +1,21 @@
 """searchlight: activations and attribute RDMs of a run -> results/RUN/{searchlight, searchlight_spaces}.parquet, model_rsa.csv"""
 
-import argparse
-
-from model_emotion import cli, plan, rdm
-from model_emotion.files import read_csv, write_csv, write_parquet
+from model_emotion.base.files import read_csv, write_csv, write_parquet
+from model_emotion.base.results import folder, read_activations
+from model_emotion.masking import mask_plan
 from model_emotion.params import load_params
-from model_emotion.rsa.model import model_rsa
+from model_emotion.project import stage
+from model_emotion.rsa import rdm
 from model_emotion.rsa.searchlight import searchlight, significant_by_layer, space_rdms, table
-from model_emotion.run import folder, read_activations
+from model_emotion.rsa.whole_model import model_rsa
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", required=True)
-    run = parser.parse_args().run
+    run = stage.run_option(__doc__)
     alpha, out = load_params().analysis.searchlight_alpha, folder(run)
 
     activations = read_activations(out / "activations.safetensors")
-    ranking = activations.values[plan.read(run).ranks(activations.seeds)]
+    ranking = activations.values[mask_plan.read(run).ranking_mask(activations.seeds)]
     attributes = rdm.select(read_csv(out / "attribute_rdms.csv"), activations.emotions)
     references, human = attributes, read_csv(out / "mean_rdm.csv")
     if len(human):  # people judged these emotions
@@ -32,4 +30,4 @@ def main():
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    stage.run(main)

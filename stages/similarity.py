@@ -4,16 +4,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from model_emotion import cli, files, inputs, rdm, study
+from model_emotion.base import files, study
 from model_emotion.human import similarity
+from model_emotion.inputs import registry
 from model_emotion.params import load_params
+from model_emotion.project import stage
+from model_emotion.rsa import rdm
 
 JUDGEMENTS = "Data/raw_data/subjective_comparison/data.xlsx"
 
 
 def main(out=Path("results/human"), attribute_rdms=Path("results/human/attribute_rdms.csv")):
     bootstrap = load_params().analysis.bootstrap
-    table = similarity.fill_gaps(similarity.judgements(inputs.raw("human", JUDGEMENTS)))
+    table = similarity.fill_gaps(similarity.judgements(registry.raw("human", JUDGEMENTS)))
     distances = rdm.select(files.read_csv(attribute_rdms), study.EMOTIONS)[list(study.ATTRIBUTES)]
     weights = similarity.attribute_weights(table, distances, bootstrap.samples, bootstrap.seed)
 
@@ -26,4 +29,4 @@ def main(out=Path("results/human"), attribute_rdms=Path("results/human/attribute
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    stage.run(main)

@@ -10,10 +10,11 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from model_emotion import claims, cli, verdicts
-from model_emotion.files import replace_block, write_json, write_text
+from model_emotion.base.files import replace_block, write_json, write_text
+from model_emotion.base.results import folder
+from model_emotion.claims import judging, pages, schema, verdicts
 from model_emotion.params import load_params
-from model_emotion.run import folder
+from model_emotion.project import stage
 
 RESULT = Path("results/claims.json")
 
@@ -29,13 +30,13 @@ def main():
     if options.check:
         sys.exit(not verdicts.check(options.run))
     if options.readme:
-        return replace_block("README.md", claims.BEGIN, claims.END, claims.readme_block(verdicts.read(RESULT)))
-    stated = claims.load_claims()
-    joined = claims.joined(stated.claims, {run: verdicts.read(folder(run) / "claims.json") for run in params.runs})
+        return replace_block("README.md", pages.BEGIN, pages.END, pages.readme_block(verdicts.read(RESULT)))
+    stated = schema.load_claims()
+    joined = judging.joined(stated.claims, {run: verdicts.read(folder(run) / "claims.json") for run in params.runs})
     write_json({"count": verdicts.tally(joined), "claims": [asdict(verdict) for verdict in joined]}, RESULT)
-    write_text(claims.render(joined, stated.unpublished), "CLAIMS.md")
+    write_text(pages.render(joined, stated.unpublished), "CLAIMS.md")
     print(verdicts.summary(joined))
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    stage.run(main)

@@ -8,7 +8,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from model_emotion import cli
+from model_emotion.project.stage import run
 
 
 def call(stage, *options):
@@ -18,7 +18,7 @@ def call(stage, *options):
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
         patch.setattr(sys, "argv", [stage, *map(str, options)])
         try:
-            cli.run(main)
+            run(main)
         except SystemExit as ended:
             status = ended.code or 0
     if isinstance(status, str):  # as Python does at the end of a process

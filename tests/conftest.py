@@ -10,10 +10,12 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from model_emotion import inputs, study
-from model_emotion.download import UnreachableError, fetch
-from model_emotion.files import write_parquet
-from model_emotion.goemotions import SPLITS, read_labels, read_split, tidy
+from model_emotion.base import study
+from model_emotion.base.errors import InputError
+from model_emotion.base.files import write_parquet
+from model_emotion.inputs import registry
+from model_emotion.inputs.download import UnreachableError, fetch
+from model_emotion.inputs.goemotions import SPLITS, read_labels, read_split, tidy
 
 ROOT = Path(__file__).parents[1]
 os.environ["DVC_NO_ANALYTICS"] = "1"  # else each DVC command starts a process that reports its use
@@ -31,15 +33,15 @@ def raw(tmp_path_factory):
 
     def get(group, path):
         try:
-            return inputs.raw(group, path, root=ROOT / inputs.RAW)
-        except inputs.InputError:
+            return registry.raw(group, path, root=ROOT / registry.RAW)
+        except InputError:
             if group not in tried:
                 tried.add(group)
                 with suppress(UnreachableError):
-                    fetch(group, mirror, root=folder, registry=ROOT / inputs.REGISTRY)
-        if not (folder / group / inputs.GROUPS[group] / path).is_file():
+                    fetch(group, mirror, root=folder, registry=ROOT / registry.REGISTRY)
+        if not (folder / group / registry.GROUPS[group] / path).is_file():
             pytest.skip("the study's files are not reachable: neither data/raw, a mirror (MODEL_EMOTION_MIRROR) nor the network")
-        return inputs.raw(group, path, root=folder)
+        return registry.raw(group, path, root=folder)
 
     yield get
     shutil.rmtree(folder)  # pytest would keep people's stories in its temporary folder

@@ -14,9 +14,9 @@ import repos
 import yaml
 from rocrate.rocrate import ROCrate
 
-from model_emotion import archive, crate, lock
-from model_emotion.cli import UserError
-from model_emotion.inputs import STUDY
+from model_emotion.base.errors import UserError
+from model_emotion.inputs.registry import STUDY
+from model_emotion.project import archive, crate, lock_diff
 
 ROOT = Path(__file__).parents[1]
 RAW = "somebody's words"
@@ -237,16 +237,16 @@ def test_only_what_is_committed_and_up_to_date_is_archived(repository, tmp_path)
 
 
 def test_lock_diff_names_the_stages_whose_entries_differ(repository, capsys):
-    lock.main()
+    lock_diff.main()
     assert capsys.readouterr().out == "no stage differs\n"
     committed = Path("dvc.lock").read_text()
     found = yaml.safe_load(committed)
-    assert not list(lock.difference(committed, json.dumps(found)))  # the same, written otherwise
+    assert not list(lock_diff.difference(committed, json.dumps(found)))  # the same, written otherwise
     train = found["stages"]["train"]
     train["outs"][0]["md5"], train["params"]["params.yaml"]["seed"] = "0" * 32, 3
     found["stages"]["judge"]["cmd"] = "true"
     found["stages"]["more"] = found["stages"].pop("fetch")
-    assert list(lock.difference(committed, yaml.safe_dump(found))) == [
+    assert list(lock_diff.difference(committed, yaml.safe_dump(found))) == [
         "fetch: no more",
         f"judge: the same outputs (cmd {STAGES['judge']['cmd']}, true)",
         "more: new",
@@ -257,8 +257,8 @@ def test_lock_diff_names_the_stages_whose_entries_differ(repository, capsys):
 @pytest.fixture(scope="module")
 def described(tmp_path_factory):
     """The crate of this checkout's dvc.lock, in a folder whose remote has the first run's prompts, as json."""
-    lock, folder = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"], tmp_path_factory.mktemp("described")
-    held = folder / "remote" / crate.stored(lock["prompts"]["outs"][1]["md5"])
+    lock_diff, folder = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"], tmp_path_factory.mktemp("described")
+    held = folder / "remote" / crate.stored(lock_diff["prompts"]["outs"][1]["md5"])
     held.parent.mkdir(parents=True)
     held.touch()
     for name in ("repository.bundle", "README.md", "SHA256SUMS"):

@@ -14,9 +14,11 @@ import pytest
 import yaml
 from command import call
 
-from model_emotion import claims, study
-from model_emotion.claims import Claim, departures, judge, load_claims, summary
-from model_emotion.cli import UserError
+from model_emotion.base import study
+from model_emotion.base.errors import UserError
+from model_emotion.claims import judging, pages
+from model_emotion.claims.judging import departures, judge, summary
+from model_emotion.claims.schema import Claim, load_claims
 from model_emotion.params import Params, load_params
 
 ROOT = Path(__file__).parents[1]
@@ -29,14 +31,14 @@ def results(tmp_path, monkeypatch):
     (tmp_path / "results/published").mkdir(parents=True)
     table = pd.DataFrame({"k": [1, 1, 2], "emotion": ["joy", "fear", "joy"], "drop": [0.25, -0.5, 0.125], "star": [True, False, True]})
     table.to_csv("results/published/drops.csv", index=False)
-    claims._answers.cache_clear()
+    judging._answers.cache_clear()
 
     def of(**claim):
         base = {"id": "T", "claim": "made up", "source": "here", "run": "published", "file": "drops.csv", "kind": "rounded"}
         return judge(Claim(**(base | claim)), {})
 
     yield of
-    claims._answers.cache_clear()
+    judging._answers.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ def test_claims_on_a_file_that_may_be_empty_are_then_not_reproduced(results):
     file = Path("results/published/unimodality.csv")
     for rows, status in (([], "NOT REPRODUCED"), ([(500, "valence", 0.05, 0.01, 27)], "FAIL")):
         pd.DataFrame(rows, columns=["k", "attribute", "dip", "p", "n"]).to_csv(file, index=False)
-        claims._answers.cache_clear()
+        judging._answers.cache_clear()
         for verdict in (judge(claim, {}) for claim in stated):
             assert verdict.status == status
             assert ("pip install diptest" in verdict.reason) is (not rows)
@@ -103,9 +105,9 @@ def retest(results):
         row = {"question": "q", "key": "", "estimate": 0.25, "ci_low": 0.125, "ci_high": 0.5, "p": 0.01, "decided_by": "interval"}
         row |= {"verdict": "holds", "method": "as told"} | change
         Path("results/live").mkdir(exist_ok=True)
-        pd.DataFrame([row, row | {"question": "another"}]).to_csv("results/live/robustness.csv", index=False)
-        claims._answers.cache_clear()
-        claim = {"id": "L", "claim": "made up", "source": "here", "run": "live", "file": "robustness.csv", "kind": "statistical"}
+        pd.DataFrame([row, row | {"question": "another"}]).to_csv("results/live/retests.csv", index=False)
+        judging._answers.cache_clear()
+        claim = {"id": "L", "claim": "made up", "source": "here", "run": "live", "file": "retests.csv", "kind": "statistical"}
         return judge(Claim(**claim, measure="interval", where="question == 'q'", supposes=list(supposes)), dict(departed))
 
     return of
@@ -146,8 +148,8 @@ def test_a_retest_passes_only_where_it_holds_and_fails_only_where_it_is_broken(r
 def test_a_retest_that_was_not_written_fails_and_one_that_does_not_apply_does_not(retest):
     assert retest(supposes=["ranking"], departed={"ranking": "other masks"}).status == "NOT APPLICABLE"
     retest()
-    Path("results/live/robustness.csv").unlink()
-    claims._answers.cache_clear()
+    Path("results/live/retests.csv").unlink()
+    judging._answers.cache_clear()
     claim = next(claim for claim in load_claims(ROOT / "claims.yaml").claims if claim.id == "L1")
     assert judge(claim, {}).status == "FAIL"
 
@@ -157,7 +159,7 @@ def test_the_live_claims_are_answered_by_what_the_retests_write():
     live = [claim for claim in load_claims(ROOT / "claims.yaml").claims if claim.run == "live"]
     rows = [{"question": question, "key": ""} for question in ("accuracy_above_majority", "accuracy_order", "human_correlation_attributes")]
     rows += [{"question": q, "key": key} for q in ("significant_neurons", "place_among_random") for key in study.ATTRIBUTES]
-    retests = "".join(path.read_text() for path in (ROOT / "model_emotion/robustness").glob("*.py"))
+    retests = "".join(path.read_text() for path in (ROOT / "model_emotion/retests").glob("*.py"))
     assert all(f'"{question}"' in retests for question in {row["question"] for row in rows})
     table, asked = pd.DataFrame(rows), set()
     for claim in live:
@@ -231,26 +233,26 @@ def test_what_the_authors_released_is_supposed_where_it_is_used():
 
 def said(claim, status="PASS"):
     """A verdict as one might have been written."""
-    return claims.Verdict(**claims._said(claim), published=1, regenerated=1, difference=0.0, status=status, reason="")
+    return judging.Verdict(**judging._said(claim), published=1, regenerated=1, difference=0.0, status=status, reason="")
 
 
 def test_each_run_is_judged_alone_and_joined_in_order():
     stated = load_claims(ROOT / "claims.yaml").claims
-    judged = {run: [said(claim) for claim in stated if claims.run_of(claim) == run] for run in ("live", "published")}
+    judged = {run: [said(claim) for claim in stated if judging.run_of(claim) == run] for run in ("live", "published")}
     assert {verdict.run for verdict in judged["published"]} == {"human", "published"}
-    both = claims.joined(stated, judged)
-    assert [verdict.id for verdict in both] == [claim.id for claim in stated] and claims.tally(both)["PASS"] == len(stated)
-    alone = claims.joined(stated, {"published": judged["published"]})
+    both = judging.joined(stated, judged)
+    assert [verdict.id for verdict in both] == [claim.id for claim in stated] and judging.tally(both)["PASS"] == len(stated)
+    alone = judging.joined(stated, {"published": judged["published"]})
     assert {verdict.reason for verdict in alone if verdict.status == "NOT APPLICABLE"} == {"the run live was not measured"}
     assert {verdict.run for verdict in alone if verdict.status == "NOT APPLICABLE"} == {"live"}
     with pytest.raises(UserError, match="results/live/claims.json: no verdict on L1; run `dvc repro judge@live`"):
-        claims.joined(stated, judged | {"live": judged["live"][1:]})
+        judging.joined(stated, judged | {"live": judged["live"][1:]})
 
 
 def test_without_masks_of_the_attributes_their_claims_are_not_applicable():
     stated = load_claims(ROOT / "claims.yaml").claims
     departed = departures(load_params(ROOT / "params.yaml"), "spaces")
-    verdicts = {verdict.id: verdict for verdict in claims.judge_run("live", stated, departed)}
+    verdicts = {verdict.id: verdict for verdict in judging.judge_run("live", stated, departed)}
     assert len(verdicts) == 31 and verdicts["L4.valence"].reason == "masks.ranking is spaces: there are no masks of the attributes"
     assert {name.split(".")[0] for name, verdict in verdicts.items() if verdict.status == "NOT APPLICABLE"} == {"L4", "L5"}
 
@@ -260,7 +262,7 @@ def test_own_data_leave_the_studys_claims_and_make_those_on_live_not_applicable(
     values["own"]["texts"] = "posts.parquet"
     departed = departures(Params.model_validate(values))
     assert {claim.run for claim in stated if set(departed) & set(claim.supposes)} == {"live"}
-    verdicts = claims.judge_run("live", stated, departed)
+    verdicts = judging.judge_run("live", stated, departed)
     assert {(verdict.status, verdict.reason) for verdict in verdicts} == {("NOT APPLICABLE", "own.texts is posts.parquet, not GoEmotions")}
 
 
@@ -268,9 +270,9 @@ def test_readmes_headlines_are_the_studys_alone():
     stated = load_claims(ROOT / "claims.yaml").claims
     published = [said(claim) for claim in stated if claim.run != "live"]
     live = [said(claim, "NOT REPRODUCED") for claim in stated if claim.run == "live"]
-    assert claims.readme_block(published + live) == claims.readme_block(published)
-    assert summary(published) in claims.readme_block(published + live)
-    text = claims.render(published + live, [])
+    assert pages.readme_block(published + live) == pages.readme_block(published)
+    assert summary(published) in pages.readme_block(published + live)
+    text = pages.render(published + live, [])
     assert text.index("## E. Masking") < text.index("## L. The run live") < text.index("| L1 |") < text.index("## Not published")
 
 
@@ -278,13 +280,13 @@ def test_readmes_headlines_are_the_studys_alone():
 def runs(tmp_path, monkeypatch):
     """A project folder with verdicts of both runs as the current folder; returns a function that calls `verify`."""
     monkeypatch.chdir(tmp_path)
-    claims._answers.cache_clear()
+    judging._answers.cache_clear()
     shutil.copy(ROOT / "params.yaml", tmp_path)
     shutil.copy(ROOT / "claims.yaml", tmp_path)
     call("plan").check_returncode()
     stated = load_claims(ROOT / "claims.yaml").claims
     for run in ("live", "published"):
-        of_run = [asdict(said(claim, "FAIL" if claim.id == "L4.valence" else "PASS")) for claim in stated if claims.run_of(claim) == run]
+        of_run = [asdict(said(claim, "FAIL" if claim.id == "L4.valence" else "PASS")) for claim in stated if judging.run_of(claim) == run]
         (tmp_path / "results" / run / "claims.json").write_text(json.dumps({"claims": of_run}))
     return partial(call, "verify")
 
@@ -326,13 +328,13 @@ def made():
 def test_the_committed_verdicts_are_of_the_committed_claims(made):
     stated = load_claims(ROOT / "claims.yaml")
     assert [entry["id"] for entry in made["claims"]] == [claim.id for claim in stated.claims]
-    verdicts = [claims.Verdict(**entry) for entry in made["claims"]]
-    assert made["count"] == claims.tally(verdicts)
-    assert (ROOT / "CLAIMS.md").read_text() == claims.render(verdicts, stated.unpublished), "CLAIMS.md is stale: run `dvc repro verify`"
+    verdicts = [judging.Verdict(**entry) for entry in made["claims"]]
+    assert made["count"] == judging.tally(verdicts)
+    assert (ROOT / "CLAIMS.md").read_text() == pages.render(verdicts, stated.unpublished), "CLAIMS.md is stale: run `dvc repro verify`"
 
 
 def test_readmes_table_is_of_these_verdicts(made):
-    block = claims.readme_block([claims.Verdict(**entry) for entry in made["claims"]])
+    block = pages.readme_block([judging.Verdict(**entry) for entry in made["claims"]])
     readme = (ROOT / "README.md").read_text()
     assert block in readme, "README's table is stale: run `make readme`"
 

@@ -10,24 +10,29 @@ from pathlib import Path
 
 import torch
 
-from model_emotion import environment
-from model_emotion.model.setup import switch
+from model_emotion.live.session import make_deterministic
 from model_emotion.params import load_params
+from model_emotion.project import environment
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_a_record_says_with_what_and_names_no_machine(tmp_path, monkeypatch):
     monkeypatch.delenv("MODEL_EMOTION_IMAGE", raising=False)
     monkeypatch.setenv("MODEL_EMOTION_IMAGE_REVISION", "abc")
     params = load_params()
-    environment.record(tmp_path / "record.json", params, switch(), 12.34, {"joy": "b", "fear": "a", "love": "a"})
-    text = (tmp_path / "record.json").read_text()
+    monkeypatch.chdir(tmp_path)
+    environment.record_measurement("prompts", params, make_deterministic(), 12.34, {"joy": "b", "fear": "a", "love": "a"})
+    text = (tmp_path / "results/live/provenance/prompts.json").read_text()
     found = json.loads(text)
     assert found["packages"]["torch"] == torch.__version__ and found["packages"].keys() >= {"dvc", "numpy", "transformers"}
     assert found["seeds"] == params.seeds and found["precision"] == params.backbone.precision and found["seconds"] == 12.3
     assert found["executor"] == params.executor.kind
     assert found["cells"] == 3 and found["fingerprints"] == ["a", "b"]
     assert found["switches"]["deterministic_algorithms"] is True and found["image"] == {"source": None, "revision": "abc"}
-    assert found["code"]["revision"] == subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
+    monkeypatch.chdir(ROOT)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    assert environment.code()["revision"] == head
     for private in (socket.gethostname(), f"/{getpass.getuser()}", str(Path.home()), str(Path.cwd())):
         assert private not in text
 

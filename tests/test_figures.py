@@ -16,12 +16,12 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from PIL import Image
 
-from model_emotion import figures, study
-from model_emotion.cli import UserError
-from model_emotion.figures import accuracy, labels, searchlight, style, tables
+from model_emotion.base import study
+from model_emotion.base.errors import UserError
+from model_emotion.base.results import Activations, write_activations
+from model_emotion.figures import accuracy, catalogue, labels, searchlight, style, tables
 from model_emotion.params import load_params
-from model_emotion.rdm import pair_names
-from model_emotion.run import Activations, write_activations
+from model_emotion.rsa.rdm import pair_names
 from stages import figures as stage
 
 ROOT = Path(__file__).parents[1]
@@ -29,7 +29,7 @@ SOME = ("surprise", "gratitude", "joy", "disappointment", "embarrassment", "remo
 FEW = ("valence", "happy-face", "control", "other-relativity")
 DRAWN = {"B2_weights", "E3_drop_by_emotion"}
 OPTIONS = {"top_k": 4000, "attribute": "valence", "emotion": "remorse", "dpi": 60}
-by_name = pytest.mark.parametrize("entry", figures.FIGURES, ids=lambda entry: entry.name)
+by_name = pytest.mark.parametrize("entry", catalogue.FIGURES, ids=lambda entry: entry.name)
 
 
 def grid(**axes):
@@ -101,7 +101,7 @@ def world(emotions, attributes=study.ATTRIBUTES, sizes=(1500, 4000), layers=4, w
         "unimodality": grid(k=sizes, attribute=attributes).assign(dip=draw.uniform(0.03, 0.08, len(sizes) * len(attributes)), p=0.5),
         "human_correlation": lines.assign(r=draw.uniform(-0.3, 0.7, len(lines)), slope=draw.normal(0.3, 0.1, len(lines)), intercept=0.01),
         "human_correlation_summary": correlations(pd.DataFrame({"k": sizes}), "mean_r"),
-        "robustness": pd.concat([
+        "retests": pd.concat([
             grid(question=["significant_neurons"], key=attributes).assign(estimate=draw.integers(0, 5, len(attributes)), verdict="holds"),
             correlations(grid(question=["place_among_random"], key=attributes), "estimate").assign(k=sizes[-1], n=20, verdict="holds"),
             pd.DataFrame({"question": "noise_ceiling", "key": ["lower", "upper"], "estimate": [0.58, 0.6]}),
@@ -121,11 +121,11 @@ def full():
 
 
 def draw(entry, frames, **options):
-    return figures.draw(entry, [frames[name] for name in entry.inputs], OPTIONS | options)
+    return catalogue.draw(entry, [frames[name] for name in entry.inputs], OPTIONS | options)
 
 
 def entry_of(name):
-    return next(entry for entry in figures.FIGURES if entry.name == name)
+    return next(entry for entry in catalogue.FIGURES if entry.name == name)
 
 
 def texts_drawn(figure, monkeypatch):
@@ -168,8 +168,8 @@ def altered(name, frame):
 
 @by_name
 def test_bytes_metadata_and_a_subset_of_emotions(entry, small, tmp_path):
-    first = figures.save(draw(entry, small), entry, OPTIONS, tmp_path / "first")
-    second = figures.save(draw(entry, small), entry, OPTIONS, tmp_path / "second")
+    first = catalogue.save(draw(entry, small), entry, OPTIONS, tmp_path / "first")
+    second = catalogue.save(draw(entry, small), entry, OPTIONS, tmp_path / "second")
     assert [path.name for path in first] == [f"{entry.name}.svg", f"{entry.name}.png"]
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()
@@ -208,19 +208,19 @@ def test_the_checks_see_what_is_wrong(monkeypatch):
 
 
 def test_names_and_results_of_the_table():
-    names = [entry.name for entry in figures.FIGURES]
+    names = [entry.name for entry in catalogue.FIGURES]
     assert len(set(names)) == len(names)
-    for entry in figures.FIGURES:
+    for entry in catalogue.FIGURES:
         assert entry.name.split("_")[0] in entry.shows
         assert set(entry.inputs) <= set(tables.TABLES)
         assert "{" not in entry.describe(OPTIONS)
-    shown = {result for entry in figures.FIGURES for result in entry.shows}
+    shown = {result for entry in catalogue.FIGURES for result in entry.shows}
     ids = re.findall(r"^- id: ([A-F]\d*)", (ROOT / "claims.yaml").read_text(), re.M) if (ROOT / "claims.yaml").exists() else []
     assert shown >= {"H1", "H2", "H3", "H4", "A1", "D3", "E1", "E11", "F"} | set(ids)
 
 
 def test_another_run_has_no_figure_of_human_data_alone():
-    left = {entry.name for entry in figures.FIGURES} - {entry.name for entry in figures.entries("live")}
+    left = {entry.name for entry in catalogue.FIGURES} - {entry.name for entry in catalogue.entries("live")}
     assert left == {"A1_attribute_scores", "A2_loadings", "A2_parallel_analysis", "A4_reliability", "A5_attribute_rdms", "B2_weights"}
 
 
@@ -233,7 +233,7 @@ def test_figures_of_a_run_know_no_names(attributes, monkeypatch):
     frames["weights"] = frames["weights"].iloc[:0]
     options = OPTIONS | {"attribute": "warmth", "emotion": "zest"}
     of_weights = {"E9_human_correlation", "E10_regression_lines", "B1_human_and_model_rdm", "C2_accuracy_and_agreement"}
-    for entry in figures.entries("live"):
+    for entry in catalogue.entries("live"):
         if entry.name not in of_weights:
             written = {text for text, *_ in texts_drawn(draw(entry, frames, **options), monkeypatch)}
             named = " ".join(written)
@@ -441,8 +441,8 @@ def test_a_figure_whose_table_has_no_rows_is_not_drawn(project, monkeypatch):
 
 
 def test_the_page_here_is_not_stale():
-    params, names = load_params(ROOT / "params.yaml"), {entry.name for entry in figures.FIGURES}
-    assert (ROOT / "paper_figures/published/README.md").read_text() == figures.index("published", params.figures.model_dump(), names)
+    params, names = load_params(ROOT / "params.yaml"), {entry.name for entry in catalogue.FIGURES}
+    assert (ROOT / "paper_figures/published/README.md").read_text() == catalogue.index("published", params.figures.model_dump(), names)
 
 
 def test_what_is_kept_here_is_small():

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from model_emotion import files
+from model_emotion.base import files
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path):

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from model_emotion.files import write_parquet
-from model_emotion.goemotions import SPLITS, read_labels, read_split, tidy
-from model_emotion.inputs import InputError
-from model_emotion.study import EMOTIONS
+from model_emotion.base.errors import InputError
+from model_emotion.base.files import write_parquet
+from model_emotion.base.study import EMOTIONS
+from model_emotion.inputs.goemotions import SPLITS, read_labels, read_split, tidy
 
 ROOT = Path(__file__).parents[1]
 LABELS = [f"label{i}" for i in range(27)] + ["neutral"]

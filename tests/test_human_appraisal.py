@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from scipy import linalg
 from statsmodels.multivariate.factor_rotation import rotate_factors
 
-from model_emotion import cli, inputs, rdm, study
+from model_emotion.base import study
+from model_emotion.base.errors import InputError, UserError
 from model_emotion.human import appraisal, ratings
 from model_emotion.params import load_params
+from model_emotion.rsa import rdm
 
 SURVEY = "Data/raw_data/emotional_featuers/appraisal_features/rawdata.csv"
 TABLE = "Result/supplement_information/PCA_component_loadings_for_appraisal_features.doc"
@@ -155,7 +157,7 @@ def test_varimax_is_a_rotation_that_simplifies(seed, items, n):
 
 
 def test_varimax_that_does_not_converge_says_so():
-    with pytest.raises(cli.UserError, match="converged after 2"):
+    with pytest.raises(UserError, match="converged after 2"):
         appraisal.varimax(np.random.default_rng(0).normal(size=(38, 6)), eps=0, max_iterations=2)
 
 
@@ -220,7 +222,7 @@ def test_polar_is_scipys(seed, n):
 
 
 def test_a_singular_matrix_has_no_polar_factor():
-    with pytest.raises(cli.UserError, match="follows from the others"):
+    with pytest.raises(UserError, match="follows from the others"):
         appraisal.polar(np.ones((2, 2)))
 
 
@@ -250,7 +252,7 @@ def test_names_survive_any_order_and_sign(order, signs):
 def test_components_that_cannot_be_named():
     loadings = np.full((38, 6), 0.1)
     loadings[:, 2] = 0.9
-    with pytest.raises(cli.UserError, match="can't be named"):
+    with pytest.raises(UserError, match="can't be named"):
         appraisal.named(loadings)
 
 
@@ -261,7 +263,7 @@ def test_items_are_named_by_the_nearest_row():
     near = table.to_numpy()[order] + rng.uniform(-0.005, 0.005, (5, 6))
     assert appraisal.item_names(near, table) == ["d", "a", "e", "b", "c"]
     for far in (near + 0.02, near[[0, 0, 1, 2, 3]]):
-        with pytest.raises(cli.UserError, match="too far"):
+        with pytest.raises(UserError, match="too far"):
             appraisal.item_names(far, table)
 
 
@@ -275,8 +277,8 @@ def test_published_table_reads_its_dashes(published):
 def test_a_document_without_the_table(raw, tmp_path):
     path = tmp_path / "table.doc"
     path.write_text("<html><table><tr><td>no loadings</td></tr></table></html>")
-    with pytest.raises(inputs.InputError, match="table.doc: a table of 0 items"):
+    with pytest.raises(InputError, match="table.doc: a table of 0 items"):
         appraisal.published_loadings(path)
     path.write_text(raw("human", TABLE).read_text(encoding="utf-8").replace(">0.763<", ">much<"), encoding="utf-8")
-    with pytest.raises(inputs.InputError, match="not a number"):
+    with pytest.raises(InputError, match="not a number"):
         appraisal.published_loadings(path)

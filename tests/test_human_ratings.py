@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from model_emotion import inputs, study
+from model_emotion.base import study
+from model_emotion.base.errors import InputError
 from model_emotion.human import ratings, similarity
 from stages import attributes as attributes_stage
 from stages import similarity as similarity_stage
@@ -205,7 +206,7 @@ def put(row, column, value):
 )
 def test_malformed_ratings(tmp_path, change, wanted):
     path = made_affective(tmp_path / "a.csv", change)
-    with pytest.raises(inputs.InputError) as error:
+    with pytest.raises(InputError) as error:
         ratings.affective(path, ALPHABET)
     assert all(part in str(error.value) for part in [str(path), *wanted])
     assert SECRET not in str(error.value)
@@ -226,7 +227,7 @@ def test_malformed_ratings(tmp_path, change, wanted):
 )
 def test_malformed_appraisals(tmp_path, change, wanted):
     path = made_appraisal(tmp_path / "a.csv", change)
-    with pytest.raises(inputs.InputError) as error:
+    with pytest.raises(InputError) as error:
         ratings.appraisal(path)
     assert all(part in str(error.value) for part in [str(path), *wanted])
     assert SECRET not in str(error.value)
@@ -245,7 +246,7 @@ def test_a_file_cut_off(raw, tmp_path, words, name, keep):
     path.write_bytes(whole[: int(keep * len(whole))])
     try:
         read(name, path, words)
-    except inputs.InputError as error:
+    except InputError as error:
         assert str(path) in str(error) and len(str(error)) < len(str(path)) + 120
     else:  # cut between two rows: then a rater less is no fault that a reader could see; the pinned hash is what tells
         assert whole[: int(keep * len(whole))].endswith(b"\n")
@@ -255,7 +256,7 @@ def test_a_file_cut_off_inside_quotes(tmp_path):
     path = made_affective(tmp_path / "a.csv")
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines[:-1], lines[-1][:-1] + '"9']))  # the closing quote of the last cell is gone
-    with pytest.raises(inputs.InputError, match="a.csv: not a table of comma-separated values, or cut off"):
+    with pytest.raises(InputError, match="a.csv: not a table of comma-separated values, or cut off"):
         ratings.affective(path, ALPHABET)
 
 
@@ -264,14 +265,14 @@ def test_not_a_survey(tmp_path, content):
     path = tmp_path / "a.csv"
     path.write_bytes(content)
     for read in (lambda path: ratings.affective(path, ALPHABET), ratings.appraisal, ratings.agreement, ratings.word_list):
-        with pytest.raises(inputs.InputError, match="a.csv: "):
+        with pytest.raises(InputError, match="a.csv: "):
             read(path)
 
 
 def test_a_word_list_with_a_wrong_word(raw, tmp_path):
     path = tmp_path / "emotions.txt"
     path.write_text(raw("human", WORDS).read_text().replace("grief", "brief"))
-    with pytest.raises(inputs.InputError, match="27 emotions"):
+    with pytest.raises(InputError, match="27 emotions"):
         ratings.word_list(path)
 
 
@@ -279,7 +280,7 @@ def test_a_word_list_with_a_wrong_word(raw, tmp_path):
 def test_malformed_agreement(raw, tmp_path, old, new):
     path = tmp_path / "agreement.csv"
     path.write_text(raw("human", "Data/emotion_agreements.csv").read_text().replace(old, new))
-    with pytest.raises(inputs.InputError, match="agreement.csv: column '"):
+    with pytest.raises(InputError, match="agreement.csv: column '"):
         ratings.agreement(path)
 
 
@@ -365,13 +366,13 @@ def test_no_id_or_story_in_error_messages(raw, tmp_path, words, private):
             table[answers[20]] = table[column]
             path = tmp_path / "slipped.csv"
             table.to_csv(path, index=False)
-            with pytest.raises(inputs.InputError) as error:
+            with pytest.raises(InputError) as error:
                 read(name, path, words)
             messages.append(str(error.value))
     book = openpyxl.load_workbook(raw("human", JUDGEMENTS))
     book.worksheets[0].cell(row=9, column=12).value = book.worksheets[0].cell(row=1, column=12).value
     book.save(tmp_path / "slipped.xlsx")
-    with pytest.raises(inputs.InputError) as error:
+    with pytest.raises(InputError) as error:
         similarity.judgements(tmp_path / "slipped.xlsx")
     messages.append(str(error.value))
     assert len(messages) == 6

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from model_emotion import study
+from model_emotion.base import study
 from model_emotion.human import appraisal, ratings, reliability
 
 # Shrout & Fleiss 1979, table 2: six targets, four judges

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from model_emotion import inputs, rdm, study
+from model_emotion.base import study
+from model_emotion.base.errors import InputError
 from model_emotion.human import similarity
+from model_emotion.rsa import rdm
 
 JUDGEMENTS = "Data/raw_data/subjective_comparison/data.xlsx"
 
@@ -200,7 +202,7 @@ def put(row, column, value):
 )
 def test_malformed_workbook(tmp_path, change, wanted):
     path = made_workbook(tmp_path / "data.xlsx", change)
-    with pytest.raises(inputs.InputError) as error:
+    with pytest.raises(InputError) as error:
         similarity.judgements(path)
     assert str(error.value).startswith(f"{path}: ") and wanted in str(error.value)
     assert "id of" not in str(error.value) and "happiness" not in str(error.value)
@@ -211,7 +213,7 @@ def test_a_workbook_cut_off(raw, tmp_path, keep):
     whole = raw("human", JUDGEMENTS).read_bytes()
     path = tmp_path / "data.xlsx"
     path.write_bytes(whole[: int(keep * len(whole))])
-    with pytest.raises(inputs.InputError, match="data.xlsx: not an Excel workbook, or cut off"):
+    with pytest.raises(InputError, match="data.xlsx: not an Excel workbook, or cut off"):
         similarity.judgements(path)
 
 
@@ -221,5 +223,5 @@ def test_a_workbook_with_damaged_bytes(raw, tmp_path):
     whole[middle : middle + 200] = bytes(200)
     path = tmp_path / "data.xlsx"
     path.write_bytes(whole)
-    with pytest.raises(inputs.InputError, match="data.xlsx: "):
+    with pytest.raises(InputError, match="data.xlsx: "):
         similarity.judgements(path)

@@ -21,9 +21,10 @@ from urllib.parse import unquote
 import pytest
 from urllib3 import Retry
 
-from model_emotion import download, inputs
-from model_emotion.download import UnreachableError, fetch
-from model_emotion.inputs import GROUPS, STUDY, InputError
+from model_emotion.base.errors import InputError
+from model_emotion.inputs import download
+from model_emotion.inputs.download import UnreachableError, fetch
+from model_emotion.inputs.registry import GROUPS, RAW, REGISTRY, STUDY, raw
 
 ROOT = Path(__file__).parents[1]
 NOWHERE = "http://127.0.0.1:9"
@@ -161,12 +162,12 @@ ARCHIVE = "{}/{}/archive/{}.tar.gz".format(*STUDY.split("/"))
 
 
 def registry(group):
-    lines = (ROOT / inputs.REGISTRY / f"{group}.txt").read_text().splitlines()
+    lines = (ROOT / REGISTRY / f"{group}.txt").read_text().splitlines()
     return dict(line.split(" ") for line in lines if not line.startswith("#"))
 
 
 def test_every_group_is_pinned_by_commit_and_hash():
-    assert {path.stem for path in (ROOT / inputs.REGISTRY).iterdir()} == set(GROUPS)
+    assert {path.stem for path in (ROOT / REGISTRY).iterdir()} == set(GROUPS)
     assert {group: len(registry(group)) for group in GROUPS} == {
         "goemotions": 3, "human": 11, "activations": 325, "masking": 648, "reference": 9,
     }  # fmt: skip
@@ -184,7 +185,7 @@ def test_groups_share_no_file():
 
 
 def test_the_study_s_grid_is_complete():
-    from model_emotion.study import EMOTIONS, SEEDS
+    from model_emotion.base.study import EMOTIONS, SEEDS
 
     cells = {f"{emotion}-{seed}" for emotion in EMOTIONS for seed in SEEDS}
     assert {Path(name).stem for name in registry("activations") if name.endswith(".csv") and "relu" in name} == cells
@@ -451,14 +452,14 @@ def test_a_killed_run_goes_on_where_it_stopped(place, server):
 
 def test_a_reader_is_told_how_to_get_a_missing_file(tmp_path):
     with pytest.raises(InputError, match=r"raw/human/thunlp/.*/x\.csv: not there; fetch it with `dvc repro fetch@human`"):
-        inputs.raw("human", "x.csv", root=tmp_path / "raw")
+        raw("human", "x.csv", root=tmp_path / "raw")
 
 
 @pytest.fixture
 def project(tmp_path):
     """A place with what the stage reads, and a function that runs it there without mirror or network."""
     (tmp_path / "data").mkdir()
-    shutil.copytree(ROOT / inputs.REGISTRY, tmp_path / inputs.REGISTRY)
+    shutil.copytree(ROOT / REGISTRY, tmp_path / REGISTRY)
     shutil.copy(ROOT / "params.yaml", tmp_path)
     blocked = {"https_proxy": NOWHERE, "http_proxy": NOWHERE, "HTTPS_PROXY": NOWHERE, "HTTP_PROXY": NOWHERE}
     blocked |= {"NO_PROXY": "", "no_proxy": "", "MODEL_EMOTION_MIRROR": ""}
@@ -486,7 +487,7 @@ def test_the_stage_fetches_the_study_s_files(project, raw):
     source = raw("human", "Data/emotion_agreements.csv")
     mirror = source.parents[STUDY.count("/") + 2]
     assert run("--group", "human", MODEL_EMOTION_MIRROR=str(mirror)).returncode == 0
-    assert inputs.raw("human", "Data/emotion_agreements.csv", root=folder / inputs.RAW).read_bytes() == source.read_bytes()
+    assert raw("human", "Data/emotion_agreements.csv", root=folder / RAW).read_bytes() == source.read_bytes()
     assert len([path for path in (folder / "data/raw/human").rglob("*") if path.is_file()]) == 11
 
 

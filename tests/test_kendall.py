@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from numba.core import caching
 from scipy import stats
 
-from model_emotion.processor import compiled
+from model_emotion.base.processor import compiled
 from model_emotion.rsa import concordance, kendall
 from model_emotion.rsa.kendall import correlate, pattern, ranking, tau_b
 

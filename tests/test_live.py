@@ -17,27 +17,30 @@ from apart import Apart
 from scipy import stats
 from worlds import EMOTIONS, MEASURE, found, run
 
-from model_emotion import cells, plan, rdm, study
-from model_emotion.cli import UserError
-from model_emotion.files import read_csv
-from model_emotion.masks import describe
-from model_emotion.model.setup import corpus_of, engine_of
+from model_emotion.base import study
+from model_emotion.base.errors import UserError
+from model_emotion.base.files import read_csv, read_tensors
+from model_emotion.base.results import read_activations
+from model_emotion.live import cache
+from model_emotion.live.session import load_corpus, load_engine
+from model_emotion.masking import mask_plan
+from model_emotion.masking.masks import describe
 from model_emotion.params import load_params
-from model_emotion.run import read_activations
-from stages import evaluation, manipulation, own, prompts
-from stages import plan as planning
+from model_emotion.rsa import rdm
+from stages import drops, evaluation, prompts, targets
+from stages import mask_plan as mask_plan_stage
 
 ROOT = Path(__file__).parents[1]
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.xdist_group("processes")]
 
 
 def test_the_chain_measures_what_a_plain_loop_measures(measured, monkeypatch):
-    run(monkeypatch, manipulation)
-    params, planned = load_params(), plan.read("live")
+    run(monkeypatch, drops)
+    params, planned = load_params(), mask_plan.read("live")
     assert [(size.k, size.draws) for size in planned.sizes] == [(18, 4), (5, 1)]
-    engine = engine_of(params.backbone, "zero")
+    engine = load_engine(params.backbone, "zero")
     model, words = engine.backbone.model, engine.backbone.model.get_input_embeddings()
-    tuned = {emotion: torch.from_numpy(cells.read(f"results/live/prompts/{emotion}.safetensors")[0]["prompts"]) for emotion in EMOTIONS}
+    tuned = {emotion: torch.from_numpy(read_tensors(f"results/live/prompts/{emotion}.safetensors")[0]["prompts"]) for emotion in EMOTIONS}
 
     def plain(prompt, text):
         inputs = torch.cat([words.weight[[4]], prompt, words(torch.tensor(text))])[None]
@@ -55,11 +58,11 @@ def test_the_chain_measures_what_a_plain_loop_measures(measured, monkeypatch):
 
     accuracy, masked = read_csv("results/live/accuracy.csv"), read_csv("results/live/masked_accuracy.csv")
     assert len(accuracy) == 10 and len(masked) == 10 * (14 * 2 + 5)
-    corpus = corpus_of(engine, 3, 256)
+    corpus = load_corpus(engine, 3, 256)
     alone, under = (corpus.task("anger", "dev", 3, examples=n) for n in (20, 12))
     row = accuracy[(accuracy["emotion"] == "anger") & (accuracy["seed"] == 3)].iloc[0]
     assert row["n"] == 20 and row["majority"] == alone.majority
-    kept = cells.read("results/live/masks.safetensors")[0]
+    kept = read_tensors("results/live/masks.safetensors")[0]
     for name, task in (("", alone), ("valence/18", under), ("random/18/2", under)):
         weights = [layer.output.dense.weight.clone() for layer in layers]
         if name:
@@ -76,15 +79,15 @@ def test_the_chain_measures_what_a_plain_loop_measures(measured, monkeypatch):
         assert row["accuracy"] == right.mean() and row["n"] == len(right), name
         for layer, weight in zip(layers, weights, strict=True):
             layer.output.dense.weight.data = weight
-    drops = read_csv("results/live/drop_by_attribute.csv")
-    assert list(drops["attribute"][::2]) == list(study.ATTRIBUTES) and list(drops["k"][:2]) == [18, 5]
-    assert set(drops["share"]) == {18 / 72, 5 / 72}
+    by_attribute = read_csv("results/live/drop_by_attribute.csv")
+    assert list(by_attribute["attribute"][::2]) == list(study.ATTRIBUTES) and list(by_attribute["k"][:2]) == [18, 5]
+    assert set(by_attribute["share"]) == {18 / 72, 5 / 72}
 
 
 def test_cross_fitted_masks_are_chosen_by_some_seeds_and_met_by_the_others(measured, monkeypatch):
     every, table = read_csv("results/live/masked_accuracy.csv"), pd.read_parquet("results/live/searchlight.parquet")
     measured("masks.ranking_seeds", [3])
-    run(monkeypatch, *MEASURE, manipulation)
+    run(monkeypatch, *MEASURE, drops)
     taus = pd.read_parquet("results/live/searchlight.parquet")
     values = read_activations("results/live/activations.safetensors").values[1].astype(float)  # of seed 3
     human = rdm.select(read_csv("results/human/attribute_rdms.csv"), EMOTIONS)["valence"]
@@ -124,9 +127,9 @@ def test_what_is_done_stays_done(measured, monkeypatch):
 def test_an_emotion_that_is_missing_in_its_group_comes_out_the_same(world, monkeypatch):
     world("training.batch", 2, "training.examples", 10)
     assert list(prompts.groups_of(load_params())) == ["joy+anger+grief", "fear+love"]
-    run(monkeypatch, planning, prompts)
+    run(monkeypatch, mask_plan_stage, prompts)
     whole, folder = found(), Path("results/live/prompts")
-    for path in (folder / "anger.safetensors", next(cells.KEPT.glob("prompts-anger-*"))):
+    for path in (folder / "anger.safetensors", next(cache.KEPT.glob("prompts-anger-*"))):
         path.unlink()
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     trained, plain = [], prompts.tune_together
@@ -146,7 +149,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(world, monkeypatch, s
     whole = found()
     folder = Path("results/live", {"prompts": "prompts", "evaluation": "correct"}[stage])
     shutil.rmtree(folder)
-    shutil.rmtree(cells.KEPT)
+    shutil.rmtree(cache.KEPT)
     killed = Apart(f"stages.{stage}")
     while killed.poll() is None and not list(folder.glob("*.safetensors")):
         time.sleep(0.001)
@@ -161,7 +164,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(world, monkeypatch, s
 @pytest.mark.parametrize("when", ["start", "work"])  # workers are being started, or one has finished an emotion
 def test_an_interrupted_run_says_so_in_one_line_and_leaves_nobody_behind(world, when):
     world("training.examples", 1000, "executor.workers", 2)
-    planning.main()
+    mask_plan_stage.main()
     stopped = Apart("stages.prompts", session=True)
     parent = psutil.Process(stopped.pid)
     while stopped.poll() is None and len(workers := [child for child in parent.children() if "spawn_main" in str(child.cmdline())]) < 2:
@@ -188,7 +191,7 @@ def test_an_interrupted_run_says_so_in_one_line_and_leaves_nobody_behind(world, 
 )
 def test_every_other_way_runs_through(measured, monkeypatch, changes):
     measured(*changes)
-    run(monkeypatch, *MEASURE, manipulation)
+    run(monkeypatch, *MEASURE, drops)
     masked = read_csv("results/live/masked_accuracy.csv")
     named = set(masked.loc[masked["kind"] == "attribute", "attribute"])
     assert named == {"spaces": set(study.SPACES), "activation": {"activation"}}.get(changes[1], set(study.ATTRIBUTES))
@@ -200,7 +203,7 @@ def test_workers_change_nothing(world, monkeypatch):
     world("training.batch", 2, "training.examples", 10)
     run(monkeypatch, *MEASURE)
     alone = found()
-    for folder in ("results/live/prompts", "results/live/correct", cells.KEPT):
+    for folder in ("results/live/prompts", "results/live/correct", cache.KEPT):
         shutil.rmtree(folder)
     world("executor.workers", 2)
     for stage in ("prompts", "evaluation"):
@@ -228,7 +231,7 @@ def test_an_emotion_without_dev_examples_is_named_before_any_work(world, monkeyp
     table.loc[table["split"] == "dev", "grief"] = 0
     table.to_parquet("data/goemotions.parquet", index=False)
     with pytest.raises(UserError, match="^grief in dev: no row of 100 has it"):
-        run(monkeypatch, own, prompts)
+        run(monkeypatch, targets, prompts)
     assert not Path("results/live/prompts").exists()
 
 
@@ -264,4 +267,4 @@ def test_what_cannot_be_measured_is_said_before_any_work(world, monkeypatch, key
     with pytest.raises(UserError) as caught:
         run(monkeypatch, prompts)
     assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
-    assert not Path("results/live/prompts").exists() and not cells.KEPT.exists()
+    assert not Path("results/live/prompts").exists() and not cache.KEPT.exists()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from model_emotion import masks
+from model_emotion.masking import masks
 
 
 @given(st.data())

@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from model_emotion.cli import UserError
-from model_emotion.model import backbone, weights
+from model_emotion.base.errors import UserError
+from model_emotion.model import backbone, checkpoint
 from model_emotion.model.architecture import ARCHITECTURES, BackboneError
 from model_emotion.model.engine import Engine
 
@@ -150,7 +150,7 @@ def test_shards_are_read_together(tmp_path):
     tiny_models.tokenizer().save_pretrained(tmp_path)
     index = json.loads((tmp_path / "model.safetensors.index.json").read_text())
     assert len(set(index["weight_map"].values())) > 1
-    assert set(weights.tensor_names(tmp_path, "a name", pin=None)) == set(index["weight_map"])
+    assert set(checkpoint.tensor_names(tmp_path, "a name", pin=None)) == set(index["weight_map"])
     expected = logits(backbone.wrap(model, tiny_models.tokenizer(), "memory"))
     torch.testing.assert_close(logits(backbone.load(str(tmp_path))), expected, atol=1e-6, rtol=0)
 
@@ -180,10 +180,10 @@ def test_decoders_and_other_models_are_refused_before_their_weights_are_read(tmp
 
 def test_pinned_bytes_are_checked(tmp_path, monkeypatch):
     folder = saved(tiny_models.model("bert"), tmp_path)
-    right = weights.sha256(tmp_path / "model.safetensors")
-    monkeypatch.setitem(weights.PINS, folder, weights.Pin(REVISION, right))
+    right = checkpoint.sha256(tmp_path / "model.safetensors")
+    monkeypatch.setitem(checkpoint.PINS, folder, checkpoint.Pin(REVISION, right))
     assert backbone.load(folder).revision == REVISION
-    monkeypatch.setitem(weights.PINS, folder, weights.Pin(REVISION, "0" * 64))
+    monkeypatch.setitem(checkpoint.PINS, folder, checkpoint.Pin(REVISION, "0" * 64))
     assert f"model.safetensors has sha256 {right}, not the pinned {'0' * 64}" in refused(folder)
     assert backbone.load(folder, "f" * 40).revision == "f" * 40  # another revision is not the pinned one
 
@@ -194,8 +194,8 @@ def packaged(tmp_path, monkeypatch):
     package = tmp_path / "weights_for_a_test"
     saved(tiny_models.model("bert"), package / "model")
     (package / "__init__.py").write_text("raise SystemExit('the package ran')")
-    digest = weights.sha256(package / "model" / "model.safetensors")
-    monkeypatch.setitem(weights.PINS, "org/packaged", weights.Pin(REVISION, digest, "weights-for-a-test==1.0", "weights_for_a_test/model"))
+    digest = checkpoint.sha256(package / "model" / "model.safetensors")
+    monkeypatch.setitem(checkpoint.PINS, "org/packaged", checkpoint.Pin(REVISION, digest, "weights-for-a-test==1.0", "weights_for_a_test/model"))
     monkeypatch.chdir(tmp_path)
     return "org/packaged", package
 
@@ -203,7 +203,7 @@ def packaged(tmp_path, monkeypatch):
 def test_an_installed_package_comes_before_the_hub(packaged, monkeypatch):
     name, package = packaged
     monkeypatch.syspath_prepend(str(package.parent))
-    monkeypatch.setattr(weights, "_from_hub", lambda *_: pytest.fail("asked the Hub"))
+    monkeypatch.setattr(checkpoint, "_from_hub", lambda *_: pytest.fail("asked the Hub"))
     loaded = backbone.load(name)
     assert loaded.source == "the package weights-for-a-test==1.0" and loaded.revision == REVISION
     assert "weights_for_a_test" not in sys.modules
@@ -317,8 +317,8 @@ def test_loading_leaves_transformers_as_talkative_as_it_was(tmp_path, capfd):
 
 def test_the_default_backbone():
     """all-MiniLM-L6-v2, where its package is installed."""
-    pin = weights.PINS["sentence-transformers/all-MiniLM-L6-v2"]
-    if weights.find_spec(pin.folder.partition("/")[0]) is None:
+    pin = checkpoint.PINS["sentence-transformers/all-MiniLM-L6-v2"]
+    if checkpoint.find_spec(pin.folder.partition("/")[0]) is None:
         pytest.skip(f"{pin.package} is not installed")
     loaded = backbone.load("sentence-transformers/all-MiniLM-L6-v2")
     assert (loaded.layers, loaded.width, loaded.embedding_width, loaded.max_positions) == (6, 1536, 384, 512)

@@ -7,7 +7,7 @@ import torch
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy, gelu, layer_norm, linear, softmax
 
-from model_emotion.cli import UserError
+from model_emotion.base.errors import UserError
 from model_emotion.model import backbone
 from model_emotion.model.engine import Engine
 

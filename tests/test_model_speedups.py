@@ -6,9 +6,9 @@ import tiny_models
 import torch
 from test_model_engine import PROMPT_LEN, ROWS, TEXTS, engine, roberta_forward, rows
 
-from model_emotion.cli import UserError
+from model_emotion.base.errors import UserError
 from model_emotion.model import backbone
-from model_emotion.model.architecture import Block, Layout
+from model_emotion.model.blocks import Block, Layout
 from model_emotion.model.engine import Engine
 from model_emotion.model.evaluation import KEPT, margins
 

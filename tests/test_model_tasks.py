@@ -9,9 +9,9 @@ import tiny_models
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_emotion.cli import UserError
+from model_emotion.base.errors import UserError
+from model_emotion.base.study import EMOTIONS, SEEDS
 from model_emotion.model.tasks import Corpus, Task, cap, sample
-from model_emotion.study import EMOTIONS, SEEDS
 
 GOEMOTIONS = Path(__file__).parents[1] / "data/goemotions.parquet"
 TABLE = pd.DataFrame(

@@ -12,7 +12,7 @@ import tiny_models
 import torch
 from torch.nn.functional import cross_entropy
 
-from model_emotion.cli import UserError
+from model_emotion.base.errors import UserError
 from model_emotion.model import backbone, tuning
 from model_emotion.model.engine import Engine
 from model_emotion.model.evaluation import NotFiniteError, evaluate, overall

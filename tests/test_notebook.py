@@ -16,13 +16,15 @@ import pytest
 import torch
 import transformers
 
-from model_emotion import notebook, rdm, study
-from model_emotion.cli import UserError
-from model_emotion.files import write_csv, write_parquet
-from model_emotion.model import weights
+from model_emotion.base import study
+from model_emotion.base.errors import UserError
+from model_emotion.base.files import write_csv, write_parquet
+from model_emotion.base.results import Activations, write_activations
+from model_emotion.model import checkpoint
 from model_emotion.params import load_params
+from model_emotion.rsa import rdm
 from model_emotion.rsa.searchlight import searchlight, table
-from model_emotion.run import Activations, write_activations
+from model_emotion.toolkit import notebook
 
 ROOT = Path(__file__).parents[1]
 PATH = ROOT / "notebooks/one_emotion.ipynb"
@@ -105,7 +107,7 @@ def test_half_of_the_texts_express_the_emotion(ran, texts):
 def test_answers_are_those_of_a_plain_model(ran, texts):
     """transformers' own model, text by text; a mask is columns of its weights set to 0."""
     _, left = ran
-    folder, _ = weights.find(BACKBONE, weights.PINS[BACKBONE].revision, weights.PINS[BACKBONE])
+    folder, _ = checkpoint.find(BACKBONE, checkpoint.PINS[BACKBONE].revision, checkpoint.PINS[BACKBONE])
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     model = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32)
     words, layers = model.get_input_embeddings().weight, model.encoder.layer

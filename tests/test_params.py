@@ -127,7 +127,7 @@ def test_files_that_are_no_parameters_are_named(tmp_path):
 def test_every_stage_refuses_it_before_any_work(stage, tmp_path, monkeypatch):
     text = (ROOT / "params.yaml").read_text()
     (tmp_path / "params.yaml").write_text(text.replace("seeds: [1]", "seeds: [1, 1]"))
-    of_a_run = dict.fromkeys(("own", "searchlight", "masks", "manipulation", "robustness", "figures", "judge"), ["--run", "published"])
+    of_a_run = dict.fromkeys(("targets", "searchlight", "masks", "drops", "retests", "figures", "claims"), ["--run", "published"])
     options = of_a_run | {"fetch": ["--group", "human"]}
     monkeypatch.chdir(tmp_path)
     done = call(stage, *options.get(stage, []))
@@ -138,5 +138,5 @@ def test_every_stage_refuses_it_before_any_work(stage, tmp_path, monkeypatch):
 
 def test_a_stage_started_by_its_file_refuses_it_too(tmp_path):
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text().replace("seeds: [1]", "seeds: [1, 1]"))
-    done = subprocess.run([sys.executable, ROOT / "stages/plan.py"], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, ROOT / "stages/mask_plan.py"], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "error: params.yaml: seeds: 1 stands twice\n")

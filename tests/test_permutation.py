@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from model_emotion.rdm import absolute_rdm, pair_indices, square
 from model_emotion.rsa import permutation
 from model_emotion.rsa.kendall import correlate, pattern, tau_b
 from model_emotion.rsa.permutation import critical, largest_tau, permutations, permuted_pairs
+from model_emotion.rsa.rdm import absolute_rdm, pair_indices, square
 
 
 def world(rng, emotions, neurons, attributes, decimals=9):

@@ -14,18 +14,18 @@ import pytest
 import repos
 import yaml
 
-from model_emotion import figures
+from model_emotion.figures import catalogue
 
 ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
-FREE = {"model_emotion/cli.py", "model_emotion/params.py", "model_emotion/__init__.py", "model_emotion/environment.py"}
-FREE |= {"model_emotion/wide.py", "model_emotion/processor.py", "model_emotion/progress.py"}
+FREE = {"model_emotion/project/stage.py", "model_emotion/params.py", "model_emotion/__init__.py", "model_emotion/project/environment.py"}
+FREE |= {"model_emotion/live/dask.py", "model_emotion/base/processor.py", "model_emotion/base/progress.py"}
 """What stages load and no result depends on: error messages, checks of params.yaml, records, the executor, compilation."""
 
 
 def module_file(name):
-    """'model_emotion.rdm' -> its file, None for anything that is not the library's."""
+    """'model_emotion.rsa.rdm' -> its file, None for anything that is not the library's."""
     path = Path(*name.split("."))
     for file in (path.with_suffix(".py"), path / "__init__.py"):
         if (ROOT / file).is_file() and file.parts[0] == "model_emotion":
@@ -104,7 +104,7 @@ def test_what_python_compiles_changes_no_stage():
 
 def test_every_figure_is_among_the_plots():
     plots = yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"]
-    drawn = [f"paper_figures/{run}/{entry.name}.png" for run in ("published", "live") for entry in figures.entries(run)]
+    drawn = [f"paper_figures/{run}/{entry.name}.png" for run in ("published", "live") for entry in catalogue.entries(run)]
     assert [plot for plot in plots if isinstance(plot, str)] == drawn
 
 
@@ -183,7 +183,7 @@ def test_the_smaller_grid_is_the_only_difference():
     assert small == whole
 
 
-PUBLISHED = ("figures@published", "robustness@published", "judge@published")
+PUBLISHED = ("figures@published", "retests@published", "claims@published")
 """What is made of the run `published`; tests/test_live.py has the other run's stages, on a tiny model."""
 
 
@@ -214,7 +214,7 @@ def digests(folder):
 def completed(clone):
     """What the run printed that was killed in the middle of four stages and then completed in the clone."""
     log = ""
-    for stage in ("published", "searchlight@published", "figures@published", "judge@published"):
+    for stage in ("published", "searchlight@published", "figures@published", "claims@published"):
         running = repro(clone)
         for line in running.stdout:
             log += line

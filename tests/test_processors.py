@@ -15,10 +15,13 @@ import pandas as pd
 import pytest
 from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 
-from model_emotion import manipulation, rdm, statistics, study
+from model_emotion.base import statistics, study
+from model_emotion.base.results import MASKED_ACCURACY
 from model_emotion.human import appraisal, similarity
-from model_emotion.robustness import masking, neurons
-from model_emotion.run import MASKED_ACCURACY
+from model_emotion.masking import drops
+from model_emotion.retests import masks, neurons
+from model_emotion.retests.weights import human_correlation_of_attributes
+from model_emotion.rsa import rdm
 
 ROOT = Path(__file__).parents[1]
 AVX512 = [name for name in __cpu_dispatch__ if name == "X86_V4" or name.startswith("AVX512")]
@@ -72,10 +75,10 @@ def operations():
     x, y = rng.integers(1, 1000, (2, 5000)) / 997
     masked = made_masked(rng)
     weights = pd.Series(rng.integers(1, 1000, 14) / 997, study.ATTRIBUTES)
-    each, over_emotions, over_attributes = manipulation.human_correlation(manipulation.drops(masked), weights)
+    each, over_emotions, over_attributes = drops.human_correlation(drops.accuracy_drops(masked), weights)
     retests = [
-        *masking.masks_hurt(masked, 10, 200, 1), *masking.human_correlation_of_attributes(masked, 10, weights),
-        *masking.share_of_distance(masked, masked.assign(majority=0.5), 10, 200, 1),
+        *masks.masks_hurt(masked, 10, 200, 1), *human_correlation_of_attributes(masked, 10, weights),
+        *masks.share_of_distance(masked, masked.assign(majority=0.5), 10, 200, 1),
     ]  # fmt: skip
     labels = (rng.random((5000, 27)) < 0.05).astype(float)
     r = rng.integers(-10**6, 10**6, 2000) / 10**6

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist, squareform
 
-from model_emotion import rdm, study
-from model_emotion.files import read_csv
+from model_emotion.base import study
+from model_emotion.base.files import read_csv
+from model_emotion.rsa import rdm
 
 
 def test_pairs_run_down_the_columns_of_the_lower_triangle():

@@ -13,11 +13,12 @@ import pytest
 import yaml
 from browser import CHROMIUM, browser
 
-from model_emotion import hypotheses
-from model_emotion.cli import UserError
+from model_emotion.base.errors import UserError
+from model_emotion.base.results import RETESTS
 from model_emotion.params import load_params
-from model_emotion.report import _plain, content, packed, render, surroundings
-from model_emotion.robustness import COLUMNS, row, table
+from model_emotion.report import content, hypotheses, machine
+from model_emotion.report.page import _plain, packed, render
+from model_emotion.retests.rows import row, table
 
 ROOT = Path(__file__).parents[1]
 RUNS = ("published", "live")
@@ -38,7 +39,7 @@ def text():
         patch.chdir(ROOT)
         every = content.verdicts(RUNS)
         details = content.details(RUNS, every, load_params().figures.model_dump(), 0.02)
-        found = content.summary(RUNS, every) | details | surroundings.all_of_it() | {"digest": ""}
+        found = content.summary(RUNS, every) | details | machine.describe() | {"digest": ""}
     made_up = {"name": "<stricter>", "question": "?", "against": "0123456", "set": {"analysis.drop_alpha": 0.01}, "held": 2}
     made_up |= {"mean_accuracy": 0.7, "mean_majority": 0.5, "human_correlation": None, "drop": {"valence": 0.0125}}
     found["experiments"] = [made_up]
@@ -109,7 +110,7 @@ def test_every_claim_stands_on_it_with_its_verdict_also_without_javascript(text)
 def test_every_question_of_the_retests_has_words_and_every_row_stands_there(text):
     said = Tags(text).text
     for run in RUNS:
-        table = pd.read_csv(ROOT / f"results/{run}/robustness.csv")
+        table = pd.read_csv(ROOT / f"results/{run}/retests.csv")
         assert set(table["question"]) <= set(content.QUESTIONS)
         assert all(content.QUESTIONS[question] in said for question in table["question"].unique())
 
@@ -129,7 +130,7 @@ def test_the_machine_and_what_measured_the_model_stand_there(text):
 @needs_results
 def test_the_hypotheses_say_what_the_files_say(monkeypatch):
     monkeypatch.chdir(ROOT)
-    table = pd.read_csv("results/published/robustness.csv")
+    table = pd.read_csv("results/published/retests.csv")
     h1, h2, h3, h4 = hypotheses.table("published", [claim for run in RUNS for claim in claims(run)])
     significant = pd.read_csv("results/published/significant_by_layer.csv").groupby("attribute")["significant"].sum()
     assert f"{significant.min():,} to {significant.max():,} of 36,864" in h1.found
@@ -145,7 +146,7 @@ def test_the_hypotheses_say_what_the_files_say(monkeypatch):
 
 
 def test_a_question_that_was_not_asked_has_no_sentence():
-    answers = hypotheses.Answers(pd.DataFrame(columns=COLUMNS))
+    answers = hypotheses.Answers(pd.DataFrame(columns=RETESTS))
     assert [*hypotheses.masks(answers), *hypotheses.weights(answers), *hypotheses.space(answers)] == []
 
 
@@ -204,7 +205,7 @@ def test_experiments_are_set_beside_their_base(tmp_path, monkeypatch):
         reference = f"refs/exps/{start[:2]}/{start[2:]}/{name}"
         subprocess.run(["git", "update-ref", reference, commit(name, settings, accuracy)], check=True)
     subprocess.run(["git", "update-ref", "refs/exps/exec/EXEC_HEAD", start], check=True)
-    small, other = surroundings.experiments()
+    small, other = machine.compared_experiments()
     assert (small["name"], small["against"], small["set"], small["mean_accuracy"]) == ("small", start[:7], {"a.b": 2}, 0.71)
     assert (other["name"], other["against"], other["set"], other["question"]) == ("other", "small", {"c": 3}, "other?")
     assert other["held"] == 2 and other["drop"] == {"valence": 0.01} and other["human_correlation"] is None

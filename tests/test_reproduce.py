@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from model_emotion import environment, reproduce
+from model_emotion.claims import reproduce
+from model_emotion.project import stage
 
 ROOT = Path(__file__).parents[1]
 PIPELINE = {
@@ -28,7 +29,7 @@ PIPELINE = {
 def test_the_stages_with_committed_outputs_are_the_figures_and_the_verdicts():
     pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text())
     found = reproduce.stages_with_committed_outputs(pipeline, ["published", "live"])
-    assert found == ["figures@published", "figures@live", "judge@published", "judge@live", "verify"]
+    assert found == ["figures@published", "figures@live", "claims@published", "judge@live", "verify"]
 
 
 @pytest.fixture
@@ -53,8 +54,8 @@ def test_dvc_skips_committed_outputs_on_a_fresh_clone_and_forced_stages_run_with
     assert not (fresh_clone / "log").exists()  # why stages are forced
     stages = reproduce.stages_with_committed_outputs(PIPELINE, ["one", "two"])
     assert stages == ["draw@one", "draw@two", "join"]
-    (fresh_clone / environment.TIMES).mkdir(parents=True)
-    (fresh_clone / environment.TIMES / "draw@two.json").write_text("{}")
+    (fresh_clone / stage.TIMES).mkdir(parents=True)
+    (fresh_clone / stage.TIMES / "draw@two.json").write_text("{}")
     assert reproduce.never_run(stages) == ["draw@one", "join"]
     reproduce.call("dvc", "repro", "-q", "--force", "--single-item", *reproduce.never_run(stages))
     assert (fresh_clone / "log").read_text().split() == ["one", "join"]

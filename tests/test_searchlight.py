@@ -6,11 +6,13 @@ import pytest
 from scipy import stats
 from scipy.spatial.distance import pdist
 
-from model_emotion import published, rdm, study
-from model_emotion.files import read_csv
-from model_emotion.rsa.model import model_rsa
-from model_emotion.rsa.overlap import overlap, ranks, selectivity
+from model_emotion.base import study
+from model_emotion.base.files import read_csv
+from model_emotion.inputs import released
+from model_emotion.rsa import rdm
 from model_emotion.rsa.searchlight import mean_rdm, searchlight, significant_by_layer, space_rdms, table
+from model_emotion.rsa.selectivity import overlap, rank_table, selectivity
+from model_emotion.rsa.whole_model import model_rsa
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +27,7 @@ def some_neurons(raw):
     folder = "Data/raw_data/PLM/prompt_tuning_RoBERTa/neurons_activation_before_relu"
     return np.array(
         [
-            [published.read_neurons(raw("activations", f"{folder}/{emotion}-{seed}.csv"))[some] for emotion in study.EMOTIONS]
+            [released.read_neurons(raw("activations", f"{folder}/{emotion}-{seed}.csv"))[some] for emotion in study.EMOTIONS]
             for seed in study.SEEDS
         ]
     )
@@ -100,7 +102,7 @@ def test_planted_neurons_are_found_and_others_are_not():
     assert long.query("significant")[["neuron", "attribute"]].to_numpy().tolist() == [[6, "b"]]
     by_layer = significant_by_layer(long)
     assert by_layer["significant"].sum() == 1 and by_layer["neurons"].eq(10).all()
-    np.testing.assert_array_equal(ranks(long), found.rank)
+    np.testing.assert_array_equal(rank_table(long), found.rank)
 
 
 def test_a_constant_neuron_comes_last_and_disturbs_no_other():

@@ -10,7 +10,8 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from model_emotion.statistics import atanh, correlation_interval, mean_correlation, paired_drop, product, q_bh, q_rank, regression, tanh
+from model_emotion.base.statistics import atanh, correlation_interval, mean_correlation, paired_drop, product, regression, tanh
+from model_emotion.rsa.correction import q_bh, q_rank
 
 p_values = arrays(float, st.integers(1, 50), elements=st.floats(0, 1))
 

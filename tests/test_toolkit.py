@@ -20,15 +20,18 @@ from safetensors.numpy import load_file
 from sklearn.metrics import accuracy_score
 from transformers import EvalPrediction, TrainingArguments
 
-from model_emotion import cli, mask_evaluation, toolkit
-from model_emotion.cli import UserError
-from model_emotion.files import read_csv, write_parquet, write_tensors
+from model_emotion.base.errors import UserError
+from model_emotion.base.files import read_csv, write_parquet, write_tensors
+from model_emotion.base.results import Activations, write_activations
 from model_emotion.model import backbone, tuning
 from model_emotion.model.architecture import BackboneError
 from model_emotion.model.engine import Engine
 from model_emotion.model.tasks import Corpus
-from model_emotion.run import Activations, write_activations
-from model_emotion.toolkit import AutoTokenizer, ModelEmotionArguments, ModelEmotionTrainer, RobertaForMaskedLMPrompt
+from model_emotion.project import stage
+from model_emotion.toolkit import arguments, trainer
+from model_emotion.toolkit.arguments import ModelEmotionArguments
+from model_emotion.toolkit.masks import main, rank_neurons
+from model_emotion.toolkit.trainer import DATA, AutoTokenizer, ModelEmotionTrainer, RobertaForMaskedLMPrompt
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -65,7 +68,7 @@ def table():
 TABLE = table()
 
 
-def trainer(tiny, folder, **settings):
+def make_trainer(tiny, folder, **settings):
     """A trainer on the toy table; settings that are not the trainer's own are arguments."""
     own = {name: settings.pop(name) for name in ("compute_metrics", "searchlight", "tokenizer") if name in settings}
     args = ModelEmotionArguments(output_dir=str(folder / "out"), backbone=tiny, **SETTINGS | settings)
@@ -76,7 +79,7 @@ def trainer(tiny, folder, **settings):
 def ready(tiny, tmp_path, monkeypatch):
     """A trainer with a prompt, in a folder without results."""
     monkeypatch.chdir(tmp_path)
-    made = trainer(tiny, tmp_path)
+    made = make_trainer(tiny, tmp_path)
     made.train_prompt()
     return made
 
@@ -109,7 +112,7 @@ def test_readmes_example(goemotions, tmp_path, monkeypatch):
 
 
 def test_training_is_tune_with_these_settings(tiny, tmp_path):
-    made = trainer(tiny, tmp_path)
+    made = make_trainer(tiny, tmp_path)
     result = made.train_prompt()
     engine = Engine(backbone.load(tiny))
     corpus = Corpus(TABLE, engine.backbone.tokenizer, 12)
@@ -143,10 +146,10 @@ def test_training_is_tune_with_these_settings(tiny, tmp_path):
 )  # fmt: skip
 def test_an_argument_reaches_the_recipe(tiny, tmp_path, monkeypatch, argument, value, key):
     monkeypatch.setattr(
-        toolkit, "tune", lambda engine, emotion, seeds, train, dev, recipe, progress: exec("raise Stop", {"Stop": Stop(recipe)})
+        trainer, "tune", lambda engine, emotion, seeds, train, dev, recipe, progress: exec("raise Stop", {"Stop": Stop(recipe)})
     )
     with pytest.raises(Stop) as stopped:
-        trainer(tiny, tmp_path, **{argument: value}).train_prompt()
+        make_trainer(tiny, tmp_path, **{argument: value}).train_prompt()
     recipe = stopped.value.args[0]
     assert getattr(recipe, key or argument) == value
 
@@ -158,7 +161,7 @@ class Stop(Exception):
 def test_seed_and_examples_draw_the_task(tiny, tmp_path):
     labels = []
     for settings in ({"seed": 3}, {"seed": 5}, {"seed": 5, "examples": 20}):
-        made = trainer(tiny, tmp_path, compute_metrics=lambda p: labels.append(p.label_ids) or {}, **settings, num_train_epochs=1)
+        made = make_trainer(tiny, tmp_path, compute_metrics=lambda p: labels.append(p.label_ids) or {}, **settings, num_train_epochs=1)
         metrics = made.train_prompt().metrics
         assert made.eval_prompt()["n"] == metrics["n"] == len(labels[-1])
     positive = TABLE.loc[TABLE["split"] == "dev", "joy"].to_numpy()
@@ -169,11 +172,11 @@ def test_seed_and_examples_draw_the_task(tiny, tmp_path):
 
 
 def test_bf16_the_cpu_and_the_progress_bar_are_honoured(tiny, tmp_path, capsys):
-    made = trainer(tiny, tmp_path, bf16=True, num_train_epochs=1)
+    made = make_trainer(tiny, tmp_path, bf16=True, num_train_epochs=1)
     assert made.engine.precision == "bf16" and made.engine.device.type == "cpu"
     made.train_prompt()
     assert capsys.readouterr().err == ""
-    trainer(tiny, tmp_path, disable_tqdm=False, num_train_epochs=1).train_prompt()
+    make_trainer(tiny, tmp_path, disable_tqdm=False, num_train_epochs=1).train_prompt()
     assert "100%" in capsys.readouterr().err
 
 
@@ -185,7 +188,7 @@ def test_defaults_are_the_studys():
     assert isinstance(args, TrainingArguments) and args.max_source_length == 128 and args.seed == 42
 
 
-TAKEN = {*toolkit.HONOURED, *toolkit.HARMLESS}
+TAKEN = {*arguments.HONOURED, *arguments.HARMLESS}
 
 
 @pytest.mark.parametrize(
@@ -354,7 +357,7 @@ def test_a_searchlight_elsewhere_is_taken_by_folder_or_file_or_not_at_all(tiny, 
     of_its_own = write_searchlight(tmp_path / "mine", tiny, ["valence"])
     write_searchlight(tmp_path / "other", "another", ["valence"])
     for path in (tmp_path / "mine", str(tmp_path / "mine/searchlight.parquet")):
-        made = trainer(tiny, tmp_path, searchlight=path)
+        made = make_trainer(tiny, tmp_path, searchlight=path)
         made.train_prompt()
         np.testing.assert_array_equal(made.mask_activated_neuron(top_k=3, draws=1)[1]["valence/3"].ravel() == 0, of_its_own[:, 0] <= 3)
     made.searchlight = tmp_path / "other"
@@ -375,10 +378,10 @@ def test_roberta_base_is_known_by_both_its_names(tmp_path):
     for name, shape, same in (("roberta-base", (3, 4), True), ("roberta-base", (4, 3), False), ("roberta-large", (3, 4), False)):
         ours = SimpleNamespace(name=name, layers=shape[0], width=shape[1])
         if same:
-            assert mask_evaluation.rank_neurons(ours, "14Properties", tmp_path, None)[0] == "14Properties"
+            assert rank_neurons(ours, "14Properties", tmp_path, None)[0] == "14Properties"
         else:
             with pytest.raises(UserError, match=f"no searchlight of {name}"):
-                mask_evaluation.rank_neurons(ours, "14Properties", tmp_path, None)
+                rank_neurons(ours, "14Properties", tmp_path, None)
 
 
 @pytest.mark.parametrize(
@@ -464,7 +467,7 @@ def test_what_does_not_go_together_is_refused(tiny, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="tokenizer: not the one of"):
         attempt(tokenizer=AutoTokenizer.from_pretrained("sentence-transformers/all-MiniLM-L6-v2"))
     with pytest.raises(UserError, match="data/goemotions.parquet: not there; `dvc repro goemotions`"):
-        attempt(data=toolkit.DATA)
+        attempt(data=DATA)
     with pytest.raises(UserError, match="without a column text"):
         attempt(data=TABLE[["split", "joy"]])
     with pytest.raises(UserError, match="hapiness: GoEmotions has no such label"):
@@ -476,7 +479,7 @@ def test_what_does_not_go_together_is_refused(tiny, tmp_path, monkeypatch):
 
 def test_a_loss_that_is_no_number_is_an_error(tiny, tmp_path):
     with pytest.raises(UserError, match="joy, seed 3: .*not "):
-        trainer(tiny, tmp_path, learning_rate=1e38).train_prompt()
+        make_trainer(tiny, tmp_path, learning_rate=1e38).train_prompt()
 
 
 @pytest.fixture
@@ -510,11 +513,11 @@ def test_the_command_takes_a_runs_prompts_and_any_masks(ready, command):
     write_tensors({"prompts": np.stack([own * 0, own])}, "live.safetensors", {"emotion": "joy", "seeds": [1, 3]})
     nothing = {"ones": np.ones((LAYERS, WIDTH), np.float32), "none": np.zeros((LAYERS, WIDTH), np.uint8)}
     write_tensors(nothing, "masks.safetensors", {})
-    mask_evaluation.main(command(promptPath="live.safetensors", maskPath="masks.safetensors", backbone=ready.args.backbone))
+    main(command(promptPath="live.safetensors", maskPath="masks.safetensors", backbone=ready.args.backbone))
     results = read_csv("results.csv").set_index("mask")
     assert list(results.index)[0] == "unmasked" and set(results.index) == {"unmasked", "ones", "none"}
     assert results["accuracy"]["ones"] == results["accuracy"]["unmasked"] == ready.eval_prompt()["accuracy"]
-    mask_evaluation.main(command(promptPath="live.safetensors", maskPath="masks.safetensors", backbone=ready.args.backbone, examples=10))
+    main(command(promptPath="live.safetensors", maskPath="masks.safetensors", backbone=ready.args.backbone, examples=10))
     assert set(read_csv("results.csv")["n"]) == {10}
 
 
@@ -545,7 +548,7 @@ def test_the_command_says_what_is_wrong(ready, command, settings, message):
     about = {"emotion": "joy", "seeds": [3], "backbone": ready.args.backbone}
     write_tensors({"prompts": np.zeros((1, PROMPT_LEN, 31), np.float32)}, "narrow.safetensors", about)
     with pytest.raises(SystemExit) as exit_:
-        cli.run(lambda: mask_evaluation.main(command(**settings)))
+        stage.run(lambda: main(command(**settings)))
     said = str(exit_.value)
     assert re.search(".*".join(map(re.escape, message.split(".*"))), said) and said.startswith("error: ") and "\n" not in said
     assert not Path("results.csv").exists()

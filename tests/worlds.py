@@ -13,14 +13,15 @@ import pytest
 import tiny_models
 import yaml
 
-from model_emotion import rdm, study
-from stages import activations, evaluation, masks, own, plan, prompts, searchlight
+from model_emotion.base import study
+from model_emotion.rsa import rdm
+from stages import activations, evaluation, mask_plan, masks, prompts, searchlight, targets
 
 ROOT = Path(__file__).parents[1]
 EMOTIONS = ["joy", "fear", "anger", "love", "grief"]
-MEASURE = (plan, prompts, activations, searchlight, masks, evaluation)
-"""The stages that measure the run `live`, in the order of dvc.yaml; `own` comes before them."""
-OF_ONE_RUN = {"plan", "prompts", "activations", "evaluation"}
+MEASURE = (mask_plan, prompts, activations, searchlight, masks, evaluation)
+"""The stages that measure the run `live`, in the order of dvc.yaml; `targets` comes before them."""
+OF_ONE_RUN = {"mask_plan", "prompts", "activations", "evaluation"}
 """Stages without the option --run."""
 
 
@@ -88,7 +89,7 @@ SMALL = {
 
 
 def tiny_project(folder):
-    """Make the project of a tiny RoBERTa and five emotions in an empty folder; the stage `own` has run."""
+    """Make the project of a tiny RoBERTa and five emotions in an empty folder; the stage `targets` has run."""
     tiny_models.model("roberta").save_pretrained(folder / "tiny")
     tiny_models.tokenizer().save_pretrained(folder / "tiny")
     (folder / "data").mkdir()
@@ -101,7 +102,7 @@ def tiny_project(folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         change(SMALL)
-        run(patch, own)
+        run(patch, targets)
 
 
 def measure(folder):

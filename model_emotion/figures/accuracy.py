@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.colors import Normalize
 from scipy import stats
 
-from model_emotion import study
+from model_emotion.base import study
 from model_emotion.figures import style
 from model_emotion.figures.labels import label_points
 from model_emotion.figures.style import DOUBLE, SMALL

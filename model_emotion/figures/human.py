@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from model_emotion import rdm, study
-from model_emotion.cli import UserError
+from model_emotion.base import study
+from model_emotion.base.errors import UserError
 from model_emotion.figures import style
 from model_emotion.figures.style import DOUBLE, SINGLE
+from model_emotion.rsa import rdm
 
 
 def _spaces(figure, names):

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import stats
 
-from model_emotion.cli import UserError
+from model_emotion.base.errors import UserError
 from model_emotion.figures import style
 from model_emotion.figures.labels import label_points
 from model_emotion.figures.style import DOUBLE, SINGLE, SMALL

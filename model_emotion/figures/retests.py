@@ -2,23 +2,23 @@
 
 import numpy as np
 
+from model_emotion.base.results import HOLDS
 from model_emotion.figures import style
 from model_emotion.figures.style import SINGLE
-from model_emotion.robustness import HOLDS
 
 
-def _asked(robustness, question):
+def _asked(retests, question):
     """Rows of a question by key, in the table's order."""
-    return robustness[robustness["question"] == question].set_index("key")
+    return retests[retests["question"] == question].set_index("key")
 
 
 def _colours(names):
     return [style.NAME_COLOURS.get(name, "black") for name in names]
 
 
-def neurons_beyond_chance(significant_by_layer, robustness):
+def neurons_beyond_chance(significant_by_layer, retests):
     """H1: neurons of each attribute that are significant by the study's q, and those beyond the largest tau of permuted emotions."""
-    kept = _asked(robustness, "significant_neurons")["estimate"]
+    kept = _asked(retests, "significant_neurons")["estimate"]
     found = significant_by_layer.groupby("attribute", sort=False, observed=True)["significant"].sum()
     names = list(found.sort_values(ascending=False, kind="stable").index)
     figure = style.canvas(SINGLE, 78)
@@ -37,9 +37,9 @@ def neurons_beyond_chance(significant_by_layer, robustness):
     return figure
 
 
-def masks_among_random(robustness):
+def masks_among_random(retests):
     """H2: how far below the random masks each attribute's lies, and the interval that one more random mask would leave."""
-    rows = _asked(robustness, "place_among_random").sort_values("estimate", ascending=False, kind="stable")
+    rows = _asked(retests, "place_among_random").sort_values("estimate", ascending=False, kind="stable")
     names, holds = list(rows.index), (rows["verdict"] == HOLDS).to_numpy()
     figure = style.canvas(SINGLE, 78)
     ax = figure.subplots()
@@ -54,13 +54,13 @@ def masks_among_random(robustness):
     return figure
 
 
-def human_space(robustness):
+def human_space(retests):
     """H4: mean tau of the model's and each attribute's RDM with single subjects'; the noise ceiling is a band.
 
     None where nobody judged the run's emotions.
     """
-    rows = _asked(robustness, "agreement_with_subjects").sort_values("estimate", ascending=False, kind="stable")
-    ceiling = _asked(robustness, "noise_ceiling")["estimate"]
+    rows = _asked(retests, "agreement_with_subjects").sort_values("estimate", ascending=False, kind="stable")
+    ceiling = _asked(retests, "noise_ceiling")["estimate"]
     if rows.empty:
         return None
     names = list(rows.index)

@@ -3,10 +3,11 @@
 import numpy as np
 from matplotlib.colors import Normalize
 
-from model_emotion import rdm, study
+from model_emotion.base import study
 from model_emotion.figures import style
 from model_emotion.figures.style import DOUBLE, SINGLE, SMALL
 from model_emotion.figures.tables import at_size, in_order, wide
+from model_emotion.rsa import rdm
 
 COLUMNS = 1400
 """Of an image that is too wide for one pixel a neuron: about one for each dot of print."""

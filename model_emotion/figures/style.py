@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import AutoLocator, FuncFormatter, MaxNLocator
 from scipy.stats import rankdata
 
-from model_emotion.rdm import square
-from model_emotion.study import SPACES
+from model_emotion.base.study import SPACES
+from model_emotion.rsa.rdm import square
 
 SINGLE, DOUBLE = 85, 174
 """Widths of a column and of a page, in mm."""

@@ -1,9 +1,9 @@
 """The results that figures show: where each stands, which columns a figure needs, and what is taken from a table."""
 
-from model_emotion import study
-from model_emotion.cli import UserError
-from model_emotion.files import read_csv
-from model_emotion.run import read_activations
+from model_emotion.base import study
+from model_emotion.base.errors import UserError
+from model_emotion.base.files import read_csv
+from model_emotion.base.results import read_activations
 
 PAIR = ["emotion_a", "emotion_b"]
 INTERVAL = ["ci_low", "ci_high"]
@@ -33,7 +33,7 @@ TABLES = {
     "drop_by_cell": ("results/{run}/drop_by_cell.csv", ["emotion", "attribute", "k", "drop", "star"]),
     "unimodality": ("results/{run}/unimodality.csv", ["k", "attribute", "dip", "p"]),
     "human_correlation": ("results/{run}/human_correlation.csv", ["k", "emotion", "r", "slope", "intercept"]),
-    "robustness": ("results/{run}/robustness.csv", ["question", "key", "k", "estimate", *INTERVAL, "n", "verdict"]),
+    "retests": ("results/{run}/retests.csv", ["question", "key", "k", "estimate", *INTERVAL, "n", "verdict"]),
     "human_correlation_summary": ("results/{run}/human_correlation_summary.csv", ["k", "mean_r", *INTERVAL]),
 }
 """Name -> path (with {run} where it is a run's) and columns; the activations are arrays."""

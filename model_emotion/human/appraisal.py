@@ -15,10 +15,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from model_emotion import study
-from model_emotion.cli import UserError
-from model_emotion.inputs import InputError
-from model_emotion.statistics import product
+from model_emotion.base import study
+from model_emotion.base.errors import InputError, UserError
+from model_emotion.base.statistics import product
 
 COMPONENTS = study.SPACES["appraisal"]
 

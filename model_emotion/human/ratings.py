@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from model_emotion import study
-from model_emotion.inputs import InputError
+from model_emotion.base import study
+from model_emotion.base.errors import InputError
 
 AGREED = {"Finished": "TRUE", "UserLanguage": "EN", "Consent": "I AGREE"}  # compared in upper case: the files differ
 CATCH = 28  # the item that asks for the answer 9

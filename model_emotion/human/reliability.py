@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import f as f_distribution
 
-from model_emotion.statistics import q_rank
+from model_emotion.rsa.correction import q_rank
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ import numpy as np
 import openpyxl
 import pandas as pd
 
-from model_emotion import rdm, study
-from model_emotion.inputs import InputError
+from model_emotion.base import study
+from model_emotion.base.errors import InputError
+from model_emotion.rsa import rdm
+from model_emotion.rsa.correction import q_rank
 from model_emotion.rsa.kendall import tau_b
-from model_emotion.statistics import q_rank
 
 HEADER = ("EmoPair_1", "EmoPair_2", "DistMean", "DistStd")  # then one column a subject, headed by an id that is never read
 

@@ -13,9 +13,10 @@ import torch
 import transformers
 from torch.nn.functional import linear
 
-from model_emotion.cli import UserError
-from model_emotion.model import weights
-from model_emotion.model.architecture import BackboneError, Block, architecture_of
+from model_emotion.base.errors import UserError
+from model_emotion.model import checkpoint
+from model_emotion.model.architecture import BackboneError, architecture_of
+from model_emotion.model.blocks import Block
 
 log = logging.getLogger(__name__)
 
@@ -84,14 +85,14 @@ def load(name, revision="", device="cpu"):
 
     revision: a commit; a pinned backbone needs none, and a folder has none. Reads safetensors alone and runs no remote code.
     """
-    pin = weights.PINS.get(name)
+    pin = checkpoint.PINS.get(name)
     revision = revision or (pin.revision if pin else "")
     if pin and pin.revision != revision:
         pin = None
-    folder, source = weights.find(name, revision, pin)
+    folder, source = checkpoint.find(name, revision, pin)
     try:
-        config = weights.configuration(folder, name)
-        keys = weights.tensor_names(folder, name, pin)
+        config = checkpoint.configuration(folder, name)
+        keys = checkpoint.tensor_names(folder, name, pin)
         if any(key.startswith("lm_predictions.") for key in keys):
             config.legacy = False  # DeBERTa's own head; by default transformers makes another, at random
         with _quiet():
@@ -102,7 +103,7 @@ def load(name, revision="", device="cpu"):
     except BackboneError:
         raise
     except Exception as error:  # transformers raises of every kind where a file is not what it should be
-        raise BackboneError(f"{name}: can't be read from {source}: {weights.one_line(error)}") from None
+        raise BackboneError(f"{name}: can't be read from {source}: {checkpoint.one_line(error)}") from None
     headless = _without_head(model, report["missing_keys"], name)
     return wrap(model.to(device), tokenizer, name, revision=revision, source=source, headless=headless)
 

@@ -19,9 +19,9 @@ from itertools import groupby
 import torch
 from torch.nn.functional import linear
 
-from model_emotion.cli import UserError
-from model_emotion.model.architecture import Layout
+from model_emotion.base.errors import UserError
 from model_emotion.model.backbone import verbalizer_ids
+from model_emotion.model.blocks import Layout
 
 POSITIONS = ("zero", "native")
 PRECISIONS = ("float32", "bf16", "tf32")

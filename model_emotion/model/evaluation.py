@@ -7,7 +7,7 @@ repeats is computed once, and results come back in the task's order, which the s
 import numpy as np
 import torch
 
-from model_emotion.cli import UserError
+from model_emotion.base.errors import UserError
 
 UNMASKED_BATCH, MASKED_BATCH = 256, 100
 """Batches behind the study's accuracies without and with masks."""

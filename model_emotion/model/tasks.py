@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset, disable_progress_bars
 
-from model_emotion.cli import UserError
+from model_emotion.base.errors import UserError
 
 MAX_LENGTH = 256  # the study's, in tokens, `<s>` and `</s>` included
 

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch.nn.functional import cross_entropy
 
-from model_emotion.cli import UserError
+from model_emotion.base.errors import UserError
 from model_emotion.model.evaluation import NotFiniteError, evaluate, overall
 
 INIT, ORDER, DROPOUT = range(3)

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from model_emotion import figures, hypotheses
-from model_emotion.claims import NOT_APPLICABLE, PASS, SECTIONS, STATUSES
-from model_emotion.cli import UserError
-from model_emotion.figures import tables
-from model_emotion.files import read_csv
-from model_emotion.report import packed
-from model_emotion.run import folder
+from model_emotion.base.errors import UserError
+from model_emotion.base.files import read_csv
+from model_emotion.base.results import folder
+from model_emotion.claims.verdicts import NOT_APPLICABLE, PASS, STATUSES
+from model_emotion.claims.pages import SECTIONS
+from model_emotion.figures import catalogue, tables
+from model_emotion.report import hypotheses
+from model_emotion.report.page import packed
 
 DIGITS = 1000
 """tau in the page has three digits."""
@@ -53,7 +54,7 @@ QUESTIONS = {
 
 def sources(run):
     """Result files of a run that the page reads, figures aside."""
-    names = ("claims.json", "metrics.json", "robustness.csv", "significant_by_layer.csv", "searchlight.parquet", "model_rsa.csv")
+    names = ("claims.json", "metrics.json", "retests.csv", "significant_by_layer.csv", "searchlight.parquet", "model_rsa.csv")
     drops = ("drop_by_emotion.csv", "drop_by_attribute.csv", "human_correlation_summary.csv")
     return [folder(run) / name for name in (*names, *drops)]
 
@@ -82,7 +83,7 @@ def verdicts(runs):
 def figures_of_results():
     """{result of the catalogue: name of the first figure that shows it}"""
     found = {}
-    for entry in figures.FIGURES:
+    for entry in catalogue.FIGURES:
         for result in entry.shows:
             found.setdefault(result, entry.name)
     return found
@@ -120,7 +121,7 @@ def by_section(claims):
 
 def drops(run):
     """Each attribute's drop under the masks that the re-tests look at: k, rows, and how far the page's scale reaches (a fraction of 1)."""
-    table, answers = read_csv(folder(run) / "drop_by_attribute.csv"), read_csv(folder(run) / "robustness.csv")
+    table, answers = read_csv(folder(run) / "drop_by_attribute.csv"), read_csv(folder(run) / "retests.csv")
     k = answers.loc[answers["question"] == "place_among_random", "k"].iloc[0]
     rows = table[table["k"] == k]
     reach = max(0.05, float(np.ceil(rows[["ci_low", "ci_high"]].abs().to_numpy().max() * 20) / 20))  # to the next 5 points
@@ -128,8 +129,8 @@ def drops(run):
 
 
 def retests(run):
-    """[(question in words, its rows)] of robustness.csv in the order of QUESTIONS, a missing value as None."""
-    table = read_csv(folder(run) / "robustness.csv").astype(object)
+    """[(question in words, its rows)] of retests.csv in the order of QUESTIONS, a missing value as None."""
+    table = read_csv(folder(run) / "retests.csv").astype(object)
     asked = dict(list(table.where(table.notna(), None).groupby("question", sort=False)))
     return [(QUESTIONS.get(name, name), asked[name].to_dict("records")) for name in sorted(asked, key=[*QUESTIONS, *asked].index)]
 
@@ -142,7 +143,7 @@ def searchlight(run):
     layers = int(table["layer"].max())
     significant = table["significant"].to_numpy().reshape(-1, len(attributes)).T
     least = [float(of[chosen].min()) if chosen.any() else None for of, chosen in zip(tau, significant, strict=True)]
-    answers = read_csv(folder(run) / "robustness.csv").query("question == 'significant_neurons'").set_index("key")["reference"]
+    answers = read_csv(folder(run) / "retests.csv").query("question == 'significant_neurons'").set_index("key")["reference"]
     whole = np.where(np.isnan(tau), UNDEFINED, np.round(np.nan_to_num(tau) * DIGITS)).astype("<i2")
     return {
         "attributes": attributes, "layers": layers, "width": tau.shape[1] // layers, "digits": DIGITS, "undefined": UNDEFINED,
@@ -155,7 +156,7 @@ def searchlight(run):
 def pictures(runs, options):
     """Figures, those that two runs have side by side: name, results shown, and by run caption, size and packed svg."""
     found = []
-    for entry in figures.FIGURES:
+    for entry in catalogue.FIGURES:
         by_run = {}
         for run in runs:
             path = Path("paper_figures", run, f"{entry.name}.svg")

@@ -17,7 +17,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from model_emotion.processor import compiled
+from model_emotion.base.processor import compiled
 
 LONG = 1024
 """Elements from which walking is faster than sets of bits (46 emotions have 1,035 pairs)."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from model_emotion.processor import cores
-from model_emotion.progress import progress
+from model_emotion.base.processor import cores
+from model_emotion.base.progress import progress
 from model_emotion.rsa import concordance
 
 ROWS = 1024

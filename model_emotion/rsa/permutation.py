@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from model_emotion.processor import compiled, cores
-from model_emotion.progress import progress
-from model_emotion.rdm import pair_indices, square
+from model_emotion.base.processor import compiled, cores
+from model_emotion.base.progress import progress
 from model_emotion.rsa import concordance
 from model_emotion.rsa.kendall import ROWS, Ranking, correlate_rankings, pattern, ranking
+from model_emotion.rsa.rdm import pair_indices, square
 
 CANDIDATES = 16  # neurons a permutation whose tau is computed, at 351 pairs; with fewer pairs as many as cost the same
 PAIRS = 351

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from model_emotion.processor import compiled
+from model_emotion.base.processor import compiled
+from model_emotion.base.study import SPACES
+from model_emotion.rsa.correction import q_bh, q_rank
 from model_emotion.rsa.kendall import correlate, pattern
-from model_emotion.statistics import q_bh, q_rank
-from model_emotion.study import SPACES
 
 TILE = 64
 """Neurons whose activations stay in a core's cache while their distances are summed."""

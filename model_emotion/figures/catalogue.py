@@ -1,0 +1,223 @@
+"""The figures of a run: a table of what is drawn from which results, and one way to draw and save them all.
+
+Every figure is one function in `human`, `searchlight`, `accuracy`, `masking` or `retests`: tables in, a matplotlib Figure out.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from matplotlib import rc_context
+
+from model_emotion.base.files import replacing
+from model_emotion.figures import accuracy, human, masking, retests, searchlight, tables
+from model_emotion.figures.style import STYLE, settle
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A figure: its name, the catalogue's results it shows, a sentence, the function, its tables, and its leaves of params.figures."""
+
+    name: str
+    shows: tuple[str, ...]
+    caption: str
+    function: Callable
+    inputs: tuple[str, ...]
+    options: tuple[str, ...] = ()
+
+    @property
+    def of_a_run(self):
+        """False where the figure shows human data alone."""
+        return any("{run}" in tables.TABLES[name][0] for name in self.inputs)
+
+    def describe(self, options):
+        """The caption with the values of its options."""
+        return self.caption.format(**options)
+
+
+FIGURES = (
+    Entry(
+        "A1_attribute_scores", ("A1",),
+        "Mean human score of each emotion on each attribute, rescaled to 0..1.",
+        human.attribute_scores, ("attributes",),
+    ),
+    Entry(
+        "A2_loadings", ("A2",),
+        "Loadings of the 38 appraisal items on the six components (varimax, converged).",
+        human.loadings, ("loadings",),
+    ),
+    Entry(
+        "A2_parallel_analysis", ("A2",),
+        "Eigenvalues of the appraisal items against those of random data: how many components.",
+        human.parallel_analysis, ("parallel_analysis",),
+    ),
+    Entry(
+        "A4_reliability", ("A4",),
+        "Reliability of the attributes' mean ratings: intraclass correlations with 95 % intervals.",
+        human.reliability, ("reliability",),
+    ),
+    Entry(
+        "A5_attribute_rdms", ("A3", "A5"),
+        "Dissimilarity of the emotions on each attribute, as percentiles; emotions in the order of A1.",
+        human.attribute_rdms, ("attribute_rdms",),
+    ),
+    Entry(
+        "B1_human_and_model_rdm", ("B1", "F", "H4"),
+        "Dissimilarity of the emotions by human judgement and by all neurons of the model.",
+        human.human_and_model, ("mean_rdm", "activations", "model_rsa"),
+    ),
+    Entry(
+        "B2_weights", ("B2",),
+        "Weight of each attribute in the human space: Kendall's tau with the mean human RDM; hollow where q is not below .05.",
+        human.weights, ("human_weights",),
+    ),
+    Entry(
+        "C2_accuracy_and_agreement", ("C2",),
+        "Accuracy of each emotion without masks against the agreement of GoEmotions' raters.",
+        accuracy.accuracy_and_agreement, ("accuracy", "agreement"),
+    ),
+    Entry(
+        "D2_significant_neurons", ("D2", "H1"),
+        "Significant neurons of each attribute by layer; in brackets all of them.",
+        searchlight.significant_neurons, ("significant_by_layer",),
+    ),
+    Entry(
+        "D3_best_neurons", ("D1", "D3", "H1"),
+        "Which neurons are among the best {top_k} of each attribute: sorted by attribute and rank, and by layer.",
+        searchlight.best_neurons, ("searchlight",), ("top_k",),
+    ),
+    Entry(
+        "D3_overlap", ("D3", "H1"),
+        "Neurons that two attributes share among their best {top_k}, and how many attributes a neuron belongs to.",
+        searchlight.overlap, ("overlap", "selectivity"), ("top_k",),
+    ),
+    Entry(
+        "D4_neuron_rdm", ("D4",),
+        "Dissimilarity of the emotions in the activation of the neuron that follows {attribute} best, as percentiles.",
+        searchlight.neuron_rdm, ("activations", "searchlight"), ("attribute",),
+    ),
+    Entry(
+        "D5_tau_of_significant_neurons", ("D5",),
+        "Kendall's tau of every significant neuron, by attribute, layer and unit.",
+        searchlight.tau_of_significant, ("searchlight",),
+    ),
+    Entry(
+        "E1_accuracy", ("C1", "E1", "H2"),
+        "Accuracy of each emotion without a mask and with {top_k} neurons masked; bars are half a standard error each way.",
+        accuracy.accuracy, ("accuracy_by_condition", "accuracy"), ("top_k",),
+    ),
+    Entry(
+        "E2_accuracy_by_size", ("C1", "E2", "H2"),
+        "Accuracy of each emotion by the number of masked neurons; the dotted line is a coin toss.",
+        accuracy.accuracy_by_size, ("accuracy_by_condition",),
+    ),
+    Entry(
+        "E3_drop_by_emotion", ("E3", "H2"),
+        "What attribute masks of {top_k} neurons cost each emotion against random masks, 95 % intervals; * significant.",
+        masking.drop_by_emotion, ("drop_by_emotion",), ("top_k",),
+    ),
+    Entry(
+        "E4_drop_by_emotion_and_size", ("E4", "H2"),
+        "What attribute masks of every size cost each emotion against random masks; * significant.",
+        masking.drop_by_emotion_and_size, ("drop_by_emotion",),
+    ),
+    Entry(
+        "E5_drop_by_attribute", ("E5", "H2", "H3"),
+        "What each attribute's mask of {top_k} neurons costs against its random mask; * significant.",
+        masking.drop_by_attribute, ("drop_by_attribute",), ("top_k",),
+    ),
+    Entry(
+        "E6_drop_by_attribute_and_size", ("E6", "H2", "H3"),
+        "What each attribute's mask of every size costs against random masks; * significant.",
+        masking.drop_by_attribute_and_size, ("drop_by_attribute",),
+    ),
+    Entry(
+        "E7_drop_by_cell", ("E7",),
+        "What each attribute's mask of {top_k} neurons costs each emotion; attributes by human weight; * significant.",
+        masking.drop_by_cell, ("drop_by_cell", "weights"), ("top_k",),
+    ),
+    Entry(
+        "E8_dip", ("E8",),
+        "Hartigan's dip of each attribute's effects over the emotions; * p < .05, not unimodal.",
+        masking.dip, ("unimodality", "weights"),
+    ),
+    Entry(
+        "E9_human_correlation", ("E9", "H3"),
+        "Correlation over the attributes of drop with human weight: each emotion, and the mean with its 95 % interval.",
+        masking.human_correlation, ("human_correlation", "human_correlation_summary"), ("emotion",),
+    ),
+    Entry(
+        "E10_regression_lines", ("E10", "H3"),
+        "Drop against human weight at {top_k} neurons: the line of every emotion, and {emotion} with its attributes.",
+        masking.regression_lines, ("drop_by_cell", "human_correlation", "weights"), ("top_k", "emotion"),
+    ),
+    Entry(
+        "E11_accuracy_by_mask", ("E11",),
+        "Accuracy of every emotion under every random and attribute mask.",
+        accuracy.accuracy_by_mask, ("accuracy_by_mask", "weights"),
+    ),
+    Entry(
+        "F_model_rsa", ("F", "H4"),
+        "The model's dissimilarities, whole and by layer, against the human ones and each attribute's.",
+        searchlight.model_rsa, ("model_rsa",),
+    ),
+    Entry(
+        "F_spaces", ("F",),
+        "Significant neurons by layer where neurons are ranked by the three spaces; in brackets all of them.",
+        searchlight.significant_neurons_of_spaces, ("searchlight_spaces",),
+    ),
+    Entry(
+        "H1_neurons_beyond_chance", ("H1",),
+        "Neurons of each attribute that are significant by the study's q (hollow), and beyond the largest tau by chance (filled).",
+        retests.neurons_beyond_chance, ("significant_by_layer", "retests"),
+    ),
+    Entry(
+        "H2_masks_among_random", ("H2",),
+        "How far each attribute's mask lies below random ones, and the interval of one more random mask; filled where it holds.",
+        retests.masks_among_random, ("retests",),
+    ),
+    Entry(
+        "H4_human_space", ("B2", "H3", "H4"),
+        "Mean tau of the model's and each attribute's RDM with single subjects', intervals for other people and emotions; noise ceiling.",
+        retests.human_space, ("retests",),
+    ),
+)  # fmt: skip
+"""Every figure of the catalogue, in its order, and three of the re-tests."""
+
+
+def entries(run):
+    """The figures of a run; those of human data alone go with `published`."""
+    return [entry for entry in FIGURES if run == "published" or entry.of_a_run]
+
+
+def draw(entry, frames, options):
+    """The figure of an entry, None where its tables have nothing to show.
+
+    frames: its tables in order; options: leaf of params.figures -> value, more than it needs are welcome.
+    """
+    with rc_context(STYLE):
+        figure = entry.function(*frames, **{name: options[name] for name in entry.options})
+        if figure:
+            settle(figure)
+    return figure
+
+
+def save(figure, entry, options, folder):
+    """Write NAME.svg and NAME.png; both say what they show. The same figure gives the same bytes. Returns the paths."""
+    about = {"Title": entry.name, "Description": f"{entry.describe(options)} Shows {', '.join(entry.shows)} of the catalogue."}
+    paths = [folder / f"{entry.name}.{kind}" for kind in ("svg", "png")]
+    with rc_context(STYLE):
+        for path in paths:
+            undated = {"Date": None, "Keywords": list(entry.shows)} if path.suffix == ".svg" else {}
+            with replacing(path) as part:
+                figure.savefig(part, format=path.suffix[1:], dpi=options["dpi"], metadata=about | undated)
+    return paths
+
+
+def index(run, options, drawn):
+    """The page that shows the figures of a run that were drawn (names): picture, caption, results and tables. Markdown."""
+    lines = [f"# Figures of the run `{run}`", "", "Made by `stages/figures.py`; this page too. Letters and numbers: `CLAIMS.md`."]
+    for entry in (entry for entry in entries(run) if entry.name in drawn):
+        files = ", ".join(f"`{tables.path(name, run)}`" for name in entry.inputs)
+        lines += ["", f"## {entry.name}", "", f"![{entry.name}]({entry.name}.png)", "", entry.describe(options), "",
+                  f"Shows {', '.join(entry.shows)}. From {files}. [svg]({entry.name}.svg)"]  # fmt: skip
+    return "\n".join(lines) + "\n"

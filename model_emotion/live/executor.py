@@ -1,0 +1,41 @@
+"""Map a function over emotions: in this process, in processes on this machine, or on a Dask cluster."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import active_children, get_context
+from pathlib import Path
+
+from model_emotion.live.processes import call, sigint_blocked, start
+from model_emotion.params import Params
+
+
+def map_emotions(
+    make: Callable[[Params], Callable], params: Params, names: Sequence[str], workers: int, files: Iterable[Path]
+) -> Iterator[tuple[str, object]]:
+    """Yield (name, result) as results arrive.
+
+    make: called once in each worker process with `params`; returns the function that maps a name to its result. The
+    result must not depend on the worker. With one worker everything runs in this process. files: what the results
+    are made from. If `params.executor` names a Dask cluster, its workers must have the same files.
+    """
+    if params.executor.kind == "dask":
+        from model_emotion.live import dask  # importing Dask takes a second
+
+        yield from dask.map_emotions(make, params, names, workers, files)
+        return
+    if workers == 1:
+        function = make(params)
+        yield from ((name, function(name)) for name in names)
+        return
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), start, (make, params))
+    try:
+        with sigint_blocked():
+            futures = {pool.submit(call, name): name for name in names}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    except BaseException:  # an interrupt, here or in the code that takes the results
+        for process in active_children():
+            process.kill()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,79 @@
+"""Start a measurement: the backbone of params.yaml as an Engine, its texts as a Corpus, torch set to repeat itself."""
+
+import os
+from pathlib import Path
+
+import torch
+
+from model_emotion.base.errors import UserError
+from model_emotion.base.processor import cores
+from model_emotion.model.backbone import load
+from model_emotion.model.engine import Engine
+from model_emotion.model.tasks import Corpus
+from model_emotion.params import Backbone, Executor
+
+DATA = Path("data/goemotions.parquet")
+TEXTS = Path("data/texts/live.parquet")
+"""GoEmotions, or the user's own texts."""
+TOKENS = Path("data/tokens")
+
+
+def worker_count(executor: Executor, tasks: int) -> int:
+    """Return how many processes share a number of tasks.
+
+    That is `executor.workers` if it is set. The default is one process per core, one for a GPU, or one per GPU
+    with Dask.
+    """
+    default = cores()
+    if torch.cuda.is_available():
+        default = torch.cuda.device_count() if executor.kind == "dask" else 1
+    return min(executor.workers or default, tasks)
+
+
+def make_deterministic() -> dict[str, object]:
+    """Make torch give the same result each time on the same machine. Return the switches, for the records."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before CUDA starts
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    # This only guards against reading memory that was never written, and it costs time.
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    return {
+        "threads": torch.get_num_threads(),
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        "CUBLAS_WORKSPACE_CONFIG": os.environ["CUBLAS_WORKSPACE_CONFIG"],
+    }
+
+
+def load_engine(backbone: Backbone, positions: str) -> Engine:
+    """Load the backbone on the GPU if there is one, otherwise on one core.
+
+    One core does most of what several do with batches this small. The result does not depend on the number of
+    cores. Raises UserError if the model has other layers or another width than params.yaml says.
+    """
+    make_deterministic()
+    loaded = load(backbone.name, backbone.revision, "cuda" if torch.cuda.is_available() else "cpu")
+    for key in ("layers", "width"):
+        found, expected = getattr(loaded, key), getattr(backbone, key)
+        if found != expected:
+            raise UserError(f"params.yaml: backbone.{key}: {expected}, but {loaded.name} has {found}")
+    return Engine(loaded, backbone.verbalizer, positions, backbone.precision, backbone.verbalizer_scale)
+
+
+def load_corpus(engine: Engine, prompt_len: int, max_length: int) -> Corpus:
+    """Read the texts of the run `live` with the engine's tokenizer.
+
+    A text is cut after max_length tokens, or earlier if the model has no room for more beside the prompt.
+    Raises UserError if there is no room for a text at all.
+    """
+    room = engine.room(prompt_len)
+    if room < 3:
+        name = engine.backbone.name
+        raise UserError(f"params.yaml: training.prompt_len: {prompt_len} vectors leave {name} no room for a text")
+    return Corpus.read(TEXTS, engine.backbone.tokenizer, min(max_length, room), TOKENS)
+
+
+def input_files(backbone: Backbone) -> list[Path]:
+    """Return the files that every measurement depends on: the texts, and the model if it is a folder."""
+    folder = Path(backbone.name)
+    model = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    return [TEXTS, *model]

@@ -1,0 +1,67 @@
+"""How a stage, or any other command, starts and ends: its --run option, errors in one line, the time that it took."""
+
+import argparse
+import re
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from model_emotion.base.errors import UserError
+from model_emotion.base.files import write_json
+
+TIMES = Path("results/times")
+"""How long each stage took on this machine, a file per stage. They are no outputs of DVC."""
+
+
+def run_option(description: str | None) -> str:
+    """Parse the command line `--run RUN` of a stage and return the run. description: the stage's docstring."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--run", required=True, help="published or live")
+    return parser.parse_args().run
+
+
+def run(main: Callable[[], object]) -> None:
+    """Call `main`, and record its time if it is a stage.
+
+    A UserError or a failed read or write ends the process with one line and status 1, Ctrl-C with status 130.
+    """
+    try:
+        main()
+        if name := running_stage():
+            record_time(name)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
+    except (UserError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+def running_stage() -> str | None:
+    """Return the stage that this process runs as dvc.yaml does, such as `searchlight@published`, or None."""
+    module = getattr(sys.modules["__main__"].__spec__, "name", "")
+    if not module.startswith("stages.") or len(sys.argv) not in (1, 3):
+        return None
+    return "@".join([module.removeprefix("stages."), *sys.argv[2:]])
+
+
+def peak_mib() -> float:
+    """Return the peak memory of this process so far, in MiB.
+
+    On Linux getrusage also counts the parent's memory before this process started, so /proc is read instead.
+    """
+    status = Path("/proc/self/status")
+    if status.exists() and (found := re.search(r"VmHWM:\s*(\d+) kB", status.read_text())):
+        return int(found[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
+
+
+def record_time(stage: str) -> None:
+    """Write results/times/STAGE.json: how long this process took, and its peak memory and its largest child's."""
+    child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    seconds = time.time() - psutil.Process().create_time()
+    about = {"stage": stage, "seconds": round(seconds, 2), "memory_mib": {"own": round(peak_mib()), "largest_child": child}}
+    write_json(about | {"ended": round(time.time())}, TIMES / f"{stage}.json")

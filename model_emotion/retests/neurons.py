@@ -1,0 +1,145 @@
+"""H1: do neurons follow an attribute, more than chance among so many gives, for itself, and whatever the seeds?"""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from model_emotion.base.progress import progress
+from model_emotion.base.statistics import product, regression
+from model_emotion.masking.masks import best
+from model_emotion.retests.rows import ALPHA, row
+from model_emotion.rsa.kendall import correlate, pattern
+from model_emotion.rsa.permutation import critical, largest_tau, least_p, permutations, permuted_pairs
+from model_emotion.rsa.rdm import pair_indices
+from model_emotion.rsa.searchlight import mean_rdm
+
+ORDERS = 20  # of the emotions, for a mean
+
+def significant_neurons(activations, attribute_rdms, samples, seed):
+    """Neurons that follow an attribute more closely than the best of all would by chance, emotions permuted: two rows an attribute.
+
+    activations [seed, emotion, neuron]; attribute_rdms: frame [pairs, attributes]. The estimate is the number of neurons whose tau exceeds
+    the critical tau (`reference`), p that of the largest tau; corrected for all neurons, and for all neurons x attributes (`…_of_all`).
+    """
+    neurons, rdms = activations.shape[2], attribute_rdms.to_numpy()
+
+    def vectors(rows):
+        return mean_rdm(activations[:, :, rows])
+
+    tau = np.nan_to_num(correlate(vectors, neurons, pattern(rdms))[0], nan=-1.0)
+    by_chance = largest_tau(vectors, neurons, rdms, permutations(activations.shape[1], samples, seed))
+    largest = np.concatenate([tau.max(axis=0, keepdims=True), by_chance])  # the order that was observed is one of those possible
+    least, level = least_p(largest, ALPHA)
+    maximum = f"emotions permuted {samples} times; p of the largest tau"
+    rows = []
+    for question, method, limits, p in (
+        ("significant_neurons", f"tau above the 95 % quantile of the maximum over neurons, {maximum}",
+         critical(largest, ALPHA), (largest >= largest[0]).mean(axis=0)),
+        ("significant_neurons_of_all", f"the same for all attributes at once, by the least p of any (Westfall and Young 1993), {maximum}",
+         critical(largest, level), least),
+    ):  # fmt: skip
+        counts = (tau > limits).sum(axis=0)
+        for attribute, limit, count, p_largest in zip(attribute_rdms, limits, counts, p, strict=True):
+            rows.append(row(question, method, "p", count, p=p_largest, n=neurons, key=attribute, reference=limit))
+    return rows
+
+
+def partial_tau(tau, among):
+    """[neurons, attributes] tau, and [attributes, attributes] tau of the attributes with each other -> each tau given all other attributes.
+
+    Of correlations R of a neuron and the attributes, -P[0, a] / sqrt(P[0, 0] P[a, a]) with P the inverse of R (Whittaker 1990), with
+    Kendall's tau for the correlation (Kendall 1942). NaN where R has no inverse.
+    """
+    inverse = np.linalg.inv(among)
+    slopes = product(tau, inverse)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own = 1 / (1 - (slopes * tau).sum(axis=1, keepdims=True))
+        return slopes * own / np.sqrt(own * (np.diag(inverse) + slopes**2 * own))
+
+
+def own_neurons(activations, attribute_rdms, k, seed):
+    """What share of an attribute's k best neurons is still among its k best, given the other attributes?
+
+    Both taus are of the same data, so that most stay where attributes have little in common, whatever neurons do: `reference` is the
+    mean share in ORDERS orders of the emotions, the same for all attributes. No rows where an attribute follows from the others.
+    """
+    rdms = attribute_rdms.to_numpy()
+    among = np.array([[stats.kendalltau(a, b).statistic for b in rdms.T] for a in rdms.T])
+    if np.linalg.matrix_rank(among) < len(among):
+        return []
+    there = permuted_pairs(np.r_[np.arange(activations.shape[1])[None], permutations(activations.shape[1], ORDERS, seed)])
+    tau = _tau(activations, rdms[there].transpose(1, 0, 2).reshape(len(rdms), -1))
+    shares = []
+    for of_order in np.split(tau, len(there), axis=1):
+        both = [_best(values, k) for values in (of_order, partial_tau(of_order, among))]
+        shares.append((both[0] & both[1]).sum(axis=0) / k)
+    method = (
+        "share of the k neurons of largest tau that are among those of largest partial tau given the other attributes; "
+        f"reference: mean of {ORDERS} orders of the emotions"
+    )
+    return [
+        row("own_neurons", method, "", share, n=k, key=attribute, k=k, reference=chance)
+        for attribute, share, chance in zip(attribute_rdms, shares[0], np.mean(shares[1:], axis=0), strict=True)
+    ]
+
+
+def split_half(activations, attribute_rdms, k, halvings, seed):
+    """Would other seeds find the same neurons? Three rows an attribute, means over random halvings of the seeds; by chance `reference`.
+
+    split_half: the share of the k best neurons that both halves have. split_half_reliability: Pearson's r over the neurons of the halves'
+    taus, stepped up to all seeds by Spearman and Brown (1910). split_half_best: mean tau, in the other half, of the k neurons that one
+    half finds best, where `reference` is their mean tau in the half that found them. No rows where a half has fewer than two seeds.
+    """
+    seeds, rdms, generator = len(activations), attribute_rdms.to_numpy(), np.random.default_rng(seed)
+    if seeds < 4:
+        return []
+    shares, reliabilities, elsewhere, found = [], [], [], []
+    for _ in progress(range(halvings), "halves of the seeds", unit="halving"):
+        order = generator.permutation(seeds)
+        taus = [_tau(activations[half], rdms) for half in (order[: seeds // 2], order[seeds // 2 :])]
+        chosen = [_best(tau, k) for tau in taus]
+        shares.append((chosen[0] & chosen[1]).sum(axis=0) / k)
+        varied = np.isfinite(taus).all(axis=(0, 2))  # a neuron that is the same for all emotions has no tau
+        r = np.array([regression(a, b).r for a, b in zip(taus[0][varied].T, taus[1][varied].T, strict=True)])
+        reliabilities.append(2 * r / (1 + r))
+        for own, other, best_of_own in zip(taus, taus[::-1], chosen, strict=True):
+            found.append(_mean_where(own, best_of_own))
+            elsewhere.append(_mean_where(other, best_of_own))
+    share = "share of the k neurons of largest tau that two halves of the seeds have in common"
+    r = "r over the neurons of the taus of two halves of the seeds, stepped up (Spearman 1910, Brown 1910)"
+    best_elsewhere = "mean tau in one half of the seeds of the k neurons of largest tau in the other; reference: in the other itself"
+    chance = np.full(rdms.shape[1], k / activations.shape[2])
+    rows = []
+    for question, method, values, references, size in (
+        ("split_half", share, shares, chance, k),
+        ("split_half_reliability", r, reliabilities, 0 * chance, None),
+        ("split_half_best", best_elsewhere, elsewhere, np.mean(found, axis=0), k),
+    ):
+        method = f"{method}; mean of {halvings} halvings"
+        for attribute, value, reference in zip(attribute_rdms, np.mean(values, axis=0), references, strict=True):
+            rows.append(row(question, method, "", value, n=activations.shape[2], key=attribute, k=size, reference=reference))
+    return rows
+
+
+def _mean_where(tau, chosen):
+    """[attributes] mean of tau [neurons, attributes] over those of the neurons chosen for each that have one."""
+    return np.nanmean(np.where(chosen, tau, np.nan), axis=0)
+
+
+def _tau(activations, rdms):
+    """[neurons, attributes] tau-b of every neuron with RDMs [pairs, attributes]."""
+    return correlate(lambda rows: mean_rdm(activations[:, :, rows]), activations.shape[2], pattern(rdms))[0]
+
+
+def _best(tau, k):
+    """[neurons, attributes] tau -> bool: the k neurons of largest tau of each attribute, as masks choose them."""
+    return np.column_stack([best(-column, k) for column in np.nan_to_num(tau, nan=-2).T])
+
+
+def label_rdm(labels):
+    """A control: 1 - phi of each pair of emotions, as raters gave them together; labels [texts, emotions], 0 or 1 -> frame [pairs, 1]."""
+    a, b = pair_indices(labels.shape[1])
+    given, together = labels.sum(axis=0), labels.T @ labels  # whole numbers, so that BLAS is exact
+    deviation = np.sqrt(given * (len(labels) - given))
+    phi = (len(labels) * together[a, b] - given[a] * given[b]) / (deviation[a] * deviation[b])
+    return pd.DataFrame({"label co-occurrence": 1 - phi})

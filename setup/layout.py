@@ -1,0 +1,78 @@
+"""Check the layout of the library: which room may import which, and how long modules, functions and files may be.
+
+`python setup/layout.py` prints one line per fault and exits with status 1 if there is one. `make lint` runs it.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = "model_emotion"
+LAYERS = (
+    ("base",),
+    ("params",),
+    ("inputs", "model", "rsa"),
+    ("human", "masking", "project"),
+    ("live", "retests", "figures", "claims"),
+    ("report", "toolkit", "smoke"),
+)
+"""A room may import from rooms of earlier layers only, and from itself."""
+LAYER = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
+MODULE, FUNCTION, ROOT_ENTRIES = 300, 60, 16
+FILES = {"dvc.yaml": 400, "README.md": 130}
+"""The most lines that a module, a function or a file may have, and the most entries of the package's root."""
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield (line, room) of each import from the library, at the head of a module or inside a function."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == PACKAGE:
+            parts = node.module.split(".")
+            for alias in node.names if len(parts) == 1 else []:
+                yield node.lineno, alias.name
+            if len(parts) > 1:
+                yield node.lineno, parts[1]
+
+
+def faults_of(path: Path, room: str) -> Iterator[str]:
+    """Yield a line for each import that the layers forbid, and for what is too long."""
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    for line, other in imports(tree):
+        if other not in LAYER:
+            yield f"{path}:{line}: there is no room '{other}' in {PACKAGE}"
+        elif other != room and LAYER[other] >= LAYER[room]:
+            yield f"{path}:{line}: {room} may not import {other}: it is in the same layer or in a later one"
+    if (lines := len(text.splitlines())) > MODULE:
+        yield f"{path}: {lines} lines; a module may have {MODULE}"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if (lines := node.end_lineno - node.lineno + 1) > FUNCTION:
+                yield f"{path}:{node.lineno}: {node.name} has {lines} lines; a function may have {FUNCTION}"
+
+
+def faults(root: Path) -> Iterator[str]:
+    """Yield a line for each fault of a checkout."""
+    package = root / PACKAGE
+    entries = [path for path in package.iterdir() if path.name != "__pycache__"]
+    if len(entries) > ROOT_ENTRIES:
+        yield f"{package}: {len(entries)} entries; its root may have {ROOT_ENTRIES}"
+    for entry in sorted(entries):
+        if entry.stem != "__init__" and entry.stem not in LAYER:
+            yield f"{entry}: a room that LAYERS does not name"
+        elif entry.is_dir():
+            for path in sorted(entry.rglob("*.py")):
+                yield from faults_of(path, entry.name)
+        elif entry.stem in LAYER:
+            yield from faults_of(entry, entry.stem)
+    for name, most in FILES.items():
+        lines = len((root / name).read_text(encoding="utf-8").splitlines())
+        if lines > most:
+            yield f"{root / name}: {lines} lines; it may have {most}"
+
+
+if __name__ == "__main__":
+    found = list(faults(Path(sys.argv[1] if len(sys.argv) > 1 else ".")))
+    print("\n".join(found) or "layout: no fault")
+    sys.exit(bool(found))

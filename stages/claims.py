@@ -1,0 +1,30 @@
+"""Stage claims: the claims of claims.yaml on a run, judged by its results -> results/RUN/claims.json
+
+The claims on human results belong to the run published. The stage succeeds whatever it finds, so that DVC keeps every
+experiment. The stage verify joins the runs.
+"""
+
+from dataclasses import asdict
+
+from model_emotion.base.files import write_json
+from model_emotion.base.results import folder
+from model_emotion.claims.judging import departures, judge_run
+from model_emotion.claims.schema import load_claims
+from model_emotion.claims.verdicts import summary, tally
+from model_emotion.masking import mask_plan
+from model_emotion.params import load_params
+from model_emotion.project import stage
+
+
+def main() -> None:
+    run, params = stage.run_option(__doc__), load_params()
+    verdicts = judge_run(run, load_claims().claims, departures(params, mask_plan.read(run).ranking))
+    for verdict in verdicts:
+        print(verdict.line())
+    print(summary(verdicts))
+    found = {"count": tally(verdicts), "claims": [asdict(verdict) for verdict in verdicts]}
+    write_json(found, folder(run) / "claims.json")
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,242 @@
+"""Named experiments: every file in experiments/ fits params.yaml, and DVC reads its overrides as they are meant."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import repos
+import yaml
+from dvc.utils.hydra import apply_overrides
+
+from benchmarks import wide
+from model_emotion.base import study
+from model_emotion.base.errors import UserError
+from model_emotion.inputs import goemotions
+from model_emotion.live import cost
+from model_emotion.params import load_params
+from model_emotion.project import experiments
+
+ROOT = Path(__file__).parents[1]
+NAMES = sorted(path.stem for path in (ROOT / "experiments").glob("*.yaml"))
+
+
+STAGE = """
+from pathlib import Path
+import json, sys, time
+from model_emotion.cells import Cells
+from model_emotion.params import load_params
+p = load_params()
+cells = Cells("cells", {"a": p.protocol.split, "b": p.protocol.split})
+for name in cells.missing():
+    Path("log").open("a").write(name)
+    cells.write(name, {}, {})
+    if Path("slow").exists():
+        time.sleep(20)
+for folder in ("provenance", "learning_curves"):
+    Path("results/live", folder).mkdir(parents=True, exist_ok=True)
+Path("results/live/provenance/write.json").write_text(json.dumps({"seconds": time.time()}))
+Path(f"results/live/learning_curves/{p.protocol.split}.csv").write_text("")
+Path("results/metrics.json").write_text(json.dumps({"split": p.protocol.split, "kind": p.masks.kind, "emotions": len(p.emotions)}))
+sys.exit(Path("broken").exists())
+"""
+
+
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory):
+    """A git and DVC repository with our params.yaml and experiments, and one stage that writes down what it was given."""
+    folder = tmp_path_factory.mktemp("experiments")
+    shutil.copy(ROOT / "params.yaml", folder)
+    shutil.copytree(ROOT / "experiments", folder / "experiments")
+    (folder / "stage.py").write_text(STAGE)
+    metrics = [{"results/metrics.json": {"cache": False}}]
+    stage = {"cmd": "python stage.py", "params": ["protocol", "masks", "emotions"], "deps": ["stage.py"], "metrics": metrics}
+    stage["outs"] = [{"cells": {"persist": True}}, {"results/live/learning_curves": {"persist": True, "cache": False}}]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        repos.dvc_repository(folder, {"write": stage}, "/data\n/log\n/slow\n/broken\n")
+    return folder
+
+
+@pytest.fixture
+def repository(committed, tmp_path, monkeypatch):
+    """A copy of that repository as the current folder; DVC runs in this process."""
+    shutil.copytree(committed, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    for name, value in repos.WHO.items():
+        monkeypatch.setenv(name, value)
+    with repos.dvc_here():
+        yield tmp_path
+
+
+def shown():
+    """{name of an experiment: its metrics}"""
+    command = [sys.executable, "-m", "dvc", "exp", "show", "--json"]
+    head = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)[-1]
+    revs = [branch["revs"][0] for branch in head["experiments"] or []]
+    return {rev["name"]: rev["data"]["metrics"]["results/metrics.json"]["data"] for rev in revs}
+
+
+def test_two_experiments_in_a_row_equal_each_alone_and_leave_the_checkout_as_it_was(repository):
+    for name in ("float_masks", "test_split"):
+        experiments.perform(name)
+        assert not subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True).stdout
+        assert not subprocess.run(["dvc", "status", "--quiet"]).returncode
+    with pytest.raises(UserError, match="this commit has an experiment test_split"):
+        experiments.perform("test_split")
+    assert shown() == {
+        "float_masks": {"split": "dev", "kind": "float", "emotions": 9},
+        "test_split": {"split": "test", "kind": "binary", "emotions": 9},
+    }
+    assert sorted(experiments.done()) == ["float_masks", "test_split"]
+    assert Path("log").read_text() == "abab"  # dev's cells once, test's once
+
+
+def test_what_failed_is_taken_back_and_goes_on(repository):
+    Path("broken").touch()
+    with pytest.raises(UserError, match="test_split did not finish; what it measured is kept"):
+        experiments.perform("test_split")
+    assert not subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True).stdout and not experiments.done()
+    Path("broken").unlink()
+    experiments.perform("test_split")
+    assert Path("log").read_text() == "abab"  # nothing twice
+
+
+@pytest.mark.xdist_group("processes")
+def test_an_interrupted_experiment_leaves_params_as_they_were_and_goes_on(repository):
+    Path("slow").touch()
+    before = Path("params.yaml").read_bytes()
+    command = [sys.executable, "-m", "model_emotion.project.experiments", "test_split"]
+    running = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while running.poll() is None and Path("log").read_text() != "aba":
+        time.sleep(0.05)
+    os.killpg(running.pid, signal.SIGINT)
+    _, said = running.communicate(timeout=20)
+    assert running.returncode == 1 and said.strip().splitlines()[-1].startswith("error: the experiment test_split did not finish")
+    assert Path("params.yaml").read_bytes() == before
+    Path("slow").unlink()
+    experiments.perform("test_split")
+    assert Path("log").read_text() == "abab" and experiments.done() == ["test_split"]
+
+
+def test_an_experiment_starts_from_the_commit(repository):
+    for file in ("params.yaml", "stage.py"):
+        text = Path(file).read_text()
+        Path(file).write_text(text + "\n# mine\n")
+        with pytest.raises(UserError, match=f"^{file} differs from the commit"):
+            experiments.perform("test_split")
+        assert Path(file).read_text() == text + "\n# mine\n"
+        Path(file).write_text(text)
+
+
+def test_a_stages_own_record_may_differ_and_stays_and_a_users_file_too(repository):
+    record, note = Path("results/live/provenance/write.json"), Path("results/note.txt")
+    record.write_text("of my own run")
+    note.write_text("mine")
+    experiments.perform("test_split")
+    assert record.read_text() == "of my own run" and note.read_text() == "mine"
+    assert not Path("results/live/learning_curves/test.csv").exists() and Path("results/live/learning_curves/dev.csv").exists()
+    assert not subprocess.run(["dvc", "status", "--quiet"]).returncode
+
+
+def test_the_small_experiments_are_compared_with_their_base():
+    assert experiments.small(ROOT / "experiments")[0] == "reduced"
+    assert set(experiments.small(ROOT / "experiments")) == set(NAMES) - {"paper"}
+    assert {setting.key: setting.value for setting in load("layer_matched").settings}["masks.draws"] == 2  # its own, not its base's
+
+
+def load(name):
+    return experiments.load(name, ROOT / "experiments")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_experiment_asks_something_and_dvc_sets_what_it_says(name, tmp_path):
+    asked = load(name)
+    wanted = asked.params(ROOT / "params.yaml")
+    assert asked.question.endswith("?") and wanted != load_params(ROOT / "params.yaml")
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    apply_overrides(tmp_path / "params.yaml", [setting.override() for setting in asked.settings])
+    assert load_params(tmp_path / "params.yaml") == wanted
+    assert wanted.study == load_params(ROOT / "params.yaml").study
+
+
+def test_paper_is_the_studys_full_size_and_gives_every_source():
+    asked = load("paper")
+    params = asked.params(ROOT / "params.yaml")
+    assert (tuple(params.emotions), tuple(params.seeds)) == (study.EMOTIONS, study.SEEDS)
+    assert tuple(sorted(params.top_k)) == study.RANDOM_TOP_K and params.training.prompt_len == 100 and params.training.lr == 2e-3
+    assert all(len(setting.source) > 10 for setting in asked.settings)
+    own = yaml.safe_load((ROOT / "params.yaml").read_text())
+    live = {key for section in ("backbone", "training", "evaluation", "protocol", "activation", "masks") for key in
+            (f"{section}.{leaf}" for leaf in own[section])} | {"emotions", "seeds", "top_k"}  # fmt: skip
+    assert live - {setting.key for setting in asked.settings} == {"masks.seed"}
+
+
+def test_what_is_no_setting_is_refused():
+    wrong = experiments.Experiment(question="?", settings=[{"key": "training.rate", "value": 1}])
+    with pytest.raises(UserError, match="training.rate: .* has no such key"):
+        wrong.params(ROOT / "params.yaml")
+    with pytest.raises(UserError, match="training.lr"):
+        experiments.Experiment(question="?", settings=[{"key": "training.lr", "value": -1.0}]).params(ROOT / "params.yaml")
+    with pytest.raises(UserError, match="nothing.yaml: not there; there are .*paper"):
+        load("nothing")
+
+
+@pytest.fixture
+def table():
+    rows = {"train": 100, "dev": 20, "test": 30}
+    frame = pd.concat([pd.DataFrame({"split": [split] * n, "text": "a"}) for split, n in rows.items()], ignore_index=True)
+    return frame.assign(**{emotion: (frame.index % 5 == 0).astype(int) for emotion in study.EMOTIONS})
+
+
+def test_tasks_are_counted_beyond_a_byte(table):
+    """pandas' groupby keeps a sum of bytes as bytes where it fits, and twice that no longer does."""
+    emotions = list(study.EMOTIONS)
+    many = pd.concat([table.astype(dict.fromkeys(emotions, "uint8"))] * 8)
+    params = load("paper").params(ROOT / "params.yaml")
+    assert set(cost.task_sizes(params, many, "train")) == {320} and set(cost.task_sizes(params, many, "train", 50)) == {50}
+
+
+def test_work_is_counted_as_the_stages_do_it(table):
+    asked = cost.work(load("paper").params(ROOT / "params.yaml"), table)
+    prompts = 27 * 12
+    assert asked.trained == prompts * 2 * 40 and asked.looked == prompts * 2 * 8
+    assert asked.evaluated == prompts * 8 * (1 + 14 * 9 + 20 * 9)
+    here = load_params(ROOT / "params.yaml")
+    own = cost.work(here, table)
+    assert own.evaluated == 27 * len(here.seeds) * 8 * (1 + 14 * 2 + here.masks.draws + here.masks.other_draws)
+
+
+def test_without_a_gpu_one_line_says_so_and_with_one_hours_are_proportional(table):
+    params = load("paper").params(ROOT / "params.yaml")
+    line = cost.refusal(params, table)
+    assert line.startswith("no CUDA GPU here. 27 x 12 prompts take 25,920 examples") and "\n" not in line
+    hours = cost.hours(params, table, (1000.0, 10_000.0)).set_index(["epochs", "random draws"])
+    assert len(hours) == 6 and (hours > 0).all(axis=None)
+    assert hours.loc[(50, 2), "training (h)"] == pytest.approx(25 * hours.loc[(2, 2), "training (h)"])
+    few, many = (hours.loc[(2, draws), "evaluation (h)"] for draws in (2, 100))
+    assert many / few == pytest.approx((2 + 1 + 126 + 900) / (2 + 1 + 126 + 18), rel=1e-3)
+
+
+def test_cells_are_taken_in_order_by_whoever_is_free():
+    assert [cost.makespan([3, 1, 1, 2], n) for n in (1, 2, 3, 64)] == [7, 4, 3, 3]
+
+
+def test_the_table_of_gpus_is_what_the_measured_rates_make(raw):
+    labels = goemotions.read_labels(raw("human", "Data/raw_data/subjective_comparison/emotions.txt"))
+    splits = {split: goemotions.read_split(raw("goemotions", f"goemotions/data/{split}.tsv"), labels) for split in goemotions.SPLITS}
+    table, params = goemotions.tidy(splits), load("paper").params(ROOT / "params.yaml")
+    measured = json.loads((ROOT / wide.RATES).read_text())
+    assert wide.block(params, table, measured) in (ROOT / wide.PAGE).read_text(), "stale: python benchmarks/wide.py --write"
+    for row in measured["projection"]:  # what the machine with that GPU said of one
+        if (row["epochs"], row["random draws"]) == (2, 20):
+            hours = [wide.hours(params, table, wide.rates(measured, row["precision"]), gpus) for gpus in (1, 8, 64, 27)]
+            assert hours[0] == pytest.approx(row["whole (h)"])
+            assert hours[0] / 8 < hours[1] < hours[0] / 5 and hours[2] == hours[3] < hours[1]

@@ -1,0 +1,300 @@
+"""Cells on a Dask cluster: schedulers and workers are processes of their own, killed in the middle or not what they should be."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
+
+import psutil
+import pytest
+import torch
+from apart import Apart
+from distributed import Client
+from worlds import EMOTIONS, found, run
+
+from model_emotion.base.errors import UserError
+from model_emotion.live import cache, dask, executor
+from model_emotion.live.session import make_deterministic
+from stages import activations, evaluation, mask_plan, prompts
+
+ROOT = Path(__file__).parents[1]
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"} | {"PYTHONPATH": str(ROOT)}
+"""Of processes: the switches must hold without it."""
+PROMPTS = Path("results/live/prompts")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.xdist_group("processes")]
+
+
+class Cluster:
+    """A scheduler, and workers that are started and killed at will."""
+
+    def __init__(self, folder):
+        self.folder, self.processes, about = folder, [], folder / "scheduler.json"
+        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", about)
+        until(about.exists)
+        self.address = json.loads(about.read_text())["address"]
+        self.client = Client(self.address)
+
+    def _start(self, *command, library=ROOT):
+        if library == ROOT:
+            process = Apart("dask", *command, environment=ENVIRONMENT)
+        else:  # a fork has imported the library of this checkout
+            silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            command = [sys.executable, "-m", "dask", *command]
+            process = subprocess.Popen(command, env=ENVIRONMENT | {"PYTHONPATH": str(library)}, **silent)
+        self.processes.append(process)
+        return process
+
+    def pids(self):
+        """{address: process id} of the workers."""
+        return self.client.run(os.getpid)
+
+    def join(self, *options, **where):
+        """Start a worker in the folder that is the current one."""
+        usual = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--memory-limit", "0", "--local-directory", self.folder]
+        return self._start("worker", self.address, *usual, *options, **where)
+
+    def have(self, many):
+        """So many workers, in the folder that is the current one."""
+        pids = list(self.pids().values())
+        for pid in pids[many:]:
+            os.kill(pid, signal.SIGKILL)
+        for _ in range(many - len(pids)):
+            self.join()
+        self.expect(many)
+        self.client.run(os.chdir, str(Path.cwd()))
+
+    def expect(self, many):
+        until(lambda: len(self.client.scheduler_info()["workers"]) == many)
+
+    def end(self):
+        self.client.close()
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+def until(done):
+    """Wait for it, two minutes at most."""
+    start = time.monotonic()
+    while not done():
+        assert time.monotonic() - start < 120
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    made = Cluster(tmp_path_factory.mktemp("cluster"))
+    yield made
+    made.end()
+
+
+def written():
+    """Emotions whose prompts are there."""
+    return {path.stem for path in PROMPTS.glob("[a-z]*.safetensors")}
+
+
+def forget():
+    """Remove what is measured."""
+    for folder in ("prompts", "correct"):
+        shutil.rmtree(f"results/live/{folder}", ignore_errors=True)
+    shutil.rmtree(cache.KEPT)
+
+
+def settings(address=None):
+    return SimpleNamespace(executor=SimpleNamespace(kind="dask", address=address))
+
+
+def test_any_number_of_workers_measures_what_this_process_does(measured, cluster, monkeypatch):
+    whole = found()
+    for stage, name in ((prompts, "tune_together"), (activations, "engine_of"), (evaluation, "evaluate")):
+        monkeypatch.setattr(stage, name, None)  # here, not in the workers
+    measured("executor.kind", "dask", "executor.address", cluster.address)
+    for many in (1, 2, 3):
+        forget()
+        Path("results/live/activations.safetensors").unlink()
+        cluster.have(many)
+        run(monkeypatch, prompts, activations, evaluation)
+        assert found() == whole, many
+
+
+def test_a_killed_workers_cell_is_done_again(world, cluster, monkeypatch):
+    world("training.examples", 400)
+    run(monkeypatch, mask_plan, prompts)
+    whole, killed = found(), []
+    forget()
+    cluster.have(2)
+    world("executor.kind", "dask", "executor.address", cluster.address)
+
+    def kill():
+        until(written)
+        pids = cluster.pids()
+        busy = [(worker, keys[0]) for worker, keys in cluster.client.processing().items() if keys]
+        worker, key = busy[0]
+        os.kill(pids[worker], signal.SIGKILL)
+        killed.append(key.split("-")[0])
+        assert killed[0] not in written()
+
+    killer = Thread(target=kill)
+    killer.start()
+    run(monkeypatch, prompts)
+    killer.join()
+    assert killed and found() == whole
+    cluster.expect(1)
+
+
+def test_a_cell_that_kills_its_workers_is_named():
+    def make(settings):
+        return lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == "deadly" else name
+
+    with pytest.raises(UserError, match="^deadly: 4 workers died of it"):
+        assert not {name for name, _ in executor.map_emotions(make, settings(), ["fine", "deadly", "other"], 2, [])} - {"fine", "other"}
+
+
+def test_what_goes_wrong_in_a_cell_is_said_as_it_is_here(world, cluster):
+    def make(settings):
+        def work(name):
+            raise {"mine": UserError, "its": OSError}[name](f"{name}: a reason")
+
+        return work
+
+    cluster.have(1)
+    for name, kind in (("mine", UserError), ("its", OSError)):
+        with pytest.raises(kind, match=f"^{name}: a reason$"):
+            list(executor.map_emotions(make, settings(cluster.address), [name], 1, []))
+
+
+def test_the_switches_hold_in_every_cell(world, cluster):
+    def make(settings):
+        make_deterministic()
+        return lambda name: (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())
+
+    cluster.have(1)
+    assert dict(executor.map_emotions(make, settings(cluster.address), list("abc"), 1, [])) == dict.fromkeys("abc", (1, True))
+
+
+def test_cells_go_to_gpus_where_workers_have_some(world, cluster):
+    cluster.have(1)
+    with_one = cluster.join("--resources", "GPU=1")
+    cluster.expect(2)
+    where = dict(executor.map_emotions(lambda settings: lambda name: os.getpid(), settings(cluster.address), list("abcd"), 1, []))
+    assert where == dict.fromkeys("abcd", with_one.pid)
+    cluster.client.run(os.chdir, str(Path.cwd()))
+    with_one.kill()
+    cluster.expect(1)
+
+
+@pytest.mark.parametrize("wrong", ["code", "data", "folder", "threads"])
+def test_a_worker_that_is_not_as_it_should_be_is_refused(world, cluster, monkeypatch, tmp_path, wrong):
+    cluster.have(0)
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(tmp_path / "data", elsewhere / "data")
+    shutil.copytree(tmp_path / "tiny", elsewhere / "tiny")
+    shutil.copytree(ROOT / "model_emotion", elsewhere / "model_emotion", ignore=shutil.ignore_patterns("__pycache__"))
+    if wrong == "code":
+        (elsewhere / "model_emotion/model/tasks.py").open("a").write("\n")
+    if wrong == "data":
+        table = elsewhere / "data/texts/live.parquet"
+        table.write_bytes(table.read_bytes() + b"\n")
+    if wrong == "folder":
+        shutil.rmtree(elsewhere / "data")
+    monkeypatch.chdir(elsewhere)
+    worker = cluster.join(*(["--nthreads", "2"] if wrong == "threads" else []), library=elsewhere if wrong == "code" else ROOT)
+    monkeypatch.chdir(tmp_path)
+    cluster.expect(1)
+    world("executor.kind", "dask", "executor.address", cluster.address)
+    says = {
+        "code": "other code or packages than here; start it anew, in this checkout",
+        "data": "data/texts/live.parquet: other data than here; start it in this checkout",
+        "folder": "data/texts/live.parquet: not there; start it in this checkout",
+        "threads": "has 2 threads; start it with --nthreads 1",
+    }
+    with pytest.raises(UserError, match=rf"^worker tcp://127.0.0.1:\d+: {says[wrong]}$"):
+        run(monkeypatch, prompts)
+    assert not written()
+    worker.kill()
+    cluster.expect(0)
+
+
+def test_without_a_scheduler_or_workers_one_line_says_so(world, cluster, monkeypatch):
+    monkeypatch.setattr(dask, "PATIENCE", 2)
+    cluster.have(0)
+    world("executor.kind", "dask", "executor.address", cluster.address)
+    with pytest.raises(UserError, match=f"^executor.address: {cluster.address}: no worker for 2 s; what is done stays$"):
+        run(monkeypatch, prompts)
+    world("executor.address", "tcp://127.0.0.1:1")
+    with pytest.raises(UserError, match="^executor.address: tcp://127.0.0.1:1: no scheduler answers$"):
+        run(monkeypatch, prompts)
+
+
+def test_what_was_done_before_the_scheduler_died_stays(world, monkeypatch, tmp_path):
+    world("training.examples", 400)
+    run(monkeypatch, mask_plan, prompts)
+    whole = found()
+    forget()
+    own = Cluster(tmp_path)
+    own.have(1)
+    own.client.close()
+    world("executor.kind", "dask", "executor.address", own.address)
+
+    stage = Apart("stages.prompts", environment=ENVIRONMENT)
+    until(written)
+    own.scheduler.kill()
+    said = stage.said(timeout=60)
+    own.end()
+    message = f"error: executor.address: {own.address}: the scheduler is gone; what is done stays, the same command goes on"
+    assert stage.returncode == 1 and said.strip() == message
+    done = written()
+    assert 1 <= len(done) < len(EMOTIONS)
+    world("executor.kind", "local", "executor.address", None)
+    tune = prompts.tune_together
+    monkeypatch.setattr(prompts, "tune_together", lambda engine, tasks, *others: set(tasks) & done or tune(engine, tasks, *others))
+    run(monkeypatch, prompts)
+    assert found() == whole
+
+
+def test_an_interrupt_is_one_although_closing_fails():
+    with pytest.raises(KeyboardInterrupt), dask._interrupted():
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise TimeoutError("closing took too long")
+    with pytest.raises(TimeoutError), dask._interrupted():
+        raise TimeoutError
+
+
+@pytest.mark.parametrize(("when", "how", "workers"), [("start", signal.SIGINT, 1), ("work", signal.SIGINT, 2), ("work", signal.SIGKILL, 1)])
+def test_a_cluster_of_this_machine_ends_with_the_stage(world, monkeypatch, when, how, workers):
+    world("training.examples", 400, "executor.kind", "dask", "executor.workers", workers)
+    stopped = Apart("stages.prompts", session=True, environment=ENVIRONMENT)
+    family = 1 + workers  # what keeps track of resources is a process too
+    until(lambda: len(psutil.Process(stopped.pid).children()) == family if when == "start" else written())
+    children = psutil.Process(stopped.pid).children()
+    os.killpg(stopped.pid, how) if how == signal.SIGINT else stopped.kill()
+    said = stopped.said(timeout=20)
+    assert len(children) == family and psutil.wait_procs(children, timeout=20)[1] == []
+    if how == signal.SIGINT:
+        assert stopped.returncode == 130, said
+        assert said.strip().splitlines()[-1] == "stopped" and "Traceback" not in said
+    if when == "work":
+        assert 1 <= len(written()) < len(EMOTIONS)
+    if workers == 2:
+        again = Apart("stages.prompts", environment=ENVIRONMENT)
+        assert (again.said(), again.returncode) == ("", 0)
+        whole = found()
+        world("executor.kind", "local", "executor.workers", 1)
+        forget()
+        run(monkeypatch, prompts)
+        assert found() == whole
+
+
+def test_a_run_without_a_cluster_never_loads_dask(world):
+    tried = "import sys; from stages import prompts; prompts.main(); assert not {'dask', 'distributed'} & set(sys.modules)"
+    plan.main()
+    subprocess.run([sys.executable, "-c", tried], env=ENVIRONMENT, check=True, capture_output=True)
+    assert written() == set(EMOTIONS)
