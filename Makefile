@@ -55,6 +55,7 @@ test: lint  ## the tests and the linter
 LOCKS := requirements.lock requirements-cuda.lock docker/hadolint.lock notebooks/jupyter.lock setup/tools.lock
 lint: $(READY)  ## the linter, and whether every locked package has a wheel for each system and Python
 	ruff check
+	ruff format --check --quiet
 	python setup/layout.py
 	python setup/wheels.py $(LOCKS)
 

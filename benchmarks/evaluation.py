@@ -40,7 +40,11 @@ def hooked(model, mask):
     """The hooks that mask a model, to be closed."""
     hooks = ExitStack()
     for layer, kept in zip(model.roberta.encoder.layer, mask.float(), strict=True):
-        hooks.enter_context(layer.output.dense.register_forward_pre_hook(lambda module, inputs, kept=kept: (inputs[0] * kept,)))
+        hooks.enter_context(
+            layer.output.dense.register_forward_pre_hook(
+                lambda module, inputs, kept=kept: (inputs[0] * kept,)
+            )
+        )
     return hooks
 
 
@@ -57,7 +61,9 @@ def plain_loop(prompt, masks, texts, model_for, longest, read):
     for mask in masks:
         model = model_for()
         with hooked(model, mask):
-            logits = torch.cat([read(model, inputs)[:, WORDS] for inputs in batches(model, prompt, texts, longest)])
+            logits = torch.cat(
+                [read(model, inputs)[:, WORDS] for inputs in batches(model, prompt, texts, longest)]
+            )
         found.append(logits[:, 1] - logits[:, 0])
     return torch.stack(found)
 
@@ -70,11 +76,19 @@ def pyvenes(model, prompt, masks, texts):
     found = []
     for mask in masks.float():
         layers = [
-            {"component": f"roberta.encoder.layer[{layer}].output.dense.input", "intervention": lambda base, source, kept=kept: base * kept}
+            {
+                "component": f"roberta.encoder.layer[{layer}].output.dense.input",
+                "intervention": lambda base, source, kept=kept: base * kept,
+            }
             for layer, kept in enumerate(mask)
         ]
         masked = pyvene.IntervenableModel(layers, model=model)
-        logits = torch.cat([masked(base=inputs)[1].logits[:, 0, WORDS] for inputs in batches(model, prompt, texts, longest_of)])
+        logits = torch.cat(
+            [
+                masked(base=inputs)[1].logits[:, 0, WORDS]
+                for inputs in batches(model, prompt, texts, longest_of)
+            ]
+        )
         found.append(logits[:, 1] - logits[:, 0])
     return torch.stack(found)
 
@@ -95,7 +109,9 @@ def contestants_of(size, quick, folder, check=True):
     def ours(pairs):
         return torch.from_numpy(margins(engine, prompt[None], masks[:pairs], texts, BATCH))
 
-    fair = partial(plain_loop, prompt, texts=texts, model_for=lambda: model, longest=longest_of, read=at_position_0)
+    fair = partial(
+        plain_loop, prompt, texts=texts, model_for=lambda: model, longest=longest_of, read=at_position_0
+    )
     study = partial(
         plain_loop, prompt, texts=texts, model_for=lambda: transformers.RobertaForMaskedLM.from_pretrained(f"{folder}/{size}").eval(),
         longest=lambda some: LONGEST, read=at_all_positions,
@@ -106,11 +122,26 @@ def contestants_of(size, quick, folder, check=True):
         "pyvene": (lambda: pyvenes(model, prompt, few, texts), missing("pyvene")),
     }
     pairs = PAIRS[:2] if quick else PAIRS
-    found = [Contestant(f"ours, {count} pairs a batch", partial(ours, count), size, count * len(texts)) for count in pairs]
+    found = [
+        Contestant(f"ours, {count} pairs a batch", partial(ours, count), size, count * len(texts))
+        for count in pairs
+    ]
     for name, (run, reason) in others.items():
-        if check and not reason and not torch.allclose(theirs := run(), ours(len(few))[: len(theirs)], atol=1e-4):
+        if (
+            check
+            and not reason
+            and not torch.allclose(theirs := run(), ours(len(few))[: len(theirs)], atol=1e-4)
+        ):
             raise SystemExit(f"error: {name}: its margins are not ours")
-        found.append(Contestant(name, run, size, len(texts) * (1 if name.startswith("the study") else len(few)), missing=reason))
+        found.append(
+            Contestant(
+                name,
+                run,
+                size,
+                len(texts) * (1 if name.startswith("the study") else len(few)),
+                missing=reason,
+            )
+        )
     plain, must = operations(model, [len(text) for text in texts], 1 - MASKED)
     shared = plain / model.config.num_hidden_layers  # the first layer is computed once for all masks
     return found, {f"ours, {count} pairs a batch": must + shared / count for count in pairs}, plain
@@ -125,7 +156,15 @@ def main():
         peak, tables = product_rate(), []
         for size in ["MiniLM"] if asked.quick else SIZES:
             contestants, must, plain = contestants_of(size, asked.quick, folder)
-            tables.append(contest(f"Masked evaluation at {size}'s size", share_note(peak), contestants, 1 if asked.quick else 3, asked))
+            tables.append(
+                contest(
+                    f"Masked evaluation at {size}'s size",
+                    share_note(peak),
+                    contestants,
+                    1 if asked.quick else 3,
+                    asked,
+                )
+            )
             add_shares(tables[-1], peak, plain, must)
     write("evaluation", asked, tables, **{"products (GFLOP/s)": peak / 1e9})
 

@@ -90,12 +90,18 @@ def evaluation(model, precision, peak):
 
 def training(model, precision, peak):
     """Row of a table: a pass of 12 seeds side by side through 64 examples each, dropout on, as the study's recipe says."""
-    engine, recipe = Engine(engine_of(model).backbone, precision=precision), Recipe(prompt_len=PROMPT_LEN, epochs=1, batch=BATCH)
+    engine, recipe = (
+        Engine(engine_of(model).backbone, precision=precision),
+        Recipe(prompt_len=PROMPT_LEN, epochs=1, batch=BATCH),
+    )
 
     def examples(count, seed):
         return Examples(random_texts(count, seed), np.random.default_rng(seed).integers(0, 2, count))
 
-    train, dev = [examples(64, seed) for seed in range(SEEDS)], [examples(1, 50 + seed) for seed in range(SEEDS)]
+    train, dev = (
+        [examples(64, seed) for seed in range(SEEDS)],
+        [examples(1, 50 + seed) for seed in range(SEEDS)],
+    )
     torch.cuda.reset_peak_memory_stats()
 
     def run():
@@ -110,7 +116,9 @@ def training(model, precision, peak):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--json", type=Path, help="where the figures are written")
     parser.add_argument("--precisions", nargs="+", default=PRECISIONS)
     options = parser.parse_args()
@@ -134,7 +142,13 @@ def main():
             "margin": float(abs(found - reference).max()), "other side of the median": other, "margins' sd": float(reference.std()),
         }  # fmt: skip
         trained.append(training(model, precision, peaks[precision]))
-        print(pd.DataFrame(rows).round(3).to_string(index=False), trained[-1], apart[precision], sep="\n", flush=True)
+        print(
+            pd.DataFrame(rows).round(3).to_string(index=False),
+            trained[-1],
+            apart[precision],
+            sep="\n",
+            flush=True,
+        )
     hours = projection(evaluated, trained)
     print(hours.round(2).to_string(index=False))
     if options.json:
@@ -155,9 +169,25 @@ def projection(evaluated, trained):
         for epochs in EPOCHS:
             for draws in DRAWS:
                 asked = work(changed(params, draws, epochs), table)
-                hours = asked.trained / own["examples a second"] / 3600, (asked.looked + asked.evaluated) / best[precision] / 3600
-                rows.append((precision, epochs, draws, asked.trained, asked.looked + asked.evaluated, *hours, sum(hours)))
-    counts, hours = ["precision", "epochs", "random draws", "trained", "evaluated"], ["training (h)", "evaluation (h)", "whole (h)"]
+                hours = (
+                    asked.trained / own["examples a second"] / 3600,
+                    (asked.looked + asked.evaluated) / best[precision] / 3600,
+                )
+                rows.append(
+                    (
+                        precision,
+                        epochs,
+                        draws,
+                        asked.trained,
+                        asked.looked + asked.evaluated,
+                        *hours,
+                        sum(hours),
+                    )
+                )
+    counts, hours = (
+        ["precision", "epochs", "random draws", "trained", "evaluated"],
+        ["training (h)", "evaluation (h)", "whole (h)"],
+    )
     return pd.DataFrame(rows, columns=[*counts, *hours])
 
 

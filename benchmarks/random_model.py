@@ -14,14 +14,21 @@ PROMPT_LEN, LONGEST = 100, 256
 MASKED = 0.11  # of the neurons: the study's top 4,000 of 36,864
 MASK, CLS, SEP, PAD, WORDS = 4, 0, 2, 1, [5, 6]
 SIZES = {
-    "MiniLM": {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536},
+    "MiniLM": {
+        "hidden_size": 384,
+        "num_hidden_layers": 6,
+        "num_attention_heads": 12,
+        "intermediate_size": 1536,
+    },
     "roberta-base": {},
 }
 """Settings of transformers' RobertaConfig for the sizes of all-MiniLM-L6-v2 and roberta-base."""
 
 
 def random_config(size="roberta-base"):
-    return transformers.RobertaConfig(vocab_size=1000, max_position_embeddings=514, type_vocab_size=1, **SIZES[size])
+    return transformers.RobertaConfig(
+        vocab_size=1000, max_position_embeddings=514, type_vocab_size=1, **SIZES[size]
+    )
 
 
 @cache
@@ -34,7 +41,13 @@ def random_model(size="roberta-base"):
 
 def engine_of(model):
     ids = {"negative": [5], "positive": [6]}
-    tokenizer = SimpleNamespace(mask_token_id=MASK, cls_token_id=CLS, pad_token_id=PAD, unk_token_id=3, encode=lambda word, **_: ids[word])
+    tokenizer = SimpleNamespace(
+        mask_token_id=MASK,
+        cls_token_id=CLS,
+        pad_token_id=PAD,
+        unk_token_id=3,
+        encode=lambda word, **_: ids[word],
+    )
     return Engine(wrap(model, tokenizer, "random model"))
 
 
@@ -52,7 +65,11 @@ def inputs_of(model, prompt, texts, longest):
     start = torch.cat([words.weight[[MASK]], prompt]).expand(len(texts), -1, -1)
     seen = torch.cat([torch.ones(len(texts), start.shape[1], dtype=torch.long), (ids != PAD).long()], dim=1)
     positions = torch.arange(seen.shape[1]).expand(len(texts), -1)
-    return {"inputs_embeds": torch.cat([start, words(ids)], dim=1), "attention_mask": seen, "position_ids": positions}
+    return {
+        "inputs_embeds": torch.cat([start, words(ids)], dim=1),
+        "attention_mask": seen,
+        "position_ids": positions,
+    }
 
 
 def longest_of(texts):
@@ -86,8 +103,14 @@ def _positions(lengths, prompt_len):
 def operations(model, lengths, kept=1.0):
     """(of the plain forward pass, of the shorter way for one more mask) a text, matrix products alone, the mean over texts."""
     config, positions = model.config, _positions(lengths, PROMPT_LEN)
-    plain, masked, at_0 = sum(_layer(config, positions)), sum(_layer(config, positions, kept)), sum(_at_0(config, positions, kept))
-    first = 2 * positions * config.hidden_size * config.intermediate_size * (1 - kept)  # what a mask changes of the first layer
+    plain, masked, at_0 = (
+        sum(_layer(config, positions)),
+        sum(_layer(config, positions, kept)),
+        sum(_at_0(config, positions, kept)),
+    )
+    first = (
+        2 * positions * config.hidden_size * config.intermediate_size * (1 - kept)
+    )  # what a mask changes of the first layer
     layers = config.num_hidden_layers
     return (layers * plain).mean(), (first + (layers - 2) * masked + at_0).mean()
 
@@ -99,6 +122,9 @@ def operations_of_training(model, lengths, prompt_len):
     last layer position 0 alone.
     """
     config, positions = model.config, _positions(lengths, prompt_len)
-    layer, at_0 = (2 * weights + 3 * attention for weights, attention in (_layer(config, positions), _at_0(config, positions)))
+    layer, at_0 = (
+        2 * weights + 3 * attention
+        for weights, attention in (_layer(config, positions), _at_0(config, positions))
+    )
     layers = config.num_hidden_layers
     return (layers * layer).mean(), ((layers - 1) * layer + at_0).mean()

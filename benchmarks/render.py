@@ -47,7 +47,13 @@ def cells_of(row, columns):
     if row["extrapolated"]:
         value += f", *extrapolated* from {row['measured']}"
     memory = row["memory (MiB)"]
-    return [*name, value, number(row["ratio"]), "not measured" if memory is None else number(memory), *columns_of(row, columns)]
+    return [
+        *name,
+        value,
+        number(row["ratio"]),
+        "not measured" if memory is None else number(memory),
+        *columns_of(row, columns),
+    ]
 
 
 def columns_of(row, columns):
@@ -56,12 +62,18 @@ def columns_of(row, columns):
 
 def table(found):
     """A table of results as markdown. Columns that say the same in all rows, or nothing, are left out."""
-    shares = [column for column in ("share, must do", "share, plain") if any(column in row for row in found["rows"])]
+    shares = [
+        column for column in ("share, must do", "share, plain") if any(column in row for row in found["rows"])
+    ]
     header = ["", "contestant", "median (least to most)", "×", "memory (MiB)", *shares]
     rows = [cells_of(row, shares) for row in found["rows"]]
     groups = {row["group"] for row in found["rows"]}
     alone = all(row["group"] == row["name"] for row in found["rows"])  # nothing is set beside another
-    kept = [place for place in range(len(header)) if not (place == 0 and (alone or len(groups) < 2)) and not (place == 3 and alone)]
+    kept = [
+        place
+        for place in range(len(header))
+        if not (place == 0 and (alone or len(groups) < 2)) and not (place == 3 and alone)
+    ]
     if not rows:
         return f"### {found['title']}\n{found['note']}\n\nnot measured"
     lines = [[cells[place] for place in kept] for cells in (header, *rows)]
@@ -83,14 +95,19 @@ def gpu(found):
     title = "## On a GPU"
     if found is None:
         return f"{title}\nnot measured"
-    peaks = ", ".join(f"{PRECISIONS[name]} {number(value)}" for name, value in found["products (TFLOP/s)"].items())
+    peaks = ", ".join(
+        f"{PRECISIONS[name]} {number(value)}" for name, value in found["products (TFLOP/s)"].items()
+    )
 
     def share(row, name):
         return f"{100 * row[name]:.0f} %" if name in row else "not measured"
 
     best = {}
     for row in found["evaluation"]:
-        if row["examples a second"] > best.get(row["precision"], row)["examples a second"] or row["precision"] not in best:
+        if (
+            row["examples a second"] > best.get(row["precision"], row)["examples a second"]
+            or row["precision"] not in best
+        ):
             best[row["precision"]] = row
     evaluated = [
         [PRECISIONS[name], str(row["rows"]), number(row["examples a second"]), share(row, "share of peak, must do"),
@@ -98,7 +115,12 @@ def gpu(found):
         for name, row in best.items()
     ]  # fmt: skip
     trained = [
-        [PRECISIONS[row["precision"]], number(row["examples a second"]), share(row, "share of peak, plain"), number(row["memory (GB)"])]
+        [
+            PRECISIONS[row["precision"]],
+            number(row["examples a second"]),
+            share(row, "share of peak, plain"),
+            number(row["memory (GB)"]),
+        ]
         for row in found["training"]
     ]
     hours = [
@@ -111,10 +133,25 @@ def gpu(found):
         f"Products of the device itself: {peaks} TFLOP/s. "
         "Shares are of these: of the operations that must be done, and as if the plain forward pass were done.",
         "### Masked evaluation, 32 masks, the best number of texts at once\n"
-        + markdown(["", "texts at once", "examples/s", "share, must do", "share, plain", "memory (GB)"], evaluated),
-        "### Training, 12 seeds side by side\n" + markdown(["", "examples/s", "share, plain", "memory (GB)"], trained),
+        + markdown(
+            ["", "texts at once", "examples/s", "share, must do", "share, plain", "memory (GB)"], evaluated
+        ),
+        "### Training, 12 seeds side by side\n"
+        + markdown(["", "examples/s", "share, plain", "memory (GB)"], trained),
         "### The study's whole: its examples, counted, over these rates (arithmetic, not a run)\n"
-        + markdown(["", "epochs", "random draws", "trained", "evaluated", "training (h)", "evaluation (h)", "whole (h)"], hours),
+        + markdown(
+            [
+                "",
+                "epochs",
+                "random draws",
+                "trained",
+                "evaluated",
+                "training (h)",
+                "evaluation (h)",
+                "whole (h)",
+            ],
+            hours,
+        ),
     ]
     return "\n\n".join(parts)
 
@@ -122,7 +159,16 @@ def gpu(found):
 def page(results):
     """The page from {name of a file: what it holds}; what is missing says so."""
     shown = {name: title for name, title in FILES.items() if name in results or not name.endswith("-avx2")}
-    return "\n\n".join([HEAD.rstrip(), *(section(title, results.get(name)) for name, title in shown.items()), gpu(results.get(GPU))]) + "\n"
+    return (
+        "\n\n".join(
+            [
+                HEAD.rstrip(),
+                *(section(title, results.get(name)) for name, title in shown.items()),
+                gpu(results.get(GPU)),
+            ]
+        )
+        + "\n"
+    )
 
 
 def read(folder=RESULTS):

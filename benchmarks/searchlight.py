@@ -13,7 +13,18 @@ import tempfile
 
 import numpy as np
 from scipy import stats
-from side_by_side import Contestant, contest, finished, missing, options, printed_alone, row, run_alone, timed, write
+from side_by_side import (
+    Contestant,
+    contest,
+    finished,
+    missing,
+    options,
+    printed_alone,
+    row,
+    run_alone,
+    timed,
+    write,
+)
 
 from model_emotion.base.files import read_csv
 from model_emotion.base.results import read_activations
@@ -44,7 +55,9 @@ def study():
 def made_up(neurons, emotions, attributes):
     """Random activations [12, emotions, neurons] in float32 and RDMs of random attributes."""
     draw = np.random.default_rng(0)
-    return draw.standard_normal((SEEDS, emotions, neurons), dtype=np.float32), draw.random((emotions * (emotions - 1) // 2, attributes))
+    return draw.standard_normal((SEEDS, emotions, neurons), dtype=np.float32), draw.random(
+        (emotions * (emotions - 1) // 2, attributes)
+    )
 
 
 def spread(activations, count):
@@ -125,7 +138,13 @@ def growth(sizes, by, quick):
         activations, rdms = made_up(5, emotions, min(attributes, 14))
         own, _ = spread(activations, 5)
         scale = neurons / 5 * attributes / rdms.shape[1]
-        loop = Contestant("loop over scipy's kendalltau", None, group, scale=scale, sample=f"5 neurons x {rdms.shape[1]} attributes")
+        loop = Contestant(
+            "loop over scipy's kendalltau",
+            None,
+            group,
+            scale=scale,
+            sample=f"5 neurons x {rdms.shape[1]} attributes",
+        )
         rows.append(row(loop, [timed(lambda own=own, rdms=rdms: scipys(own, rdms)) for _ in range(3)]))
     note = "Random activations of 12 seeds. Memory is that of the process with its input."
     return {"title": f"Searchlight: growth with {by}", "note": note, "rows": finished(rows)}

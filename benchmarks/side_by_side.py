@@ -64,13 +64,25 @@ class Contestant:
 
 def options(description):
     """The command line of a benchmark."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="small sizes, one round, to see that it runs; writes only where --out says")
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="small sizes, one round, to see that it runs; writes only where --out says",
+    )
     parser.add_argument("--out", type=Path, help="the JSON to be written (default: benchmarks/results/)")
-    parser.add_argument("--alone", help=argparse.SUPPRESS)  # the contestant that a process whose memory is measured runs
-    parser.add_argument("--avx2", action="store_true", help="as on a processor without AVX512; into NAME-avx2.json")
+    parser.add_argument(
+        "--alone", help=argparse.SUPPRESS
+    )  # the contestant that a process whose memory is measured runs
+    parser.add_argument(
+        "--avx2", action="store_true", help="as on a processor without AVX512; into NAME-avx2.json"
+    )
     found = parser.parse_args()
-    if found.avx2 and not imitates_avx2():  # libraries choose their instructions when they are loaded: start again
+    if (
+        found.avx2 and not imitates_avx2()
+    ):  # libraries choose their instructions when they are loaded: start again
         os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | AVX2)
     logging.disable(logging.WARNING)
     torch.set_num_threads(cores())
@@ -116,7 +128,12 @@ def finished(rows):
             shown = [own["work"] / s if own["work"] else s * own["scale"] for s in own["seconds"]]
             cost = statistics.median(s * own["scale"] / (own["work"] or 1) for s in own["seconds"])
             ratio = cost / first.setdefault(own["group"], cost)
-            own = own | {"median": statistics.median(shown), "min": min(shown), "max": max(shown), "ratio": ratio}
+            own = own | {
+                "median": statistics.median(shown),
+                "min": min(shown),
+                "max": max(shown),
+                "ratio": ratio,
+            }
         done.append(own)
     return done
 
@@ -148,8 +165,14 @@ def printed_alone(name, quick):
 def contest(title, note, contestants, rounds, asked):
     """A table: contestants in turns, and each once more in a process of its own, for its memory."""
     seconds = in_turns(contestants, rounds)
-    memory = {c: json.loads(printed_alone(f"{c.group}: {c.name}", asked.quick)) for c in seconds if not c.elsewhere}
-    return {"title": title, "note": f"{note} {MEMORY}", "rows": finished([row(c, seconds.get(c), memory.get(c)) for c in contestants])}
+    memory = {
+        c: json.loads(printed_alone(f"{c.group}: {c.name}", asked.quick)) for c in seconds if not c.elsewhere
+    }
+    return {
+        "title": title,
+        "note": f"{note} {MEMORY}",
+        "rows": finished([row(c, seconds.get(c), memory.get(c)) for c in contestants]),
+    }
 
 
 def share_note(peak):
@@ -169,7 +192,10 @@ def run_alone(contestants, name):
 
     The peak is set back before the run: what its input took while it was prepared, another contestant's too, is not of the run.
     """
-    run, forget = next(c for c in contestants if f"{c.group}: {c.name}" == name).run, Path("/proc/self/clear_refs")
+    run, forget = (
+        next(c for c in contestants if f"{c.group}: {c.name}" == name).run,
+        Path("/proc/self/clear_refs"),
+    )
     if forget.exists():
         forget.write_text("5")  # proc(5): the peak is that of now
     before = peak_mib()
@@ -183,7 +209,10 @@ def write(name, asked, tables, **more):
     for table in tables:
         print(table["title"])
         for own in table["rows"]:
-            figures = own.get("not measured") or f"{own['median']:.4g}, {own['ratio']:.3g} x, {own['memory (MiB)']} MiB"
+            figures = (
+                own.get("not measured")
+                or f"{own['median']:.4g}, {own['ratio']:.3g} x, {own['memory (MiB)']} MiB"
+            )
             print(" ", own["group"], own["name"], figures)
     out = asked.out or (None if asked.quick else RESULTS / f"{name}{'-avx2' * imitates_avx2()}.json")
     if out:

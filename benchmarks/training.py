@@ -60,7 +60,9 @@ STUDYS, NO_DROPOUT, OURS = "as the study", "as the study but for dropout", "as i
 RECIPES = {
     STUDYS: Recipe(epochs=1),
     NO_DROPOUT: Recipe(epochs=1, dropout=False),
-    OURS: Recipe(epochs=1, **load_params().training.model_dump(include={"prompt_len", "batch", "lr", "dropout"})),
+    OURS: Recipe(
+        epochs=1, **load_params().training.model_dump(include={"prompt_len", "batch", "lr", "dropout"})
+    ),
 }
 SETTINGS = [
     Setting(STUDYS, "MiniLM", 64, RECIPES[STUDYS]),
@@ -84,7 +86,9 @@ def ours(setting, seeds, emotions=1):
         return [random_examples(count, first + seed) for seed in range(seeds)]
 
     tasks = {f"emotion {n}": (examples(setting.texts, n), examples(1, 100 + n)) for n in range(emotions)}
-    assert not any(tuned.failed for tuned in tune_together(engine, tasks, range(seeds), setting.recipe).values())
+    assert not any(
+        tuned.failed for tuned in tune_together(engine, tasks, range(seeds), setting.recipe).values()
+    )
 
 
 def plain_loop(setting, examples, longest, read):
@@ -109,13 +113,22 @@ def pefts(setting, examples):
 
     torch.manual_seed(0)
     classifier = transformers.RobertaForSequenceClassification(random_config(setting.size))
-    model = get_peft_model(classifier, PromptTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=setting.recipe.prompt_len))
-    rows = [{"input_ids": text, "labels": int(label)} for text, label in zip(examples.texts, examples.labels, strict=True)]
+    model = get_peft_model(
+        classifier, PromptTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=setting.recipe.prompt_len)
+    )
+    rows = [
+        {"input_ids": text, "labels": int(label)}
+        for text, label in zip(examples.texts, examples.labels, strict=True)
+    ]
 
     def collate(some):
         longest = max(len(row["input_ids"]) for row in some)
         ids = torch.tensor([row["input_ids"] + [PAD] * (longest - len(row["input_ids"])) for row in some])
-        return {"input_ids": ids, "attention_mask": (ids != PAD).long(), "labels": torch.tensor([row["labels"] for row in some])}
+        return {
+            "input_ids": ids,
+            "attention_mask": (ids != PAD).long(),
+            "labels": torch.tensor([row["labels"] for row in some]),
+        }
 
     with tempfile.TemporaryDirectory() as folder:
         asked = transformers.TrainingArguments(
@@ -131,14 +144,25 @@ def contestants_of(setting):
     def contestant(name, run, prompts=1, **about):
         return Contestant(name, run, f"{setting.size}, {setting.name}", prompts * setting.texts, **about)
 
-    found = [contestant(f"ours, seeds side by side: {seeds}", partial(ours, setting, seeds), seeds) for seeds in setting.seeds]
+    found = [
+        contestant(f"ours, seeds side by side: {seeds}", partial(ours, setting, seeds), seeds)
+        for seeds in setting.seeds
+    ]
     if (emotions := SIDE_BY_SIDE // setting.recipe.batch) > 1:
-        found.append(contestant(f"ours, emotions side by side: {emotions}", partial(ours, setting, 1, emotions), emotions))
+        found.append(
+            contestant(
+                f"ours, emotions side by side: {emotions}", partial(ours, setting, 1, emotions), emotions
+            )
+        )
     found.append(contestant("fair loop", partial(plain_loop, setting, examples, longest_of, at_position_0)))
     if setting.name == STUDYS:
         study = partial(plain_loop, setting, examples, lambda some: LONGEST, at_all_positions)
         found.append(contestant("the study's loop", study))
-        found.append(contestant("peft PromptTuning, Trainer", partial(pefts, setting, examples), missing=missing("peft")))
+        found.append(
+            contestant(
+                "peft PromptTuning, Trainer", partial(pefts, setting, examples), missing=missing("peft")
+            )
+        )
     return found
 
 
@@ -146,12 +170,18 @@ def main():
     asked = options(__doc__)
     settings = QUICK if asked.quick else SETTINGS
     if asked.alone:
-        return run_alone([contestant for setting in settings for contestant in contestants_of(setting)], asked.alone)
+        return run_alone(
+            [contestant for setting in settings for contestant in contestants_of(setting)], asked.alone
+        )
     peak, tables = product_rate(), []
-    about = f"An example is a text that a prompt learns from once. {share_note(peak)} Memory has the model in it."
+    about = (
+        f"An example is a text that a prompt learns from once. {share_note(peak)} Memory has the model in it."
+    )
     for setting in settings:
         contestants = contestants_of(setting)
-        tables.append(contest(setting.title, f"{setting.note} {about}", contestants, 1 if asked.quick else 3, asked))
+        tables.append(
+            contest(setting.title, f"{setting.note} {about}", contestants, 1 if asked.quick else 3, asked)
+        )
         lengths = [len(text) for text in random_texts(setting.texts, 0)]
         plain, must = operations_of_training(random_model(setting.size), lengths, setting.recipe.prompt_len)
         add_shares(tables[-1], peak, plain, {contestant.name: must for contestant in contestants})

@@ -21,15 +21,22 @@ def made(target, folder):
     def run():
         done = subprocess.run(["make", target], cwd=folder, capture_output=True, text=True)
         if done.returncode:
-            sys.exit(f"error: make {target}: {((done.stderr or done.stdout).strip().splitlines() or ['no message'])[-1]}")
+            sys.exit(
+                f"error: make {target}: {((done.stderr or done.stdout).strip().splitlines() or ['no message'])[-1]}"
+            )
 
     return timed(run)
 
 
 def stages(folder):
     """Table of the records that stages left in that folder, in the order in which they ended."""
-    records = sorted((json.loads(path.read_text()) for path in Path(folder).glob("*.json")), key=lambda own: own["ended"])
-    rows = [row(Contestant(own["stage"], None, own["stage"]), [own["seconds"]], max(own["memory_mib"].values())) for own in records]
+    records = sorted(
+        (json.loads(path.read_text()) for path in Path(folder).glob("*.json")), key=lambda own: own["ended"]
+    )
+    rows = [
+        row(Contestant(own["stage"], None, own["stage"]), [own["seconds"]], max(own["memory_mib"].values()))
+        for own in records
+    ]
     note = "Of each stage's process with its start, from its own record. Memory is the larger of the process and of its largest child."
     return {"title": "The stages of `make repro`", "note": note, "rows": finished(rows)}
 
@@ -50,12 +57,18 @@ def commands(folder):
 def main():
     asked = options(__doc__)
     if asked.quick:
-        whole, found = [row(Contestant("commands", None, "commands", missing="--quick runs none"), [])], stages(TIMES)
+        whole, found = (
+            [row(Contestant("commands", None, "commands", missing="--quick runs none"), [])],
+            stages(TIMES),
+        )
     else:
         with tempfile.TemporaryDirectory() as folder:
             seconds, found = commands(folder)
         whole = [row(Contestant(name, None, name), [own]) for name, own in seconds.items()]
-    title, note = "The commands", "In fresh clones, each once; set-up comes before the others. Nothing else ran."
+    title, note = (
+        "The commands",
+        "In fresh clones, each once; set-up comes before the others. Nothing else ran.",
+    )
     write("whole", asked, [{"title": title, "note": note, "rows": finished(whole)}, found])
 
 

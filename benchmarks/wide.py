@@ -26,7 +26,9 @@ LARGE = {"layers": 24, "width": 4096}
 
 def rates(measured, precision):
     """(examples a second of training, of masked evaluation at the best number of rows)."""
-    trained, evaluated = ([row for row in measured[of] if row["precision"] == precision] for of in ("training", "evaluation"))
+    trained, evaluated = (
+        [row for row in measured[of] if row["precision"] == precision] for of in ("training", "evaluation")
+    )
     return trained[0]["examples a second"], max(row["examples a second"] for row in evaluated)
 
 
@@ -40,7 +42,11 @@ def hours(params, table, speed, gpus):
 def block(params, table, measured):
     """Markdown: the examples that are asked for, and minutes for each model, precision and number of GPUs."""
     large = params.model_copy(update={"backbone": params.backbone.model_copy(update=LARGE)})
-    more, asked, cells = flops(large, Work(0, 0, 1)) / flops(params, Work(0, 0, 1)), work(params, table), work_of_cells(params, table)
+    more, asked, cells = (
+        flops(large, Work(0, 0, 1)) / flops(params, Work(0, 0, 1)),
+        work(params, table),
+        work_of_cells(params, table),
+    )
     lines = [
         f"{asked.trained:,} examples of training, {asked.looked + asked.evaluated:,} of evaluation; roberta-large takes {more:.2f} times "
         f"the operations. Rates: {measured['machine']}.",
@@ -49,7 +55,10 @@ def block(params, table, measured):
         + " | ".join(f"{n} GPU{'s' * (n > 1)}, {min(n, len(cells))} busy" for n in GPUS) + " |",
         "| --- " * (3 + len(GPUS)) + "|",
     ]  # fmt: skip
-    for name, times in (("roberta-base, from rates measured", 1), ("roberta-large, projected, not measured", more)):
+    for name, times in (
+        ("roberta-base, from rates measured", 1),
+        ("roberta-large, projected, not measured", more),
+    ):
         for precision in ("bf16", "tf32"):
             speed = [rate / times for rate in rates(measured, precision)]
             each = " | ".join(f"{60 * hours(params, table, speed, gpus):.0f}" for gpus in GPUS)
@@ -60,7 +69,9 @@ def block(params, table, measured):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help=f"put it into {PAGE}")
-    made = block(load("paper").params(), pd.read_parquet("data/goemotions.parquet"), json.loads(RATES.read_text()))
+    made = block(
+        load("paper").params(), pd.read_parquet("data/goemotions.parquet"), json.loads(RATES.read_text())
+    )
     if parser.parse_args().write:
         replace_block(PAGE, BEGIN, END, made)
     else:

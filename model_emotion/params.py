@@ -5,7 +5,15 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -86,7 +94,9 @@ OWN_KINDS = (".csv", ".parquet")
 
 def _in_own_folder(value):
     if Path(value).name != value or Path(value).suffix.lower() not in OWN_KINDS:
-        raise ValueError(f"'{value}' is not the name of a CSV or Parquet file in data/own, where DVC sees that it changes")
+        raise ValueError(
+            f"'{value}' is not the name of a CSV or Parquet file in data/own, where DVC sees that it changes"
+        )
     return value
 
 
@@ -104,7 +114,11 @@ class Study(Section):
     """The grid of the run `published`."""
 
     emotions: Emotions
-    seeds: Annotated[list[Annotated[Literal[study.SEEDS], BeforeValidator(_no_truth_value)]], Field(min_length=2), AfterValidator(_unique)]
+    seeds: Annotated[
+        list[Annotated[Literal[study.SEEDS], BeforeValidator(_no_truth_value)]],
+        Field(min_length=2),
+        AfterValidator(_unique),
+    ]
     top_k: Annotated[list[Literal[study.ATTRIBUTE_TOP_K]], Field(min_length=1), AfterValidator(_unique)]
     layers: Literal[12]
     width: Literal[3072]
@@ -112,7 +126,11 @@ class Study(Section):
     @property
     def is_the_studys(self):
         """True when the grid is the study's own, as its claims suppose."""
-        return (tuple(self.emotions), tuple(self.seeds), tuple(self.top_k)) == (study.EMOTIONS, study.SEEDS, study.ATTRIBUTE_TOP_K)
+        return (tuple(self.emotions), tuple(self.seeds), tuple(self.top_k)) == (
+            study.EMOTIONS,
+            study.SEEDS,
+            study.ATTRIBUTE_TOP_K,
+        )
 
 
 class Backbone(Section):
@@ -233,8 +251,12 @@ class Params(Section):
     @model_validator(mode="after")
     def _within(self):
         if "live" not in self.runs or "published" not in self.runs:
-            raise ValueError(f"runs: {self.runs}, but the pipeline has both; for the published run alone there is `make published`")
-        if not self.own.texts:  # with texts of its own their labels say what there is, and the stage `own` looks
+            raise ValueError(
+                f"runs: {self.runs}, but the pipeline has both; for the published run alone there is `make published`"
+            )
+        if (
+            not self.own.texts
+        ):  # with texts of its own their labels say what there is, and the stage `own` looks
             for place, emotion in enumerate(self.emotions):
                 _at(f"emotions[{place}]", one_emotion, emotion)
         if not self.own.attributes:
@@ -243,19 +265,27 @@ class Params(Section):
         for place, k in enumerate(sizes):
             if not 1 <= k <= backbone.neurons:
                 said, is_ = self.top_k[place], "more than" if k else "less than one of"
-                raise ValueError(f"top_k[{place}]: {said} is {is_} the {backbone.neurons} neurons of {backbone.name}")
+                raise ValueError(
+                    f"top_k[{place}]: {said} is {is_} the {backbone.neurons} neurons of {backbone.name}"
+                )
             if k in sizes[:place]:
-                raise ValueError(f"top_k[{place}]: {self.top_k[place]} of {backbone.neurons} neurons are {k}, as another size is")
+                raise ValueError(
+                    f"top_k[{place}]: {self.top_k[place]} of {backbone.neurons} neurons are {k}, as another size is"
+                )
         for place, seed in enumerate(self.masks.ranking_seeds or ()):
             if seed not in self.seeds:
                 raise ValueError(f"masks.ranking_seeds[{place}]: {seed} is not one of seeds {self.seeds}")
         if self.masks.ranking_seeds and len(self.masks.ranking_seeds) == len(self.seeds):
-            raise ValueError("masks.ranking_seeds: all of seeds; one at least must be left that the masks are asked of")
+            raise ValueError(
+                "masks.ranking_seeds: all of seeds; one at least must be left that the masks are asked of"
+            )
         for key, k in (("analysis.top_k", self.analysis.top_k), ("figures.top_k", self.figures.top_k)):
             if k not in self.study.top_k:
                 raise ValueError(f"{key}: {k} is not one of study.top_k {self.study.top_k}")
         if self.figures.emotion not in (*self.study.emotions, *self.emotions):
-            raise ValueError(f"figures.emotion: '{self.figures.emotion}' is not one of study.emotions, nor of emotions")
+            raise ValueError(
+                f"figures.emotion: '{self.figures.emotion}' is not one of study.emotions, nor of emotions"
+            )
         return self
 
 
@@ -321,4 +351,3 @@ def load_params(path="params.yaml"):
     except YAMLError as error:
         raise ParamsError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     return check(values, path)
-

@@ -46,7 +46,13 @@ def found_by_pip(pin: str) -> dict | None:
     """The build that pip would install, as in pip's report, None where it finds none; only metadata is downloaded."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        dry = ("--dry-run", "--no-deps", "--ignore-installed", "--only-binary=:all:", "--use-feature=fast-deps")
+        dry = (
+            "--dry-run",
+            "--no-deps",
+            "--ignore-installed",
+            "--only-binary=:all:",
+            "--use-feature=fast-deps",
+        )
         if run("pip", "install", *dry, "--report", report, pin).returncode:
             return None
         return json.loads(report.read_text())["install"][0]["metadata"]
@@ -57,24 +63,35 @@ def is_cpu_build(metadata: dict) -> bool:
     if local := Version(metadata["version"]).local:
         return local.startswith("cpu")
     required = map(Requirement, metadata.get("requires_dist", []))
-    return not any(CUDA.match(each.name) and (not each.marker or each.marker.evaluate({"extra": ""})) for each in required)
+    return not any(
+        CUDA.match(each.name) and (not each.marker or each.marker.evaluate({"extra": ""}))
+        for each in required
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("build", choices=("auto", "cuda", "cpu"))
     build, pin = parser.parse_args().build, pinned()
     if build == "cuda" and sys.platform != "linux":
         sys.exit("error: TORCH=cuda: torch has a CUDA build for Linux alone")
     if build == "cuda" or (build == "auto" and has_gpu()):
-        done = run("uv", "pip", "install", "--python", sys.executable, "--no-deps", "--require-hashes", "-r", LOCK)
+        done = run(
+            "uv", "pip", "install", "--python", sys.executable, "--no-deps", "--require-hashes", "-r", LOCK
+        )
     elif (metadata := found_by_pip(pin)) and is_cpu_build(metadata):
         done = run("pip", "install", "--no-compile", "--no-deps", f"torch=={metadata['version']}")
     else:
-        done = run("uv", "pip", "install", "--python", sys.executable, "--no-deps", "--torch-backend", "cpu", pin)
+        done = run(
+            "uv", "pip", "install", "--python", sys.executable, "--no-deps", "--torch-backend", "cpu", pin
+        )
         if done.returncode:
             print(done.stderr, file=sys.stderr)
-            sys.exit(f"error: no CPU build of {pin} was found by pip or by uv; `make setup TORCH=cuda` installs CUDA's build instead")
+            sys.exit(
+                f"error: no CPU build of {pin} was found by pip or by uv; `make setup TORCH=cuda` installs CUDA's build instead"
+            )
     if done.returncode:
         sys.exit(done.stderr)
 

@@ -61,7 +61,9 @@ class Machine:
             return list(mac_platforms(MACOS, self.processor))
         oldest, old = {"x86_64": 5, "aarch64": 17}[self.processor], {5: "1", 12: "2010", 17: "2014"}
         glibcs = range(oldest, GLIBC[1] + 1)
-        names = [f"manylinux_2_{minor}" for minor in glibcs] + [f"manylinux{old[minor]}" for minor in glibcs if minor in old]
+        names = [f"manylinux_2_{minor}" for minor in glibcs] + [
+            f"manylinux{old[minor]}" for minor in glibcs if minor in old
+        ]
         return [f"{name}_{self.processor}" for name in names]
 
     def tags(self) -> frozenset[Tag]:
@@ -127,7 +129,9 @@ def missing(pins: list[Pin], table: dict[str, str]) -> list[str]:
     for pin in pins:
         offered = [parse_wheel_filename(table[each]) for each in pin.hashes if each in table]
         fitting = [wheel for wheel in offered if (wheel[0], str(wheel[1])) == (pin.name, pin.version)]
-        without = [str(m) for m in MACHINES if pin.wanted_on(m) and not any(wheel[3] & tags[m] for wheel in fitting)]
+        without = [
+            str(m) for m in MACHINES if pin.wanted_on(m) and not any(wheel[3] & tags[m] for wheel in fitting)
+        ]
         if without and not (PURE_SOURCES.get(pin.name) == pin.version and is_pure(pin.name)):
             sentences.append(f"{pin.name} {pin.version} has no wheel for {', '.join(without)}")
     return sentences
@@ -147,7 +151,9 @@ def table_of(pylock: str, pins: list[Pin]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("locks", nargs="+", type=Path)
     parser.add_argument("--write", type=Path, metavar="PYLOCK")
     given = parser.parse_args()

@@ -30,7 +30,9 @@ def main(out=Path("results/human")):
 
     parallel = appraisal.parallel_analysis(appraisals.answers, params.parallel.samples, params.parallel.seed)
     if parallel.components != len(appraisal.COMPONENTS):
-        raise UserError(f"the parallel analysis finds {parallel.components} components; the attributes are made from 6")
+        raise UserError(
+            f"the parallel analysis finds {parallel.components} components; the attributes are made from 6"
+        )
     scores = appraisal.fit(appraisals.answers).scores(appraisals.answers)
     converged = appraisal.fit(appraisals.answers, appraisal.CONVERGED_EPS)
 
@@ -39,8 +41,15 @@ def main(out=Path("results/human")):
     attributes = pd.DataFrame((means - least) / (most - least), columns=study.ATTRIBUTES)
     distances = pd.DataFrame(rdm.fifteen_digits(rdm.absolute_rdm(means.T)).T, columns=study.ATTRIBUTES)
 
-    results = [reliability.icc_2k(column.T) for survey in (affective, physical) for column in np.moveaxis(survey.answers, 2, 0)]
-    results += [reliability.icc_1k(reliability.with_gaps(column, appraisals.emotions, study.EMOTIONS)) for column in scores.T]
+    results = [
+        reliability.icc_2k(column.T)
+        for survey in (affective, physical)
+        for column in np.moveaxis(survey.answers, 2, 0)
+    ]
+    results += [
+        reliability.icc_1k(reliability.with_gaps(column, appraisals.emotions, study.EMOTIONS))
+        for column in scores.T
+    ]
 
     loadings = pd.DataFrame(converged.loadings, columns=appraisal.COMPONENTS)
     loadings.insert(0, "item", appraisal.item_names(converged.loadings, published))
@@ -48,11 +57,16 @@ def main(out=Path("results/human")):
     scree = pd.DataFrame(vars(parallel)).rename(columns={"eigenvalues": "eigenvalue"})
     scree.insert(0, "component", range(1, len(scree) + 1))
     surveys = {"affective": affective, "physical": physical, "appraisal": appraisals}
-    raters = [{"survey": name, "given": survey.given, "kept": len(survey.answers)} for name, survey in surveys.items()]
+    raters = [
+        {"survey": name, "given": survey.given, "kept": len(survey.answers)}
+        for name, survey in surveys.items()
+    ]
 
     attributes.insert(0, "emotion", study.EMOTIONS)
     files.write_csv(attributes, out / "attributes.csv")
-    files.write_csv(pd.concat([rdm.pair_names(study.EMOTIONS), distances], axis=1), out / "attribute_rdms.csv")
+    files.write_csv(
+        pd.concat([rdm.pair_names(study.EMOTIONS), distances], axis=1), out / "attribute_rdms.csv"
+    )
     files.write_csv(loadings, out / "loadings.csv")
     files.write_csv(scree, out / "parallel_analysis.csv")
     files.write_csv(reliability.table(study.ATTRIBUTES, results), out / "reliability.csv")

@@ -32,7 +32,9 @@ def main():
               for name, keys in {"emotion": ["emotion"], "attribute": ["attribute"], "cell": ["emotion", "attribute"]}.items()}  # fmt: skip
     tables["unimodality"] = unimodality(drops)
     if diptest is None:
-        print("unimodality.csv has no rows: the package diptest is not installed. `pip install diptest` needs a C++ compiler")
+        print(
+            "unimodality.csv has no rows: the package diptest is not installed. `pip install diptest` needs a C++ compiler"
+        )
     tables |= dict(zip(
         ["human_correlation", "human_correlation_summary", "human_correlation_attributes"],
         human_correlation(drops, weights),

@@ -35,7 +35,9 @@ def main():
     with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
         each = pool.map(make, names, [run] * len(names), [options] * len(names))
         made = {path for paths in progress(each, "figures", len(names), "figure") for path in paths}
-    for path in set((OUT / run).iterdir()) - made:  # of figures that are no more, and what a killed run left half
+    for path in (
+        set((OUT / run).iterdir()) - made
+    ):  # of figures that are no more, and what a killed run left half
         if path.is_file() and path.suffix in (".svg", ".png", ".part"):
             path.unlink()
     write_text(catalogue.index(run, options, {path.stem for path in made}), OUT / run / "README.md")

@@ -10,7 +10,9 @@ from model_emotion.project import stage
 def main():
     load_params()
     labels = read_labels(raw("human", "Data/raw_data/subjective_comparison/emotions.txt"))
-    splits = {split: read_split(raw("goemotions", f"goemotions/data/{split}.tsv"), labels) for split in SPLITS}
+    splits = {
+        split: read_split(raw("goemotions", f"goemotions/data/{split}.tsv"), labels) for split in SPLITS
+    }
     write_parquet(tidy(splits), "data/goemotions.parquet")
 
 

@@ -29,7 +29,12 @@ def main():
     made = attribute_masks(ranking, planned.top_k, planned.layers, planned.kind, planned.seed)
     kept = {size.k: min(size.draws, mask_plan.KEPT) for size in planned.sizes}
     made |= dict(random_masks(kept, made, **planned.random))
-    about = {"masks": list(made), "ranking": planned.ranking, "kind": planned.kind, "baseline": planned.baseline}
+    about = {
+        "masks": list(made),
+        "ranking": planned.ranking,
+        "kind": planned.kind,
+        "baseline": planned.baseline,
+    }
     write_tensors(made, out / "masks.safetensors", about)
 
     shares = {size.k: size.share for size in planned.sizes}

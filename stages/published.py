@@ -23,12 +23,16 @@ def main():
         return raw("activations", f"{PLM}/neurons_activation_before_relu/{emotion}-{seed}.csv")
 
     def masking_file(kind, emotion, seed):
-        return raw("masking", f"Result/masking/RoBERTa/{MASKING[kind]}/Acc_perSeed_JSON/{emotion}-{seed}.json")
+        return raw(
+            "masking", f"Result/masking/RoBERTa/{MASKING[kind]}/Acc_perSeed_JSON/{emotion}-{seed}.json"
+        )
 
-    values = np.array([
-        [released.read_neurons(activation_file(emotion, seed)) for emotion in emotions]
-        for seed in progress(seeds, "activations", unit="seed")
-    ])
+    values = np.array(
+        [
+            [released.read_neurons(activation_file(emotion, seed)) for emotion in emotions]
+            for seed in progress(seeds, "activations", unit="seed")
+        ]
+    )
     write_activations(
         Activations(values, seeds, emotions, grid.layers, grid.width, released.BACKBONE),
         out / "activations.safetensors",
@@ -37,7 +41,9 @@ def main():
     accuracy = released.read_accuracy(raw("activations", f"{PLM}/accuracy.csv"), emotions, seeds)
     write_csv(accuracy, out / "accuracy.csv")
     sizes = {"attribute": tuple(grid.top_k), "random": study.RANDOM_ONLY_TOP_K + tuple(grid.top_k)}
-    write_csv(released.read_masked_accuracy(masking_file, emotions, seeds, sizes), out / "masked_accuracy.csv")
+    write_csv(
+        released.read_masked_accuracy(masking_file, emotions, seeds, sizes), out / "masked_accuracy.csv"
+    )
 
 
 if __name__ == "__main__":

@@ -29,7 +29,9 @@ def method(runs):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", help="a page of this run alone; results/report.json stays as it is")
-    parser.add_argument("--method", action="store_true", help="put the tables of H1 to H4 into docs/method.md instead")
+    parser.add_argument(
+        "--method", action="store_true", help="put the tables of H1 to H4 into docs/method.md instead"
+    )
     options, params = parser.parse_args(), load_params()
     run = options.run
     runs = [run] if run else params.runs

@@ -9,12 +9,21 @@ from model_emotion.params import load_params
 from model_emotion.project import stage
 from model_emotion.retests import accuracy, masks, neurons, power, space
 from model_emotion.retests.rows import table
-from model_emotion.retests.weights import human_correlation_of_attributes, human_correlation_of_size, human_correlation_permuted, pooled
+from model_emotion.retests.weights import (
+    human_correlation_of_attributes,
+    human_correlation_of_size,
+    human_correlation_permuted,
+    pooled,
+)
 from model_emotion.rsa import rdm
 from model_emotion.rsa.whole_model import model_rdm
 
 HALVINGS = 5
-ODD_SEEDS = (1, 42, 100)  # beside the study's other nine, which are 3 to 19; whether they were chosen is not known
+ODD_SEEDS = (
+    1,
+    42,
+    100,
+)  # beside the study's other nine, which are 3 to 19; whether they were chosen is not known
 
 
 def of_accuracy(run, accuracies):
@@ -35,7 +44,10 @@ def of_neurons(activations, attributes, labels, k, permutations):
 def of_masking(masked, accuracies, weights, k, analysis):
     bootstrap = analysis.bootstrap
     yield from masks.place_among_random(masked, k)
-    for key, of_seeds in (("", masked), *([found] if (found := masks.without_seeds(masked, ODD_SEEDS)) else [])):
+    for key, of_seeds in (
+        ("", masked),
+        *([found] if (found := masks.without_seeds(masked, ODD_SEEDS)) else []),
+    ):
         yield from masks.masks_hurt(of_seeds, k, bootstrap.samples, bootstrap.seed, key)
         yield from human_correlation_of_attributes(of_seeds, k, weights, key)
     if found := pooled(masked):

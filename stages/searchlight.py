@@ -19,7 +19,9 @@ def main():
     attributes = rdm.select(read_csv(out / "attribute_rdms.csv"), activations.emotions)
     references, human = attributes, read_csv(out / "mean_rdm.csv")
     if len(human):  # people judged these emotions
-        references = rdm.select(human, activations.emotions).rename(columns={"distance": "human"}).join(attributes)
+        references = (
+            rdm.select(human, activations.emotions).rename(columns={"distance": "human"}).join(attributes)
+        )
 
     for name, targets in (("searchlight", attributes), ("searchlight_spaces", space_rdms(attributes))):
         found = table(searchlight(ranking, targets.to_numpy()), targets.columns, activations.width, alpha)

@@ -21,9 +21,13 @@ RESULT = Path("results/claims.json")
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="look at the last verification instead of making one")
+    parser.add_argument(
+        "--check", action="store_true", help="look at the last verification instead of making one"
+    )
     parser.add_argument("--run", help="with --check: at this run's claims alone")
-    parser.add_argument("--readme", action="store_true", help="put the last verification's headlines into README.md")
+    parser.add_argument(
+        "--readme", action="store_true", help="put the last verification's headlines into README.md"
+    )
     options, params = parser.parse_args(), load_params()
     if options.run and not options.check:
         parser.error("--run goes with --check")
@@ -32,7 +36,9 @@ def main():
     if options.readme:
         return replace_block("README.md", pages.BEGIN, pages.END, pages.readme_block(verdicts.read(RESULT)))
     stated = schema.load_claims()
-    joined = judging.joined(stated.claims, {run: verdicts.read(folder(run) / "claims.json") for run in params.runs})
+    joined = judging.joined(
+        stated.claims, {run: verdicts.read(folder(run) / "claims.json") for run in params.runs}
+    )
     write_json({"count": verdicts.tally(joined), "claims": [asdict(verdict) for verdict in joined]}, RESULT)
     write_text(pages.render(joined, stated.unpublished), "CLAIMS.md")
     print(verdicts.summary(joined))

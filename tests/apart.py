@@ -11,7 +11,9 @@ from multiprocessing import get_context, resource_tracker
 from pathlib import Path
 
 _FORKS = get_context("forkserver")
-_FORKS.set_forkserver_preload(["distributed.cli.dask_worker", "stages.prompts", "stages.evaluation", "model_emotion.live.dask"])
+_FORKS.set_forkserver_preload(
+    ["distributed.cli.dask_worker", "stages.prompts", "stages.evaluation", "model_emotion.live.dask"]
+)
 
 
 def _run(module, arguments, folder, environment, session, output):

@@ -28,7 +28,9 @@ class Page:
     def ask(self, method, **params):
         """The result of a command. Raises RuntimeError for one that the browser refuses."""
         self._number += 1
-        message = {"id": self._number, "method": method, "params": params} | ({"sessionId": self._session} if self._session else {})
+        message = {"id": self._number, "method": method, "params": params} | (
+            {"sessionId": self._session} if self._session else {}
+        )
         os.write(self._writing, json.dumps(message).encode() + b"\0")
         while True:
             said = self._next()
@@ -64,7 +66,13 @@ class Page:
 
     def open(self, path, width=1280, height=900):
         """Show a file in a window of this size."""
-        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.ask(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
         self.ask("Page.navigate", url=path.as_uri())
         self.wait("document.readyState === 'complete' && location.protocol === 'file:'")
 
@@ -86,12 +94,24 @@ class Page:
 
     def requests(self):
         """Addresses that were asked for."""
-        return [event["params"]["request"]["url"] for event in self.events if event.get("method") == "Network.requestWillBeSent"]
+        return [
+            event["params"]["request"]["url"]
+            for event in self.events
+            if event.get("method") == "Network.requestWillBeSent"
+        ]
 
     def complaints(self):
         """Errors and warnings on the console, and exceptions."""
-        loud = [event for event in self.events if event.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded")]
-        said = [event for event in self.events if event.get("method") == "Runtime.consoleAPICalled" and event["params"]["type"] != "log"]
+        loud = [
+            event
+            for event in self.events
+            if event.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded")
+        ]
+        said = [
+            event
+            for event in self.events
+            if event.get("method") == "Runtime.consoleAPICalled" and event["params"]["type"] != "log"
+        ]
         return [json.dumps(event["params"])[:500] for event in loud + said]
 
 
@@ -99,7 +119,9 @@ class Page:
 def browser(folder):
     """A Page of a browser that keeps its things in `folder` and ends with the block."""
     (theirs_in, ours_out), (ours_in, theirs_out) = os.pipe(), os.pipe()
-    far = [fcntl.fcntl(end, fcntl.F_DUPFD, 20) for end in (theirs_in, theirs_out)]  # the browser reads 3 and writes 4
+    far = [
+        fcntl.fcntl(end, fcntl.F_DUPFD, 20) for end in (theirs_in, theirs_out)
+    ]  # the browser reads 3 and writes 4
     command = f'exec "$0" "$@" 3<&{far[0]} 4>&{far[1]}'
     arguments = ["bash", "-c", command, CHROMIUM, *QUIET, f"--user-data-dir={folder}"]
     process = subprocess.Popen(arguments, pass_fds=far, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

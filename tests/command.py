@@ -15,7 +15,11 @@ def call(stage, *options):
     """What `python stages/STAGE.py options` returns and prints in the current folder, as a subprocess.CompletedProcess."""
     out, errors, status = io.StringIO(), io.StringIO(), 0
     main = importlib.import_module(f"stages.{stage}").main
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(errors),
+    ):
         patch.setattr(sys, "argv", [stage, *map(str, options)])
         try:
             run(main)

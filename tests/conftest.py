@@ -19,7 +19,9 @@ from model_emotion.inputs.goemotions import SPLITS, read_labels, read_split, tid
 
 ROOT = Path(__file__).parents[1]
 os.environ["DVC_NO_ANALYTICS"] = "1"  # else each DVC command starts a process that reports its use
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job, and all that it starts, would ignore it
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # a shell's background job, and all that it starts, would ignore it
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +42,9 @@ def raw(tmp_path_factory):
                 with suppress(UnreachableError):
                     fetch(group, mirror, root=folder, registry=ROOT / registry.REGISTRY)
         if not (folder / group / registry.GROUPS[group] / path).is_file():
-            pytest.skip("the study's files are not reachable: neither data/raw, a mirror (MODEL_EMOTION_MIRROR) nor the network")
+            pytest.skip(
+                "the study's files are not reachable: neither data/raw, a mirror (MODEL_EMOTION_MIRROR) nor the network"
+            )
         return registry.raw(group, path, root=folder)
 
     yield get
@@ -54,7 +58,12 @@ def goemotions(raw, tmp_path_factory):
         return made
     labels = read_labels(raw("human", "Data/raw_data/subjective_comparison/emotions.txt"))
     path = tmp_path_factory.mktemp("goemotions") / "goemotions.parquet"
-    write_parquet(tidy({split: read_split(raw("goemotions", f"goemotions/data/{split}.tsv"), labels) for split in SPLITS}), path)
+    write_parquet(
+        tidy(
+            {split: read_split(raw("goemotions", f"goemotions/data/{split}.tsv"), labels) for split in SPLITS}
+        ),
+        path,
+    )
     return path
 
 
@@ -65,10 +74,21 @@ def private(raw):
     for name in ("affective", "physical", "appraisal"):
         path = raw("human", f"Data/raw_data/emotional_featuers/{name}_features/rawdata.csv")
         table = pd.read_csv(path, dtype=str, keep_default_na=False).rename(columns=str.strip)
-        columns = {"Prolific ID", "PROLIFIC_PID", "ResponseId", "StartDate", "EndDate", "RecordedDate", "Recall", "Specific Event"}
+        columns = {
+            "Prolific ID",
+            "PROLIFIC_PID",
+            "ResponseId",
+            "StartDate",
+            "EndDate",
+            "RecordedDate",
+            "Recall",
+            "Specific Event",
+        }
         for column in columns & set(table):
             found |= {cell.strip() for cell in table[column]}
-    sheet = openpyxl.load_workbook(raw("human", "Data/raw_data/subjective_comparison/data.xlsx"), read_only=True).worksheets[0]
+    sheet = openpyxl.load_workbook(
+        raw("human", "Data/raw_data/subjective_comparison/data.xlsx"), read_only=True
+    ).worksheets[0]
     header = next(sheet.iter_rows(max_row=1, values_only=True))
     found |= {str(cell) for cell in header[4:]}
     found = {cell for cell in found if len(cell) > 5 and cell not in study.EMOTIONS}

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-WHO = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in (("NAME", "x"), ("EMAIL", "x@x.invalid"))}
+WHO = {
+    f"GIT_{role}_{key}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for key, value in (("NAME", "x"), ("EMAIL", "x@x.invalid"))
+}
 """Environment variables of the author of commits."""
 
 

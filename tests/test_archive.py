@@ -87,13 +87,17 @@ def packed(repository):
 
 def digests(folder, *tops):
     files = [file for top in tops for file in sorted((folder / top).rglob("*")) if file.is_file()]
-    return {file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    return {
+        file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files
+    }
 
 
 def holds_everything(folder, repository):
     """Results are there, byte for byte; git sees no change; DVC finds nothing to run, nothing was run; the experiment is there."""
     log = (repository.parent / "log").read_text()
-    assert digests(folder, "results") == digests(repository, "results") and len(digests(folder, "results")) == 4  # with .gitignore
+    assert (
+        digests(folder, "results") == digests(repository, "results") and len(digests(folder, "results")) == 4
+    )  # with .gitignore
     dvc("repro", "--pull", "--allow-missing", cwd=folder)  # stages would write to the log
     assert not digests(folder, "data/raw") and (repository.parent / "log").read_text() == log
     assert not sh("git status --porcelain", folder) and sh("git tag", folder) == "v1\n"
@@ -113,7 +117,9 @@ def test_a_restored_checkout_has_everything_and_runs_nothing(packed, repository,
     assert (into / "results/accuracy.csv").read_text() == "seed: 2\n"
 
 
-def test_with_the_inputs_at_hand_dvc_fetches_them_and_runs_nothing_else(packed, repository, tmp_path, monkeypatch):
+def test_with_the_inputs_at_hand_dvc_fetches_them_and_runs_nothing_else(
+    packed, repository, tmp_path, monkeypatch
+):
     archive.restore(packed, tmp_path)  # an empty folder that is there
     (tmp_path.parent / "words").write_text(RAW)
     log = tmp_path.parent / "log-of-fetch"
@@ -134,17 +140,25 @@ def test_by_hand_as_its_readme_says(packed, repository, tmp_path):
     holds_everything(tmp_path / "restored", repository)
 
 
-def test_nothing_of_the_inputs_and_of_the_machine_is_in_it_and_the_same_commit_gives_the_same_bytes(packed, repository, tmp_path):
+def test_nothing_of_the_inputs_and_of_the_machine_is_in_it_and_the_same_commit_gives_the_same_bytes(
+    packed, repository, tmp_path
+):
     archive.pack(tmp_path / "again.tar")
     assert (tmp_path / "again.tar").read_bytes() == packed.read_bytes()
-    assert RAW.encode() not in packed.read_bytes() and str(repository.parent).encode() not in packed.read_bytes()
+    assert (
+        RAW.encode() not in packed.read_bytes() and str(repository.parent).encode() not in packed.read_bytes()
+    )
     time = int(sh("git log -1 --format=%ct", repository))
     with tarfile.open(packed) as tar:
-        assert {(member.uid, member.gid, member.uname, member.gname, member.mtime) for member in tar} == {(0, 0, "", "", time)}
+        assert {(member.uid, member.gid, member.uname, member.gname, member.mtime) for member in tar} == {
+            (0, 0, "", "", time)
+        }
         tar.extractall(tmp_path)
     top = tmp_path / "model-emotion"
     sh("sha256sum --check --strict --quiet SHA256SUMS", top)
-    assert len(list((top / "remote").rglob("*"))) > 4 and not list(top.rglob(hashlib.md5(RAW.encode()).hexdigest()[2:]))
+    assert len(list((top / "remote").rglob("*"))) > 4 and not list(
+        top.rglob(hashlib.md5(RAW.encode()).hexdigest()[2:])
+    )
     accuracy = next(out for out in ROCrate(top).get_entities() if out.get("name") == "results/accuracy.csv")
     assert (top / accuracy.id).read_text() == "seed: 1\n" and accuracy["contentSize"] == "8"
 
@@ -257,7 +271,10 @@ def test_lock_diff_names_the_stages_whose_entries_differ(repository, capsys):
 @pytest.fixture(scope="module")
 def described(tmp_path_factory):
     """The crate of this checkout's dvc.lock, in a folder whose remote has the first run's prompts, as json."""
-    lock_diff, folder = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"], tmp_path_factory.mktemp("described")
+    lock_diff, folder = (
+        yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"],
+        tmp_path_factory.mktemp("described"),
+    )
     held = folder / "remote" / crate.stored(lock_diff["prompts"]["outs"][1]["md5"])
     held.parent.mkdir(parents=True)
     held.touch()
@@ -270,7 +287,11 @@ def described(tmp_path_factory):
 def references(value):
     """Every @id that a value refers to."""
     if isinstance(value, dict):
-        return [value["@id"]] if set(value) == {"@id"} else [each for part in value.values() for each in references(part)]
+        return (
+            [value["@id"]]
+            if set(value) == {"@id"}
+            else [each for part in value.values() for each in references(part)]
+        )
     return [each for part in value for each in references(part)] if isinstance(value, list) else []
 
 
@@ -284,34 +305,66 @@ def test_the_crate_is_one_by_the_specification(described):
     assert descriptor["@type"] == "CreativeWork" and descriptor["about"] == {"@id": "./"}
     assert descriptor["conformsTo"] == {"@id": "https://w3id.org/ro/crate/1.2"}
     root = entities["./"]
-    assert root["@type"] == "Dataset" and root["datePublished"] == "2026-09-21T14:13:20+00:00" and root["name"] and root["description"]
+    assert (
+        root["@type"] == "Dataset"
+        and root["datePublished"] == "2026-09-21T14:13:20+00:00"
+        and root["name"]
+        and root["description"]
+    )
     assert entities[root["license"]["@id"]]["description"]
     for entity in graph:
-        assert entity["@type"] and not set(references(entity)) - entities.keys() - {"https://w3id.org/ro/crate/1.2"}, entity["@id"]
+        assert entity["@type"] and not set(references(entity)) - entities.keys() - {
+            "https://w3id.org/ro/crate/1.2"
+        }, entity["@id"]
     parts = {part["@id"] for part in root["hasPart"]}
     assert parts == {entity["@id"] for entity in graph if entity["@type"] == "File"}
     assert all(part.startswith("https://") or (described / part).is_file() for part in parts)
-    assert {entity.id for entity in ROCrate(described).get_entities()} == entities.keys()  # it refuses a file that is no part
+    assert {
+        entity.id for entity in ROCrate(described).get_entities()
+    } == entities.keys()  # it refuses a file that is no part
 
 
 def test_the_crate_says_what_the_lock_and_the_registries_say(described):
-    entities = {entity["@id"]: entity for entity in json.loads((described / "ro-crate-metadata.json").read_text())["@graph"]}
+    entities = {
+        entity["@id"]: entity
+        for entity in json.loads((described / "ro-crate-metadata.json").read_text())["@graph"]
+    }
     stages = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
     actions = {entity["name"]: entity for entity in entities.values() if entity["@type"] == "CreateAction"}
     assert actions.keys() == stages.keys()
     for name, stage in stages.items():
         made = [entities[each["@id"]] for each in actions[name]["result"]]
         raw = name.startswith("fetch@")
-        assert [(each["name"], each.get("md5")) for each in made] == [(out["path"], None if raw else out["md5"]) for out in stage["outs"]]
-        assert len(actions[name]["object"]) == len(stage["deps"]) + len(stage.get("params", {}).get("params.yaml", {}))
+        assert [(each["name"], each.get("md5")) for each in made] == [
+            (out["path"], None if raw else out["md5"]) for out in stage["outs"]
+        ]
+        assert len(actions[name]["object"]) == len(stage["deps"]) + len(
+            stage.get("params", {}).get("params.yaml", {})
+        )
         assert entities[actions[name]["instrument"]["@id"]]["name"] == f"stages/{name.partition('@')[0]}.py"
-    pins = [line.split() for path in (ROOT / "data/registry").glob("*.txt") for line in path.read_text().splitlines() if line[0] != "#"]
-    licences = dict(re.findall(r"^\| (goemotions|all others) \|.*\| ([^|]+) \|$", (ROOT / "data/README.md").read_text(), re.MULTILINE))
-    assert {key: value[:9] for key, value in licences.items()} == {"goemotions": "CC BY 4.0", "all others": "none stat"}
+    pins = [
+        line.split()
+        for path in (ROOT / "data/registry").glob("*.txt")
+        for line in path.read_text().splitlines()
+        if line[0] != "#"
+    ]
+    licences = dict(
+        re.findall(
+            r"^\| (goemotions|all others) \|.*\| ([^|]+) \|$",
+            (ROOT / "data/README.md").read_text(),
+            re.MULTILINE,
+        )
+    )
+    assert {key: value[:9] for key, value in licences.items()} == {
+        "goemotions": "CC BY 4.0",
+        "all others": "none stat",
+    }
     for name, sha256 in pins:
         entity = entities[f"https://raw.githubusercontent.com/{name}"]
         stated = entities[entity["license"]["@id"]]["name"]
-        assert entity["sha256"] == sha256 and stated == ("CC BY 4.0" if name.startswith("google") else "No licence stated")
+        assert entity["sha256"] == sha256 and stated == (
+            "CC BY 4.0" if name.startswith("google") else "No licence stated"
+        )
     tidied = next(entity for entity in entities.values() if entity.get("name") == "data/goemotions.parquet")
     assert entities[tidied["license"]["@id"]]["name"] == "CC BY 4.0"
 
@@ -320,12 +373,18 @@ def test_the_same_lock_gives_the_same_crate(described, tmp_path_factory):
     other = tmp_path_factory.mktemp("crate")
     shutil.copytree(described / "remote", other / "remote")
     crate.write(other, 1_790_000_000, ROOT / "dvc.lock", ROOT / "data/registry", ROOT / "CITATION.cff")
-    assert (other / "ro-crate-metadata.json").read_bytes() == (described / "ro-crate-metadata.json").read_bytes()
+    assert (other / "ro-crate-metadata.json").read_bytes() == (
+        described / "ro-crate-metadata.json"
+    ).read_bytes()
 
 
 def test_the_citation_has_what_the_format_wants_and_names_this_version_and_the_study():
     cff = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert cff.keys() >= {"cff-version", "message", "title", "authors"} and cff["cff-version"] == "1.2.0" and cff["type"] == "software"
+    assert (
+        cff.keys() >= {"cff-version", "message", "title", "authors"}
+        and cff["cff-version"] == "1.2.0"
+        and cff["type"] == "software"
+    )
     project = (ROOT / "pyproject.toml").read_text()
     assert f'version = "{cff["version"]}"' in project and f'license = "{cff["license"]}"' in project
     assert cff["authors"] == [{"name": "model-emotion contributors"}]
@@ -336,4 +395,8 @@ def test_the_citation_has_what_the_format_wants_and_names_this_version_and_the_s
     assert study["authors"][0]["family-names"] == "Li"
     (arxiv,) = study["identifiers"]
     number = re.fullmatch(r"arXiv:(\d{4}\.\d{5})", arxiv["value"]).group(1)
-    assert arxiv["type"] == "other" and study["url"] == f"https://arxiv.org/abs/{number}" and number in (ROOT / "README.md").read_text()
+    assert (
+        arxiv["type"] == "other"
+        and study["url"] == f"https://arxiv.org/abs/{number}"
+        and number in (ROOT / "README.md").read_text()
+    )

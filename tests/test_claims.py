@@ -29,12 +29,26 @@ def results(tmp_path, monkeypatch):
     """An empty project folder with one small table of results; returns a function that judges a claim about it."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "results/published").mkdir(parents=True)
-    table = pd.DataFrame({"k": [1, 1, 2], "emotion": ["joy", "fear", "joy"], "drop": [0.25, -0.5, 0.125], "star": [True, False, True]})
+    table = pd.DataFrame(
+        {
+            "k": [1, 1, 2],
+            "emotion": ["joy", "fear", "joy"],
+            "drop": [0.25, -0.5, 0.125],
+            "star": [True, False, True],
+        }
+    )
     table.to_csv("results/published/drops.csv", index=False)
     judging._answers.cache_clear()
 
     def of(**claim):
-        base = {"id": "T", "claim": "made up", "source": "here", "run": "published", "file": "drops.csv", "kind": "rounded"}
+        base = {
+            "id": "T",
+            "claim": "made up",
+            "source": "here",
+            "run": "published",
+            "file": "drops.csv",
+            "kind": "rounded",
+        }
         return judge(Claim(**(base | claim)), {})
 
     yield of
@@ -81,7 +95,12 @@ def test_a_claim_that_is_not_answered_fails(results, claim):
 
 def test_nan_never_passes(results):
     pd.DataFrame({"drop": [float("nan")]}).to_csv("results/published/nan.csv", index=False)
-    assert results(measure="value", file="nan.csv", where="drop != drop", column="drop", published=0.5, tolerance=9).status == "FAIL"
+    assert (
+        results(
+            measure="value", file="nan.csv", where="drop != drop", column="drop", published=0.5, tolerance=9
+        ).status
+        == "FAIL"
+    )
 
 
 def test_claims_on_a_file_that_may_be_empty_are_then_not_reproduced(results):
@@ -102,13 +121,31 @@ def retest(results):
     """A function that judges a claim on one row of re-tests, given as changes to a row that holds."""
 
     def of(supposes=(), departed=(), **change):
-        row = {"question": "q", "key": "", "estimate": 0.25, "ci_low": 0.125, "ci_high": 0.5, "p": 0.01, "decided_by": "interval"}
+        row = {
+            "question": "q",
+            "key": "",
+            "estimate": 0.25,
+            "ci_low": 0.125,
+            "ci_high": 0.5,
+            "p": 0.01,
+            "decided_by": "interval",
+        }
         row |= {"verdict": "holds", "method": "as told"} | change
         Path("results/live").mkdir(exist_ok=True)
         pd.DataFrame([row, row | {"question": "another"}]).to_csv("results/live/retests.csv", index=False)
         judging._answers.cache_clear()
-        claim = {"id": "L", "claim": "made up", "source": "here", "run": "live", "file": "retests.csv", "kind": "statistical"}
-        return judge(Claim(**claim, measure="interval", where="question == 'q'", supposes=list(supposes)), dict(departed))
+        claim = {
+            "id": "L",
+            "claim": "made up",
+            "source": "here",
+            "run": "live",
+            "file": "retests.csv",
+            "kind": "statistical",
+        }
+        return judge(
+            Claim(**claim, measure="interval", where="question == 'q'", supposes=list(supposes)),
+            dict(departed),
+        )
 
     return of
 
@@ -122,10 +159,22 @@ NOT = {"verdict": "does not hold"}
         ({}, "PASS", ""),
         ({"ci_low": 0.0} | NOT, "NOT REPRODUCED", "0.25 [0, 0.5]: the interval is not above 0"),
         ({"ci_low": -0.1} | NOT, "NOT REPRODUCED", "0.25 [-0.1, 0.5]: the interval is not above 0"),
-        ({"ci_low": -0.4, "estimate": -0.3, "ci_high": -0.2} | NOT, "NOT REPRODUCED", "-0.3 [-0.4, -0.2]: the interval is not above 0"),
+        (
+            {"ci_low": -0.4, "estimate": -0.3, "ci_high": -0.2} | NOT,
+            "NOT REPRODUCED",
+            "-0.3 [-0.4, -0.2]: the interval is not above 0",
+        ),
         ({"ci_low": -0.1, "decided_by": "p"}, "PASS", ""),
-        ({"p": 0.05, "decided_by": "p"} | NOT, "NOT REPRODUCED", "0.25 [0.125, 0.5], p = 0.05: not below .05"),
-        ({"p": 0.2, "decided_by": "p", "estimate": 0, "ci_low": None} | NOT, "NOT REPRODUCED", "0, p = 0.2: not below .05"),
+        (
+            {"p": 0.05, "decided_by": "p"} | NOT,
+            "NOT REPRODUCED",
+            "0.25 [0.125, 0.5], p = 0.05: not below .05",
+        ),
+        (
+            {"p": 0.2, "decided_by": "p", "estimate": 0, "ci_low": None} | NOT,
+            "NOT REPRODUCED",
+            "0, p = 0.2: not below .05",
+        ),
         ({"estimate": None, "ci_low": None} | NOT, "NOT REPRODUCED", "no estimate: as told"),
         ({"p": None, "decided_by": "p"} | NOT, "NOT REPRODUCED", "no estimate: as told"),
         # a row that contradicts itself is no answer
@@ -142,7 +191,10 @@ def test_a_retest_passes_only_where_it_holds_and_fails_only_where_it_is_broken(r
     verdict = retest(**change)
     assert verdict.status == status and says in verdict.reason, verdict
     if status == "PASS":
-        assert (verdict.published, verdict.reason) == ("p < .05" if "decided_by" in change else "interval above 0", "")
+        assert (verdict.published, verdict.reason) == (
+            "p < .05" if "decided_by" in change else "interval above 0",
+            "",
+        )
 
 
 def test_a_retest_that_was_not_written_fails_and_one_that_does_not_apply_does_not(retest):
@@ -157,25 +209,45 @@ def test_a_retest_that_was_not_written_fails_and_one_that_does_not_apply_does_no
 def test_the_live_claims_are_answered_by_what_the_retests_write():
     """Each names one question and key that `robustness` has, and nothing that the study published."""
     live = [claim for claim in load_claims(ROOT / "claims.yaml").claims if claim.run == "live"]
-    rows = [{"question": question, "key": ""} for question in ("accuracy_above_majority", "accuracy_order", "human_correlation_attributes")]
-    rows += [{"question": q, "key": key} for q in ("significant_neurons", "place_among_random") for key in study.ATTRIBUTES]
+    rows = [
+        {"question": question, "key": ""}
+        for question in ("accuracy_above_majority", "accuracy_order", "human_correlation_attributes")
+    ]
+    rows += [
+        {"question": q, "key": key}
+        for q in ("significant_neurons", "place_among_random")
+        for key in study.ATTRIBUTES
+    ]
     retests = "".join(path.read_text() for path in (ROOT / "model_emotion/retests").glob("*.py"))
     assert all(f'"{question}"' in retests for question in {row["question"] for row in rows})
     table, asked = pd.DataFrame(rows), set()
     for claim in live:
         (answer,) = table.query(claim.where).index
         asked.add(answer)
-        assert claim.id.startswith("L") and claim.measure == "interval" and claim.published is None and claim.kind == "statistical"
+        assert (
+            claim.id.startswith("L")
+            and claim.measure == "interval"
+            and claim.published is None
+            and claim.kind == "statistical"
+        )
     assert len(asked) == len(live) == len(table) == 31
 
 
 def test_the_projects_claims_are_good_and_cover_the_catalogue():
     stated = load_claims(ROOT / "claims.yaml")
-    covered = {claim.id.split(".")[0] for claim in stated.claims} | {entry.id.split(".")[0] for entry in stated.unpublished}
+    covered = {claim.id.split(".")[0] for claim in stated.claims} | {
+        entry.id.split(".")[0] for entry in stated.unpublished
+    }
     wanted = {"A": 5, "B": 2, "C": 2, "D": 5, "E": 11, "L": 5}
-    assert covered == {f"{letter}{number}" for letter, last in wanted.items() for number in range(1, last + 1)} | {"F"}
+    assert covered == {
+        f"{letter}{number}" for letter, last in wanted.items() for number in range(1, last + 1)
+    } | {"F"}
     for claim in stated.claims:
-        assert claim.published is None or not isinstance(claim.published, str) or claim.measure.startswith(("least", "most")), claim.id
+        assert (
+            claim.published is None
+            or not isinstance(claim.published, str)
+            or claim.measure.startswith(("least", "most"))
+        ), claim.id
 
 
 def test_every_unpublished_result_names_a_test_that_exists():
@@ -224,7 +296,9 @@ def test_a_changed_setting_makes_the_claims_that_suppose_it_not_applicable(chang
 
 def test_what_the_authors_released_is_supposed_where_it_is_used():
     for claim in load_claims(ROOT / "claims.yaml").claims:
-        assert (claim.run == "published" or claim.id == "L2") == ("study" in claim.supposes), claim.id  # L2 is set beside C1
+        assert (claim.run == "published" or claim.id == "L2") == ("study" in claim.supposes), (
+            claim.id
+        )  # L2 is set beside C1
         assert ("star" not in claim.id or claim.run == "human") or "drop_alpha" in claim.supposes, claim.id
 
 
@@ -233,19 +307,30 @@ def test_what_the_authors_released_is_supposed_where_it_is_used():
 
 def said(claim, status="PASS"):
     """A verdict as one might have been written."""
-    return judging.Verdict(**judging._said(claim), published=1, regenerated=1, difference=0.0, status=status, reason="")
+    return judging.Verdict(
+        **judging._said(claim), published=1, regenerated=1, difference=0.0, status=status, reason=""
+    )
 
 
 def test_each_run_is_judged_alone_and_joined_in_order():
     stated = load_claims(ROOT / "claims.yaml").claims
-    judged = {run: [said(claim) for claim in stated if judging.run_of(claim) == run] for run in ("live", "published")}
+    judged = {
+        run: [said(claim) for claim in stated if judging.run_of(claim) == run]
+        for run in ("live", "published")
+    }
     assert {verdict.run for verdict in judged["published"]} == {"human", "published"}
     both = judging.joined(stated, judged)
-    assert [verdict.id for verdict in both] == [claim.id for claim in stated] and judging.tally(both)["PASS"] == len(stated)
+    assert [verdict.id for verdict in both] == [claim.id for claim in stated] and judging.tally(both)[
+        "PASS"
+    ] == len(stated)
     alone = judging.joined(stated, {"published": judged["published"]})
-    assert {verdict.reason for verdict in alone if verdict.status == "NOT APPLICABLE"} == {"the run live was not measured"}
+    assert {verdict.reason for verdict in alone if verdict.status == "NOT APPLICABLE"} == {
+        "the run live was not measured"
+    }
     assert {verdict.run for verdict in alone if verdict.status == "NOT APPLICABLE"} == {"live"}
-    with pytest.raises(UserError, match="results/live/claims.json: no verdict on L1; run `dvc repro judge@live`"):
+    with pytest.raises(
+        UserError, match="results/live/claims.json: no verdict on L1; run `dvc repro judge@live`"
+    ):
         judging.joined(stated, judged | {"live": judged["live"][1:]})
 
 
@@ -253,17 +338,27 @@ def test_without_masks_of_the_attributes_their_claims_are_not_applicable():
     stated = load_claims(ROOT / "claims.yaml").claims
     departed = departures(load_params(ROOT / "params.yaml"), "spaces")
     verdicts = {verdict.id: verdict for verdict in judging.judge_run("live", stated, departed)}
-    assert len(verdicts) == 31 and verdicts["L4.valence"].reason == "masks.ranking is spaces: there are no masks of the attributes"
-    assert {name.split(".")[0] for name, verdict in verdicts.items() if verdict.status == "NOT APPLICABLE"} == {"L4", "L5"}
+    assert (
+        len(verdicts) == 31
+        and verdicts["L4.valence"].reason == "masks.ranking is spaces: there are no masks of the attributes"
+    )
+    assert {
+        name.split(".")[0] for name, verdict in verdicts.items() if verdict.status == "NOT APPLICABLE"
+    } == {"L4", "L5"}
 
 
 def test_own_data_leave_the_studys_claims_and_make_those_on_live_not_applicable():
-    stated, values = load_claims(ROOT / "claims.yaml").claims, yaml.safe_load((ROOT / "params.yaml").read_text())
+    stated, values = (
+        load_claims(ROOT / "claims.yaml").claims,
+        yaml.safe_load((ROOT / "params.yaml").read_text()),
+    )
     values["own"]["texts"] = "posts.parquet"
     departed = departures(Params.model_validate(values))
     assert {claim.run for claim in stated if set(departed) & set(claim.supposes)} == {"live"}
     verdicts = judging.judge_run("live", stated, departed)
-    assert {(verdict.status, verdict.reason) for verdict in verdicts} == {("NOT APPLICABLE", "own.texts is posts.parquet, not GoEmotions")}
+    assert {(verdict.status, verdict.reason) for verdict in verdicts} == {
+        ("NOT APPLICABLE", "own.texts is posts.parquet, not GoEmotions")
+    }
 
 
 def test_readmes_headlines_are_the_studys_alone():
@@ -273,7 +368,12 @@ def test_readmes_headlines_are_the_studys_alone():
     assert pages.readme_block(published + live) == pages.readme_block(published)
     assert summary(published) in pages.readme_block(published + live)
     text = pages.render(published + live, [])
-    assert text.index("## E. Masking") < text.index("## L. The run live") < text.index("| L1 |") < text.index("## Not published")
+    assert (
+        text.index("## E. Masking")
+        < text.index("## L. The run live")
+        < text.index("| L1 |")
+        < text.index("## Not published")
+    )
 
 
 @pytest.fixture
@@ -286,7 +386,11 @@ def runs(tmp_path, monkeypatch):
     call("plan").check_returncode()
     stated = load_claims(ROOT / "claims.yaml").claims
     for run in ("live", "published"):
-        of_run = [asdict(said(claim, "FAIL" if claim.id == "L4.valence" else "PASS")) for claim in stated if judging.run_of(claim) == run]
+        of_run = [
+            asdict(said(claim, "FAIL" if claim.id == "L4.valence" else "PASS"))
+            for claim in stated
+            if judging.run_of(claim) == run
+        ]
         (tmp_path / "results" / run / "claims.json").write_text(json.dumps({"claims": of_run}))
     return partial(call, "verify")
 
@@ -298,9 +402,15 @@ def test_verify_joins_the_runs_and_check_looks_at_all_or_one(runs, tmp_path):
     assert (made.returncode, made.stdout.strip()) == (0, line), made.stderr
     assert json.loads((tmp_path / "results/claims.json").read_text())["count"]["FAIL"] == 1
     assert line in (tmp_path / "CLAIMS.md").read_text()
-    everything, published, live = runs("--check"), runs("--check", "--run", "published"), runs("--check", "--run", "live")
+    everything, published, live = (
+        runs("--check"),
+        runs("--check", "--run", "published"),
+        runs("--check", "--run", "live"),
+    )
     assert (everything.returncode, published.returncode, live.returncode) == (1, 0, 1)
-    assert everything.stdout.splitlines()[0].startswith("FAIL L4.valence") and everything.stdout.splitlines()[1:] == [line]
+    assert everything.stdout.splitlines()[0].startswith("FAIL L4.valence") and everything.stdout.splitlines()[
+        1:
+    ] == [line]
     assert published.stdout.strip() == f"claims: {studys}, PASS {studys}, FAIL 0, NOT REPRODUCED 0"
     (tmp_path / "results/published/claims.json").unlink()
     gone = runs("--check", "--run", "published")
@@ -312,7 +422,9 @@ def test_judge_writes_a_runs_verdicts_and_succeeds_whatever_it_finds(runs, tmp_p
     (tmp_path / "results/live/claims.json").unlink()
     judged = call("judge", "--run", "live")
     assert judged.returncode == 0, judged.stderr
-    assert judged.stdout.splitlines()[-1] == "claims: 31, PASS 0, FAIL 31, NOT REPRODUCED 0"  # there are no re-tests in this folder
+    assert (
+        judged.stdout.splitlines()[-1] == "claims: 31, PASS 0, FAIL 31, NOT REPRODUCED 0"
+    )  # there are no re-tests in this folder
     assert len(json.loads((tmp_path / "results/live/claims.json").read_text())["claims"]) == 31
 
 
@@ -330,7 +442,9 @@ def test_the_committed_verdicts_are_of_the_committed_claims(made):
     assert [entry["id"] for entry in made["claims"]] == [claim.id for claim in stated.claims]
     verdicts = [judging.Verdict(**entry) for entry in made["claims"]]
     assert made["count"] == judging.tally(verdicts)
-    assert (ROOT / "CLAIMS.md").read_text() == pages.render(verdicts, stated.unpublished), "CLAIMS.md is stale: run `dvc repro verify`"
+    assert (ROOT / "CLAIMS.md").read_text() == pages.render(verdicts, stated.unpublished), (
+        "CLAIMS.md is stale: run `dvc repro verify`"
+    )
 
 
 def test_readmes_table_is_of_these_verdicts(made):
@@ -349,11 +463,17 @@ def test_check_fails_where_a_claim_fails(made, tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "results/claims.json").write_text(json.dumps(made))
-    good = subprocess.run([sys.executable, ROOT / "stages/verify.py", "--check"], capture_output=True, text=True)
+    good = subprocess.run(
+        [sys.executable, ROOT / "stages/verify.py", "--check"], capture_output=True, text=True
+    )
     counts = made["count"]
     line = f"claims: {len(made['claims'])}, PASS {counts['PASS']}, FAIL 0, NOT REPRODUCED {counts['NOT REPRODUCED']}"
     assert (good.returncode, good.stdout.strip()) == (0, line)
     made["claims"][3]["status"] = "FAIL"
     (tmp_path / "results/claims.json").write_text(json.dumps(made))
     bad = call("verify", "--check")
-    assert bad.returncode == 1 and "FAIL 1," in bad.stdout.splitlines()[-1] and made["claims"][3]["id"] in bad.stdout
+    assert (
+        bad.returncode == 1
+        and "FAIL 1," in bad.stdout.splitlines()[-1]
+        and made["claims"][3]["id"] in bad.stdout
+    )

@@ -13,14 +13,23 @@ from model_emotion.base import study
 from model_emotion.base.errors import UserError
 from model_emotion.base.results import MASKED_ACCURACY
 from model_emotion.inputs import released
-from model_emotion.masking.drops import accuracy_by_mask, accuracy_drops, drop_table, human_correlation, metrics, unimodality
+from model_emotion.masking.drops import (
+    accuracy_by_mask,
+    accuracy_drops,
+    drop_table,
+    human_correlation,
+    metrics,
+    unimodality,
+)
 
 FOLDER = {"attribute": "RSA_tau_14property", "random": "random"}
 
 
 @pytest.fixture(scope="module")
 def json_file(raw):
-    return lambda kind, emotion, seed: raw("masking", f"Result/masking/RoBERTa/{FOLDER[kind]}/Acc_perSeed_JSON/{emotion}-{seed}.json")
+    return lambda kind, emotion, seed: raw(
+        "masking", f"Result/masking/RoBERTa/{FOLDER[kind]}/Acc_perSeed_JSON/{emotion}-{seed}.json"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +46,9 @@ def drops(masked):
 def plain(json_file, kind, emotion, seed, attribute, k):
     """One masked accuracy straight from its JSON."""
     name = next(name for name, ours in study.MASK_NAMES.items() if ours == attribute)
-    return json.loads(json_file(kind, emotion, seed).read_text())[f"{name}_{'top' if kind == 'attribute' else 'random'}{k}"]
+    return json.loads(json_file(kind, emotion, seed).read_text())[
+        f"{name}_{'top' if kind == 'attribute' else 'random'}{k}"
+    ]
 
 
 def test_every_cell_equals_scipys_paired_t(drops, json_file):
@@ -45,7 +56,10 @@ def test_every_cell_equals_scipys_paired_t(drops, json_file):
     assert len(table) == 27 * 14 * 7
     rng = np.random.default_rng(0)
     for emotion, attribute, k in table.index[rng.choice(len(table), 40, replace=False)]:
-        random, own = ([plain(json_file, kind, emotion, seed, attribute, k) for seed in study.SEEDS] for kind in ("random", "attribute"))
+        random, own = (
+            [plain(json_file, kind, emotion, seed, attribute, k) for seed in study.SEEDS]
+            for kind in ("random", "attribute")
+        )
         test = stats.ttest_rel(random, own, alternative="greater")
         row = table.loc[(emotion, attribute, k)]
         assert (row["t"], row["p"], row["df"]) == pytest.approx((test.statistic, test.pvalue, 11))
@@ -54,7 +68,11 @@ def test_every_cell_equals_scipys_paired_t(drops, json_file):
 def test_pooled_drops_equal_scipys_paired_t(drops, json_file):
     row = drop_table(drops, ["attribute"], 0.05).query("attribute == 'fear-face' and k == 3000").iloc[0]
     random, own = (
-        [plain(json_file, kind, emotion, seed, "fear-face", 3000) for emotion in study.EMOTIONS for seed in study.SEEDS]
+        [
+            plain(json_file, kind, emotion, seed, "fear-face", 3000)
+            for emotion in study.EMOTIONS
+            for seed in study.SEEDS
+        ]
         for kind in ("random", "attribute")
     )
     test = stats.ttest_rel(random, own, alternative="greater")
@@ -64,10 +82,15 @@ def test_pooled_drops_equal_scipys_paired_t(drops, json_file):
 
 def test_accuracy_by_mask_equals_a_plain_loop(masked, json_file):
     table = accuracy_by_mask(masked).set_index(["emotion", "attribute", "kind", "k"])
-    for emotion, attribute, kind, k in [("joy", "novelty", "random", 500), ("grief", "control", "attribute", 6000)]:
+    for emotion, attribute, kind, k in [
+        ("joy", "novelty", "random", 500),
+        ("grief", "control", "attribute", 6000),
+    ]:
         values = [plain(json_file, kind, emotion, seed, attribute, k) for seed in study.SEEDS]
         row = table.loc[(emotion, attribute, kind, k)]
-        assert (row["accuracy"], row["se"], row["n"]) == pytest.approx((np.mean(values), stats.sem(values), 12))
+        assert (row["accuracy"], row["se"], row["n"]) == pytest.approx(
+            (np.mean(values), stats.sem(values), 12)
+        )
 
 
 def made_up(rows):
@@ -91,7 +114,10 @@ def test_a_drop_is_against_the_mean_of_the_random_draws():
 
 
 def test_a_mask_without_a_random_one_of_its_size_is_an_error():
-    rows = [("joy", 1, "valence", "attribute", None, 10, 0.5, None), ("joy", 1, None, "random", 1, 20, 0.9, None)]
+    rows = [
+        ("joy", 1, "valence", "attribute", None, 10, 0.5, None),
+        ("joy", 1, None, "random", 1, 20, 0.9, None),
+    ]
     with pytest.raises(UserError, match="no random mask of size 10 for joy, seed 1"):
         accuracy_drops(made_up(rows))
 
@@ -100,7 +126,9 @@ def test_the_drop_grows_with_the_weight_gives_a_positive_r():
     weights = pd.Series({"a": 0.1, "b": 0.2, "c": 0.6, "d": 0.3})
     noise = iter(np.random.default_rng(0).normal(0, 0.01, 100))
     rows = [
-        {"k": 10, "seed": 1, "attribute": a, "emotion": e, "drop": w + next(noise)} for e in ("joy", "fear") for a, w in weights.items()
+        {"k": 10, "seed": 1, "attribute": a, "emotion": e, "drop": w + next(noise)}
+        for e in ("joy", "fear")
+        for a, w in weights.items()
     ]
     each, over_emotions, over_attributes = human_correlation(pd.DataFrame(rows), weights)
     assert (each["r"] > 0.9).all() and list(each["emotion"]) == ["joy", "fear"]
@@ -128,7 +156,11 @@ def test_metrics_are_those_of_the_size_to_six_decimals_without_a_sums_noise():
     }  # fmt: skip
     assert "-0" not in json.dumps(found)
     found = metrics(accuracy.fillna(0.5), tables, 1)
-    assert found["mean_majority"] == 0.5 and found["emotions_above_floor"] == 1 and found["human_correlation"] == 0.5
+    assert (
+        found["mean_majority"] == 0.5
+        and found["emotions_above_floor"] == 1
+        and found["human_correlation"] == 0.5
+    )
     assert metrics(accuracy, tables, 3)["k"] == 2  # a run without that size: its first
 
 
@@ -140,7 +172,9 @@ def test_what_no_mask_changes_has_no_drop_and_no_star():
             rows.append((f"e{correct}", 1, name, "attribute", None, 10, correct / 56, 56))
         rows += [(f"e{correct}", 1, None, "random", draw, 10, correct / 56, 56) for draw in range(1, 21)]
     masked = pd.DataFrame(rows, columns=MASKED_ACCURACY)
-    assert (masked.groupby(["emotion", "kind"])["accuracy"].mean().unstack().diff(axis=1).iloc[:, 1] != 0).any()  # so pandas' mean is
+    assert (
+        masked.groupby(["emotion", "kind"])["accuracy"].mean().unstack().diff(axis=1).iloc[:, 1] != 0
+    ).any()  # so pandas' mean is
     drops = accuracy_drops(masked)
     assert (drops["drop"] == 0).all() and not drop_table(drops, ["emotion"], 0.05)["star"].any()
 
@@ -153,4 +187,6 @@ def test_without_diptest_unimodality_has_no_rows_and_the_rest_is_as_it_was(drops
     found, usual = without.unimodality(drops), unimodality(drops)
     assert found.empty and len(usual) == 14 * 7
     assert list(found) == list(usual)
-    pd.testing.assert_frame_equal(without.drop_table(drops, ["emotion"], 0.05), drop_table(drops, ["emotion"], 0.05))
+    pd.testing.assert_frame_equal(
+        without.drop_table(drops, ["emotion"], 0.05), drop_table(drops, ["emotion"], 0.05)
+    )

@@ -22,16 +22,31 @@ def test_a_record_says_with_what_and_names_no_machine(tmp_path, monkeypatch):
     monkeypatch.setenv("MODEL_EMOTION_IMAGE_REVISION", "abc")
     params = load_params()
     monkeypatch.chdir(tmp_path)
-    environment.record_measurement("prompts", params, make_deterministic(), 12.34, {"joy": "b", "fear": "a", "love": "a"})
+    environment.record_measurement(
+        "prompts", params, make_deterministic(), 12.34, {"joy": "b", "fear": "a", "love": "a"}
+    )
     text = (tmp_path / "results/live/provenance/prompts.json").read_text()
     found = json.loads(text)
-    assert found["packages"]["torch"] == torch.__version__ and found["packages"].keys() >= {"dvc", "numpy", "transformers"}
-    assert found["seeds"] == params.seeds and found["precision"] == params.backbone.precision and found["seconds"] == 12.3
+    assert found["packages"]["torch"] == torch.__version__ and found["packages"].keys() >= {
+        "dvc",
+        "numpy",
+        "transformers",
+    }
+    assert (
+        found["seeds"] == params.seeds
+        and found["precision"] == params.backbone.precision
+        and found["seconds"] == 12.3
+    )
     assert found["executor"] == params.executor.kind
     assert found["cells"] == 3 and found["fingerprints"] == ["a", "b"]
-    assert found["switches"]["deterministic_algorithms"] is True and found["image"] == {"source": None, "revision": "abc"}
+    assert found["switches"]["deterministic_algorithms"] is True and found["image"] == {
+        "source": None,
+        "revision": "abc",
+    }
     monkeypatch.chdir(ROOT)
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True
+    ).stdout.strip()
     assert environment.code()["revision"] == head
     for private in (socket.gethostname(), f"/{getpass.getuser()}", str(Path.home()), str(Path.cwd())):
         assert private not in text
@@ -40,14 +55,21 @@ def test_a_record_says_with_what_and_names_no_machine(tmp_path, monkeypatch):
 def test_a_change_of_tracked_files_and_of_the_lock_is_seen(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dvc.lock").write_text("one")
-    for command in (["init", "-q"], ["add", "."], ["-c", "user.name=x", "-c", "user.email=x@x.invalid", "commit", "-qm", "all"]):
+    for command in (
+        ["init", "-q"],
+        ["add", "."],
+        ["-c", "user.name=x", "-c", "user.email=x@x.invalid", "commit", "-qm", "all"],
+    ):
         subprocess.run(["git", *command], check=True)
     (tmp_path / "untracked").touch()
     before = environment.describe()
     assert before["code"]["changed"] is False and before["dvc.lock"] == hashlib.sha256(b"one").hexdigest()
     (tmp_path / "dvc.lock").write_text("two")
     after = environment.describe()
-    assert after["code"] == {"revision": before["code"]["revision"], "changed": True} and after["dvc.lock"] != before["dvc.lock"]
+    assert (
+        after["code"] == {"revision": before["code"]["revision"], "changed": True}
+        and after["dvc.lock"] != before["dvc.lock"]
+    )
 
 
 def test_outside_git_and_without_a_gpu(tmp_path, monkeypatch):
@@ -55,7 +77,11 @@ def test_outside_git_and_without_a_gpu(tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     monkeypatch.setenv("PATH", str(tmp_path))
     found = environment.describe()
-    assert found["code"] == {"revision": None, "changed": None} and found["gpus"] == [] and found["dvc.lock"] is None
+    assert (
+        found["code"] == {"revision": None, "changed": None}
+        and found["gpus"] == []
+        and found["dvc.lock"] is None
+    )
 
 
 def test_gpus_are_read_as_nvidia_smi_prints_them(tmp_path, monkeypatch):
@@ -71,7 +97,9 @@ def test_gpus_are_read_as_nvidia_smi_prints_them(tmp_path, monkeypatch):
 def test_a_stage_leaves_its_time_and_memory_and_a_script_run_by_hand_does_not(tmp_path):
     (tmp_path / "stages").mkdir()
     work = "from model_emotion import cli\nimport sys, time\n\ndef main():\n    held = bytearray(300 * 2**20)\n    time.sleep(0.5)\n"
-    (tmp_path / "stages/made_up.py").write_text(work + "    sys.argv[-1] == 'wrong' and sys.exit(1)\n\ncli.run(main)\n")
+    (tmp_path / "stages/made_up.py").write_text(
+        work + "    sys.argv[-1] == 'wrong' and sys.exit(1)\n\ncli.run(main)\n"
+    )
     times = tmp_path / "results/times"
     subprocess.run([sys.executable, "stages/made_up.py", "--run", "live"], cwd=tmp_path, check=True)
     subprocess.run([sys.executable, "-m", "stages.made_up", "--run", "wrong"], cwd=tmp_path)

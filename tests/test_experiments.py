@@ -56,8 +56,16 @@ def committed(tmp_path_factory):
     shutil.copytree(ROOT / "experiments", folder / "experiments")
     (folder / "stage.py").write_text(STAGE)
     metrics = [{"results/metrics.json": {"cache": False}}]
-    stage = {"cmd": "python stage.py", "params": ["protocol", "masks", "emotions"], "deps": ["stage.py"], "metrics": metrics}
-    stage["outs"] = [{"cells": {"persist": True}}, {"results/live/learning_curves": {"persist": True, "cache": False}}]
+    stage = {
+        "cmd": "python stage.py",
+        "params": ["protocol", "masks", "emotions"],
+        "deps": ["stage.py"],
+        "metrics": metrics,
+    }
+    stage["outs"] = [
+        {"cells": {"persist": True}},
+        {"results/live/learning_curves": {"persist": True, "cache": False}},
+    ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT))
         repos.dvc_repository(folder, {"write": stage}, "/data\n/log\n/slow\n/broken\n")
@@ -103,7 +111,10 @@ def test_what_failed_is_taken_back_and_goes_on(repository):
     Path("broken").touch()
     with pytest.raises(UserError, match="test_split did not finish; what it measured is kept"):
         experiments.perform("test_split")
-    assert not subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True).stdout and not experiments.done()
+    assert (
+        not subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True).stdout
+        and not experiments.done()
+    )
     Path("broken").unlink()
     experiments.perform("test_split")
     assert Path("log").read_text() == "abab"  # nothing twice
@@ -114,12 +125,16 @@ def test_an_interrupted_experiment_leaves_params_as_they_were_and_goes_on(reposi
     Path("slow").touch()
     before = Path("params.yaml").read_bytes()
     command = [sys.executable, "-m", "model_emotion.project.experiments", "test_split"]
-    running = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     while running.poll() is None and Path("log").read_text() != "aba":
         time.sleep(0.05)
     os.killpg(running.pid, signal.SIGINT)
     _, said = running.communicate(timeout=20)
-    assert running.returncode == 1 and said.strip().splitlines()[-1].startswith("error: the experiment test_split did not finish")
+    assert running.returncode == 1 and said.strip().splitlines()[-1].startswith(
+        "error: the experiment test_split did not finish"
+    )
     assert Path("params.yaml").read_bytes() == before
     Path("slow").unlink()
     experiments.perform("test_split")
@@ -142,14 +157,19 @@ def test_a_stages_own_record_may_differ_and_stays_and_a_users_file_too(repositor
     note.write_text("mine")
     experiments.perform("test_split")
     assert record.read_text() == "of my own run" and note.read_text() == "mine"
-    assert not Path("results/live/learning_curves/test.csv").exists() and Path("results/live/learning_curves/dev.csv").exists()
+    assert (
+        not Path("results/live/learning_curves/test.csv").exists()
+        and Path("results/live/learning_curves/dev.csv").exists()
+    )
     assert not subprocess.run(["dvc", "status", "--quiet"]).returncode
 
 
 def test_the_small_experiments_are_compared_with_their_base():
     assert experiments.small(ROOT / "experiments")[0] == "reduced"
     assert set(experiments.small(ROOT / "experiments")) == set(NAMES) - {"paper"}
-    assert {setting.key: setting.value for setting in load("layer_matched").settings}["masks.draws"] == 2  # its own, not its base's
+    assert {setting.key: setting.value for setting in load("layer_matched").settings}[
+        "masks.draws"
+    ] == 2  # its own, not its base's
 
 
 def load(name):
@@ -171,7 +191,11 @@ def test_paper_is_the_studys_full_size_and_gives_every_source():
     asked = load("paper")
     params = asked.params(ROOT / "params.yaml")
     assert (tuple(params.emotions), tuple(params.seeds)) == (study.EMOTIONS, study.SEEDS)
-    assert tuple(sorted(params.top_k)) == study.RANDOM_TOP_K and params.training.prompt_len == 100 and params.training.lr == 2e-3
+    assert (
+        tuple(sorted(params.top_k)) == study.RANDOM_TOP_K
+        and params.training.prompt_len == 100
+        and params.training.lr == 2e-3
+    )
     assert all(len(setting.source) > 10 for setting in asked.settings)
     own = yaml.safe_load((ROOT / "params.yaml").read_text())
     live = {key for section in ("backbone", "training", "evaluation", "protocol", "activation", "masks") for key in
@@ -184,7 +208,9 @@ def test_what_is_no_setting_is_refused():
     with pytest.raises(UserError, match="training.rate: .* has no such key"):
         wrong.params(ROOT / "params.yaml")
     with pytest.raises(UserError, match="training.lr"):
-        experiments.Experiment(question="?", settings=[{"key": "training.lr", "value": -1.0}]).params(ROOT / "params.yaml")
+        experiments.Experiment(question="?", settings=[{"key": "training.lr", "value": -1.0}]).params(
+            ROOT / "params.yaml"
+        )
     with pytest.raises(UserError, match="nothing.yaml: not there; there are .*paper"):
         load("nothing")
 
@@ -192,7 +218,9 @@ def test_what_is_no_setting_is_refused():
 @pytest.fixture
 def table():
     rows = {"train": 100, "dev": 20, "test": 30}
-    frame = pd.concat([pd.DataFrame({"split": [split] * n, "text": "a"}) for split, n in rows.items()], ignore_index=True)
+    frame = pd.concat(
+        [pd.DataFrame({"split": [split] * n, "text": "a"}) for split, n in rows.items()], ignore_index=True
+    )
     return frame.assign(**{emotion: (frame.index % 5 == 0).astype(int) for emotion in study.EMOTIONS})
 
 
@@ -201,7 +229,9 @@ def test_tasks_are_counted_beyond_a_byte(table):
     emotions = list(study.EMOTIONS)
     many = pd.concat([table.astype(dict.fromkeys(emotions, "uint8"))] * 8)
     params = load("paper").params(ROOT / "params.yaml")
-    assert set(cost.task_sizes(params, many, "train")) == {320} and set(cost.task_sizes(params, many, "train", 50)) == {50}
+    assert set(cost.task_sizes(params, many, "train")) == {320} and set(
+        cost.task_sizes(params, many, "train", 50)
+    ) == {50}
 
 
 def test_work_is_counted_as_the_stages_do_it(table):
@@ -211,7 +241,9 @@ def test_work_is_counted_as_the_stages_do_it(table):
     assert asked.evaluated == prompts * 8 * (1 + 14 * 9 + 20 * 9)
     here = load_params(ROOT / "params.yaml")
     own = cost.work(here, table)
-    assert own.evaluated == 27 * len(here.seeds) * 8 * (1 + 14 * 2 + here.masks.draws + here.masks.other_draws)
+    assert own.evaluated == 27 * len(here.seeds) * 8 * (
+        1 + 14 * 2 + here.masks.draws + here.masks.other_draws
+    )
 
 
 def test_without_a_gpu_one_line_says_so_and_with_one_hours_are_proportional(table):
@@ -231,12 +263,20 @@ def test_cells_are_taken_in_order_by_whoever_is_free():
 
 def test_the_table_of_gpus_is_what_the_measured_rates_make(raw):
     labels = goemotions.read_labels(raw("human", "Data/raw_data/subjective_comparison/emotions.txt"))
-    splits = {split: goemotions.read_split(raw("goemotions", f"goemotions/data/{split}.tsv"), labels) for split in goemotions.SPLITS}
+    splits = {
+        split: goemotions.read_split(raw("goemotions", f"goemotions/data/{split}.tsv"), labels)
+        for split in goemotions.SPLITS
+    }
     table, params = goemotions.tidy(splits), load("paper").params(ROOT / "params.yaml")
     measured = json.loads((ROOT / wide.RATES).read_text())
-    assert wide.block(params, table, measured) in (ROOT / wide.PAGE).read_text(), "stale: python benchmarks/wide.py --write"
+    assert wide.block(params, table, measured) in (ROOT / wide.PAGE).read_text(), (
+        "stale: python benchmarks/wide.py --write"
+    )
     for row in measured["projection"]:  # what the machine with that GPU said of one
         if (row["epochs"], row["random draws"]) == (2, 20):
-            hours = [wide.hours(params, table, wide.rates(measured, row["precision"]), gpus) for gpus in (1, 8, 64, 27)]
+            hours = [
+                wide.hours(params, table, wide.rates(measured, row["precision"]), gpus)
+                for gpus in (1, 8, 64, 27)
+            ]
             assert hours[0] == pytest.approx(row["whole (h)"])
             assert hours[0] / 8 < hours[1] < hours[0] / 5 and hours[2] == hours[3] < hours[1]

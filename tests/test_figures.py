@@ -49,13 +49,17 @@ def world(emotions, attributes=study.ATTRIBUTES, sizes=(1500, 4000), layers=4, w
 
     def correlations(frame, name):
         value = draw.uniform(-0.4, 0.8, len(frame))
-        return frame.assign(**{name: value}, ci_low=value - 0.05, ci_high=value + 0.05, q=draw.uniform(0, 0.1, len(frame)))
+        return frame.assign(
+            **{name: value}, ci_low=value - 0.05, ci_high=value + 0.05, q=draw.uniform(0, 0.1, len(frame))
+        )
 
     def light(names):
         frame = grid(neuron=range(1, neurons + 1), attribute=names)
         frame = frame.assign(layer=(frame["neuron"] - 1) // width + 1, tau=draw.normal(0.1, 0.1, len(frame)))
         frame["rank"] = frame.groupby("attribute")["tau"].rank(ascending=False)
-        return frame.assign(significant=frame["tau"] > 0.15, attribute=pd.Categorical(frame["attribute"], names))
+        return frame.assign(
+            significant=frame["tau"] > 0.15, attribute=pd.Categorical(frame["attribute"], names)
+        )
 
     conditions = pd.concat([
         grid(emotion=emotions, condition=["none"], k=[0]), grid(emotion=emotions, condition=["random"], k=[500, *sizes]),
@@ -66,7 +70,10 @@ def world(emotions, attributes=study.ATTRIBUTES, sizes=(1500, 4000), layers=4, w
         grid(emotion=emotions, attribute=attributes, kind=["random"], k=[500, *sizes]),
     ])  # fmt: skip
     found = light(attributes)
-    lines, pairwise = grid(k=sizes, emotion=emotions), grid(k=sizes, attribute_a=attributes, attribute_b=attributes)
+    lines, pairwise = (
+        grid(k=sizes, emotion=emotions),
+        grid(k=sizes, attribute_a=attributes, attribute_b=attributes),
+    )
     eigenvalues = np.linspace(4, 0.3, 38)
     human_weights = correlations(pd.DataFrame({"attribute": every}), "tau_boot")
     return {
@@ -77,36 +84,60 @@ def world(emotions, attributes=study.ATTRIBUTES, sizes=(1500, 4000), layers=4, w
         "parallel_analysis": pd.DataFrame(
             {"component": range(1, 39), "eigenvalue": eigenvalues, "random_mean": 1.9, "random_quantile": 2.0}
         ),
-        "reliability": correlations(pd.DataFrame({"attribute": every, "kind": ["ICC(2,k)"] * 8 + ["ICC(1,k)"] * 6}), "icc"),
+        "reliability": correlations(
+            pd.DataFrame({"attribute": every, "kind": ["ICC(2,k)"] * 8 + ["ICC(1,k)"] * 6}), "icc"
+        ),
         "attribute_rdms": pairs.join(pd.DataFrame(draw.random((len(pairs), 14)), columns=every)),
         "mean_rdm": pairs.assign(distance=draw.random(len(pairs))),
         "human_weights": human_weights,
         "weights": human_weights,
         "agreement": pd.DataFrame({"emotion": emotions, "kappa": draw.uniform(0.1, 0.7, len(emotions))}),
-        "activations": Activations(draw.random((2, len(emotions), neurons)), (1, 3), tuple(emotions), layers, width, "made up"),
-        "accuracy": grid(emotion=emotions, seed=(1, 3)).assign(accuracy=draw.uniform(0.6, 1, 2 * len(emotions)), majority=np.nan),
+        "activations": Activations(
+            draw.random((2, len(emotions), neurons)), (1, 3), tuple(emotions), layers, width, "made up"
+        ),
+        "accuracy": grid(emotion=emotions, seed=(1, 3)).assign(
+            accuracy=draw.uniform(0.6, 1, 2 * len(emotions)), majority=np.nan
+        ),
         "accuracy_by_condition": conditions.assign(accuracy=draw.uniform(0.5, 1, len(conditions)), se=0.02),
         "accuracy_by_mask": by_mask.assign(accuracy=draw.uniform(0.5, 1, len(by_mask))),
         "searchlight": found,
         "searchlight_spaces": light(list(study.SPACES)),
-        "significant_by_layer": found.groupby(["attribute", "layer"], observed=True)["significant"].sum().reset_index(),
+        "significant_by_layer": found.groupby(["attribute", "layer"], observed=True)["significant"]
+        .sum()
+        .reset_index(),
         "overlap": pairwise.assign(shared=draw.integers(1, 900, len(pairwise))),
-        "selectivity": grid(k=sizes, attributes=range(1, 11)).assign(neurons=range(100, 100 + 10 * len(sizes))),
+        "selectivity": grid(k=sizes, attributes=range(1, 11)).assign(
+            neurons=range(100, 100 + 10 * len(sizes))
+        ),
         "model_rsa": grid(layer=range(layers + 1), reference=["human", *attributes]).assign(
             tau=draw.uniform(-0.2, 0.4, (len(attributes) + 1) * (layers + 1))
         ),
         "drop_by_emotion": tested(grid(emotion=emotions, k=sizes)),
         "drop_by_attribute": tested(grid(attribute=attributes, k=sizes)),
         "drop_by_cell": tested(grid(emotion=emotions, attribute=attributes, k=sizes)),
-        "unimodality": grid(k=sizes, attribute=attributes).assign(dip=draw.uniform(0.03, 0.08, len(sizes) * len(attributes)), p=0.5),
-        "human_correlation": lines.assign(r=draw.uniform(-0.3, 0.7, len(lines)), slope=draw.normal(0.3, 0.1, len(lines)), intercept=0.01),
+        "unimodality": grid(k=sizes, attribute=attributes).assign(
+            dip=draw.uniform(0.03, 0.08, len(sizes) * len(attributes)), p=0.5
+        ),
+        "human_correlation": lines.assign(
+            r=draw.uniform(-0.3, 0.7, len(lines)), slope=draw.normal(0.3, 0.1, len(lines)), intercept=0.01
+        ),
         "human_correlation_summary": correlations(pd.DataFrame({"k": sizes}), "mean_r"),
-        "retests": pd.concat([
-            grid(question=["significant_neurons"], key=attributes).assign(estimate=draw.integers(0, 5, len(attributes)), verdict="holds"),
-            correlations(grid(question=["place_among_random"], key=attributes), "estimate").assign(k=sizes[-1], n=20, verdict="holds"),
-            pd.DataFrame({"question": "noise_ceiling", "key": ["lower", "upper"], "estimate": [0.58, 0.6]}),
-            correlations(grid(question=["agreement_with_subjects"], key=[*attributes, "model"]), "estimate").assign(n=60, verdict=""),
-        ]).reset_index(drop=True),
+        "retests": pd.concat(
+            [
+                grid(question=["significant_neurons"], key=attributes).assign(
+                    estimate=draw.integers(0, 5, len(attributes)), verdict="holds"
+                ),
+                correlations(grid(question=["place_among_random"], key=attributes), "estimate").assign(
+                    k=sizes[-1], n=20, verdict="holds"
+                ),
+                pd.DataFrame(
+                    {"question": "noise_ceiling", "key": ["lower", "upper"], "estimate": [0.58, 0.6]}
+                ),
+                correlations(
+                    grid(question=["agreement_with_subjects"], key=[*attributes, "model"]), "estimate"
+                ).assign(n=60, verdict=""),
+            ]
+        ).reset_index(drop=True),
     }
 
 
@@ -134,7 +165,9 @@ def texts_drawn(figure, monkeypatch):
 
     def record(self, renderer):
         if self.get_visible() and self.get_text().strip():
-            seen.append((self.get_text(), self.get_window_extent(renderer), self.get_fontsize(), self.get_rotation()))
+            seen.append(
+                (self.get_text(), self.get_window_extent(renderer), self.get_fontsize(), self.get_rotation())
+            )
         original(self, renderer)
 
     with monkeypatch.context() as patch:
@@ -145,7 +178,11 @@ def texts_drawn(figure, monkeypatch):
 
 def cut_off(figure, written):
     width, height = figure.get_size_inches() * figure.dpi
-    return [text for text, box, *_ in written if box.x0 < -1 or box.y0 < -1 or box.x1 > width + 1 or box.y1 > height + 1]
+    return [
+        text
+        for text, box, *_ in written
+        if box.x0 < -1 or box.y0 < -1 or box.x1 > width + 1 or box.y1 > height + 1
+    ]
 
 
 def overlapping(written):
@@ -160,7 +197,14 @@ def overlapping(written):
 def altered(name, frame):
     """The same table with other values."""
     if name == "activations":
-        return Activations(frame.values[:, :, ::-1] ** 2, frame.seeds, frame.emotions, frame.layers, frame.width, frame.backbone)
+        return Activations(
+            frame.values[:, :, ::-1] ** 2,
+            frame.seeds,
+            frame.emotions,
+            frame.layers,
+            frame.width,
+            frame.backbone,
+        )
     kept = {"k", "layer", "neuron", "seed", "component", "attributes"}
     turned = [column for column in frame.select_dtypes(["number", "bool"]) if column not in kept]
     return frame.assign(**{column: frame[column].to_numpy()[::-1] for column in turned})
@@ -215,13 +259,24 @@ def test_names_and_results_of_the_table():
         assert set(entry.inputs) <= set(tables.TABLES)
         assert "{" not in entry.describe(OPTIONS)
     shown = {result for entry in catalogue.FIGURES for result in entry.shows}
-    ids = re.findall(r"^- id: ([A-F]\d*)", (ROOT / "claims.yaml").read_text(), re.M) if (ROOT / "claims.yaml").exists() else []
+    ids = (
+        re.findall(r"^- id: ([A-F]\d*)", (ROOT / "claims.yaml").read_text(), re.M)
+        if (ROOT / "claims.yaml").exists()
+        else []
+    )
     assert shown >= {"H1", "H2", "H3", "H4", "A1", "D3", "E1", "E11", "F"} | set(ids)
 
 
 def test_another_run_has_no_figure_of_human_data_alone():
     left = {entry.name for entry in catalogue.FIGURES} - {entry.name for entry in catalogue.entries("live")}
-    assert left == {"A1_attribute_scores", "A2_loadings", "A2_parallel_analysis", "A4_reliability", "A5_attribute_rdms", "B2_weights"}
+    assert left == {
+        "A1_attribute_scores",
+        "A2_loadings",
+        "A2_parallel_analysis",
+        "A4_reliability",
+        "A5_attribute_rdms",
+        "B2_weights",
+    }
 
 
 @pytest.mark.parametrize("attributes", [("warmth",), ("warmth", "valence", "pace")])
@@ -232,13 +287,22 @@ def test_figures_of_a_run_know_no_names(attributes, monkeypatch):
     frames["model_rsa"] = frames["model_rsa"].query("reference != 'human'")
     frames["weights"] = frames["weights"].iloc[:0]
     options = OPTIONS | {"attribute": "warmth", "emotion": "zest"}
-    of_weights = {"E9_human_correlation", "E10_regression_lines", "B1_human_and_model_rdm", "C2_accuracy_and_agreement"}
+    of_weights = {
+        "E9_human_correlation",
+        "E10_regression_lines",
+        "B1_human_and_model_rdm",
+        "C2_accuracy_and_agreement",
+    }
     for entry in catalogue.entries("live"):
         if entry.name not in of_weights:
             written = {text for text, *_ in texts_drawn(draw(entry, frames, **options), monkeypatch)}
             named = " ".join(written)
-            assert "warmth" in named or "zest" in named or entry.name in ("D3_best_neurons", "F_spaces"), entry.name
-            assert entry.name != "E5_drop_by_attribute" or ("affective space" in written) == ("valence" in attributes)
+            assert "warmth" in named or "zest" in named or entry.name in ("D3_best_neurons", "F_spaces"), (
+                entry.name
+            )
+            assert entry.name != "E5_drop_by_attribute" or ("affective space" in written) == (
+                "valence" in attributes
+            )
     rows = draw(entry_of("E11_accuracy_by_mask"), frames).axes[0].get_yticklabels()
     assert [label.get_text() for label in rows] == ["joy", "zest", "calm", "awe"]
 
@@ -252,13 +316,20 @@ def test_percentiles_by_hand():
 
 def test_the_staircase_by_hand():
     ranks = np.array([[3, 1], [1, 4], [2, 2], [9, 3], [8, 9]])
-    assert searchlight.staircase(ranks, 3).tolist() == [1, 2, 0, 3]  # the first attribute's by rank, then what the second adds
+    assert searchlight.staircase(ranks, 3).tolist() == [
+        1,
+        2,
+        0,
+        3,
+    ]  # the first attribute's by rank, then what the second adds
     assert searchlight.staircase(ranks, 1).tolist() == [1, 0]
 
 
 def test_shrinking_averages_colours_and_leaves_few_as_they_are():
     colours = np.arange(24.0).reshape(1, 6, 4)
-    np.testing.assert_array_equal(searchlight.shrink(colours, 3), [[[2, 3, 4, 5], [10, 11, 12, 13], [18, 19, 20, 21]]])
+    np.testing.assert_array_equal(
+        searchlight.shrink(colours, 3), [[[2, 3, 4, 5], [10, 11, 12, 13], [18, 19, 20, 21]]]
+    )
     np.testing.assert_array_equal(searchlight.shrink(colours, 10), colours)
 
 
@@ -281,20 +352,29 @@ def test_accuracy_is_in_the_study_s_order_of_means_over_the_three_conditions():
     table = grid(emotion=["joy", "fear"], condition=["none", "random", "attribute"]).assign(k=[0, 9, 9] * 2)
     table["accuracy"] = [0.9, 0.7, 0.5, 0.8, 0.8, 0.6]
     assert accuracy._by_accuracy(table, [9]) == ["fear", "joy"]
-    assert accuracy._by_accuracy(table.assign(accuracy=table["accuracy"][::-1].to_numpy()), [9]) == ["joy", "fear"]
+    assert accuracy._by_accuracy(table.assign(accuracy=table["accuracy"][::-1].to_numpy()), [9]) == [
+        "joy",
+        "fear",
+    ]
 
 
 def test_the_commoner_class_replaces_a_coin_toss_where_it_is_known(small, monkeypatch):
     entry = entry_of("E1_accuracy")
     known = small | {"accuracy": small["accuracy"].assign(majority=0.6)}
-    for frames, there, gone in ((small, "a coin toss", "always the commoner class"), (known, "always the commoner class", "a coin toss")):
+    for frames, there, gone in (
+        (small, "a coin toss", "always the commoner class"),
+        (known, "always the commoner class", "a coin toss"),
+    ):
         written = [text for text, *_ in texts_drawn(draw(entry, frames), monkeypatch)]
         assert there in written and gone not in written
 
 
 @pytest.mark.parametrize("name", ["D2_significant_neurons", "D5_tau_of_significant_neurons", "F_spaces"])
 def test_nothing_significant_is_a_figure_too(name, small):
-    nothing = {table: small[table].assign(significant=False) for table in ("searchlight", "searchlight_spaces", "significant_by_layer")}
+    nothing = {
+        table: small[table].assign(significant=False)
+        for table in ("searchlight", "searchlight_spaces", "significant_by_layer")
+    }
     draw(entry_of(name), small | nothing)
 
 
@@ -327,9 +407,23 @@ def test_conditions_and_spaces_are_told_apart_by_the_colour_blind():
     """Machado, Oliveira & Fernandes (2009), severity 1: protanopia, deuteranopia, tritanopia."""
     simulations = [
         np.eye(3),
-        np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
-        np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
-        np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]),
+        np.array(
+            [
+                [0.152286, 1.052583, -0.204868],
+                [0.114503, 0.786281, 0.099216],
+                [-0.003882, -0.048116, 1.051998],
+            ]
+        ),
+        np.array(
+            [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+        ),
+        np.array(
+            [
+                [1.255528, -0.076749, -0.178779],
+                [-0.078411, 0.930809, 0.147602],
+                [0.004733, 0.691367, 0.303900],
+            ]
+        ),
     ]
     for palette in (style.CONDITIONS, style.SPACE_COLOURS):
         rgb = np.array([to_rgb(colour) for colour in palette.values()])
@@ -365,7 +459,9 @@ def test_a_missing_column_is_named(name, small, tmp_path, monkeypatch):
 
 
 def test_a_size_or_emotion_that_the_run_lacks(small):
-    with pytest.raises(UserError, match=r"figures\.top_k: no masks of 77 neurons were measured, only of 1500, 4000"):
+    with pytest.raises(
+        UserError, match=r"figures\.top_k: no masks of 77 neurons were measured, only of 1500, 4000"
+    ):
         draw(entry_of("E3_drop_by_emotion"), small, top_k=77)
     with pytest.raises(UserError, match=r"figures\.emotion: 'fear' is not one of the run's emotions"):
         draw(entry_of("E10_regression_lines"), small, emotion="fear")
@@ -386,13 +482,17 @@ def project(small, tmp_path):
     params["figures"] |= OPTIONS
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
 
-    few = f"figures.entries = lambda run: [entry for entry in figures.FIGURES if entry.name in {sorted(DRAWN)}]"
+    few = (
+        f"figures.entries = lambda run: [entry for entry in figures.FIGURES if entry.name in {sorted(DRAWN)}]"
+    )
     heavy = "print([name for name in ('torch', 'matplotlib.pyplot') if name in sys.modules])"
     call = f"import sys; from model_emotion import cli, figures; from stages import figures as stage; {few}; cli.run(stage.main); {heavy}"
 
     def run():
         command = [sys.executable, "-c", call, "--run", "published"]
-        return subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+        return subprocess.run(
+            command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+        )
 
     return tmp_path, run
 
@@ -422,10 +522,14 @@ def test_the_stage_draws_and_clears_what_is_no_more(project):
     ended = run()
     assert ended.returncode == 0, ended.stderr
     assert (ended.stdout, ended.stderr) == ("[]\n", "")  # and nothing heavy is loaded
-    assert {path.name for path in drawn.iterdir()} == {f"{name}.{kind}" for name in DRAWN for kind in ("svg", "png")} | {"README.md"}
+    assert {path.name for path in drawn.iterdir()} == {
+        f"{name}.{kind}" for name in DRAWN for kind in ("svg", "png")
+    } | {"README.md"}
     page = (drawn / "README.md").read_text()
     assert set(re.findall(r"!\[(.*)\]\(\1\.png\)", page)) == DRAWN
-    (folder / "results/published/drop_by_emotion.csv").write_text("emotion,k,drop,ci_low,ci_high\njoy,4000,0,0,0\n")
+    (folder / "results/published/drop_by_emotion.csv").write_text(
+        "emotion,k,drop,ci_low,ci_high\njoy,4000,0,0,0\n"
+    )
     broken = run()
     assert broken.returncode == 1
     assert broken.stderr.splitlines() == [
@@ -442,7 +546,9 @@ def test_a_figure_whose_table_has_no_rows_is_not_drawn(project, monkeypatch):
 
 def test_the_page_here_is_not_stale():
     params, names = load_params(ROOT / "params.yaml"), {entry.name for entry in catalogue.FIGURES}
-    assert (ROOT / "paper_figures/published/README.md").read_text() == catalogue.index("published", params.figures.model_dump(), names)
+    assert (ROOT / "paper_figures/published/README.md").read_text() == catalogue.index(
+        "published", params.figures.model_dump(), names
+    )
 
 
 def test_what_is_kept_here_is_small():

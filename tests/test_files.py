@@ -45,7 +45,11 @@ def test_equal_content_gives_equal_bytes_that_others_can_read(tmp_path):
     frame = pd.DataFrame({"a": [1.5, 2.5], "b": pd.Categorical(["x", "y"])})
     for name in ("1", "2"):
         files.write_parquet(frame, tmp_path / f"{name}.parquet")
-        files.write_tensors({"a": np.arange(3), "b": np.eye(2)}, tmp_path / f"{name}.safetensors", {letter: 1 for letter in "abcdefgh"})
+        files.write_tensors(
+            {"a": np.arange(3), "b": np.eye(2)},
+            tmp_path / f"{name}.safetensors",
+            {letter: 1 for letter in "abcdefgh"},
+        )
     for kind in ("parquet", "safetensors"):
         assert (tmp_path / f"1.{kind}").read_bytes() == (tmp_path / f"2.{kind}").read_bytes()
         assert (tmp_path / f"1.{kind}").stat().st_mode & 0o044 == 0o044 & ~_umask()

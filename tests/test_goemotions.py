@@ -25,7 +25,9 @@ def labels(raw):
 
 @pytest.fixture(scope="module")
 def table(raw, labels):
-    return tidy({split: read_split(raw("goemotions", f"goemotions/data/{split}.tsv"), labels) for split in SPLITS})
+    return tidy(
+        {split: read_split(raw("goemotions", f"goemotions/data/{split}.tsv"), labels) for split in SPLITS}
+    )
 
 
 @pytest.fixture
@@ -39,9 +41,11 @@ def tsv(tmp_path):
 
 
 def test_rows_by_hand(tsv):
-    table = read_split(tsv('it\'s 5" long\t0,27\tid1\n"quoted"\t3\tid2\n, commas, stay\t3,4,5\tid3\n'), LABELS)
+    table = read_split(
+        tsv('it\'s 5" long\t0,27\tid1\n"quoted"\t3\tid2\n, commas, stay\t3,4,5\tid3\n'), LABELS
+    )
     assert list(table) == ["text", *LABELS]
-    assert list(table["text"]) == ['it\'s 5" long', "quoted", ", commas, stay"]
+    assert list(table["text"]) == ["it's 5\" long", "quoted", ", commas, stay"]
     assert [list(np.flatnonzero(row)) for row in table[LABELS].to_numpy()] == [[0, 27], [3], [3, 4, 5]]
     assert table[LABELS].to_numpy().sum() == 6
     assert set(table[LABELS].dtypes) == {np.dtype(np.uint8)}
@@ -51,7 +55,12 @@ def test_splits_keep_their_order(tsv):
     split = read_split(tsv("a\t1\tx\nb\t2\ty\n"), LABELS)
     table = tidy({"train": split, "dev": split.iloc[::-1]})
     assert list(table) == ["split", "text", *LABELS]
-    assert list(zip(table["split"], table["text"], strict=True)) == [("train", "a"), ("train", "b"), ("dev", "b"), ("dev", "a")]
+    assert list(zip(table["split"], table["text"], strict=True)) == [
+        ("train", "a"),
+        ("train", "b"),
+        ("dev", "b"),
+        ("dev", "a"),
+    ]
     assert list(table.index) == [0, 1, 2, 3]
 
 
@@ -106,7 +115,9 @@ def test_text_and_labels_equal_the_study_s_own_tables(raw, table, labels, split)
         theirs = list(csv.DictReader(file))
     ours = table[table["split"] == split]
     assert list(ours["text"]) == [row["text"] for row in theirs]
-    np.testing.assert_array_equal(ours[labels].to_numpy(), [[int(row[label]) for label in labels] for row in theirs])
+    np.testing.assert_array_equal(
+        ours[labels].to_numpy(), [[int(row[label]) for label in labels] for row in theirs]
+    )
 
 
 def test_no_comment_id_is_left(raw, table):
@@ -125,14 +136,19 @@ def test_datasets_loads_it_and_its_bytes_are_the_same_twice(table, labels, tmp_p
         "data = datasets.load_dataset('parquet', data_files='one.parquet', cache_dir='cache')['train']\n"
         "print(data.num_rows, data.num_columns, data.features['text'].dtype, data.features['neutral'].dtype)"
     )
-    done = subprocess.run([sys.executable, "-c", call], cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", call], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     assert done.stdout.split() == ["54263", "30", "string", "uint8"]
 
 
 def test_the_stage_writes_it(raw, table, tmp_path):
     """From raw files laid out as `fetch` leaves them."""
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    files = [("human", "Data/raw_data/subjective_comparison/emotions.txt"), *(("goemotions", f"goemotions/data/{s}.tsv") for s in SPLITS)]
+    files = [
+        ("human", "Data/raw_data/subjective_comparison/emotions.txt"),
+        *(("goemotions", f"goemotions/data/{s}.tsv") for s in SPLITS),
+    ]
     for group, path in files:
         source = raw(group, path)
         target = tmp_path / "data/raw" / source.relative_to(source.parents[path.count("/") + 4])
@@ -145,4 +161,6 @@ def test_the_stage_writes_it(raw, table, tmp_path):
     target.unlink()
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: data/raw/goemotions/") and "dvc repro fetch@goemotions" in done.stderr
+    assert (
+        done.stderr.startswith("error: data/raw/goemotions/") and "dvc repro fetch@goemotions" in done.stderr
+    )

@@ -55,12 +55,18 @@ def made_answers(rows=400, seed=0):
 
 
 def test_scores_match_the_released_ones(raw, appraisals):
-    reference = pd.read_csv(raw("reference", f"{FEATURES}/score_emotional_PCs.csv"))[list(appraisal.COMPONENTS)]
-    np.testing.assert_allclose(rescaled(mean_scores(appraisals, appraisal.STUDY_EPS)), reference, rtol=0, atol=1e-9)
+    reference = pd.read_csv(raw("reference", f"{FEATURES}/score_emotional_PCs.csv"))[
+        list(appraisal.COMPONENTS)
+    ]
+    np.testing.assert_allclose(
+        rescaled(mean_scores(appraisals, appraisal.STUDY_EPS)), reference, rtol=0, atol=1e-9
+    )
 
 
 def test_rdms_match_the_released_ones(raw, appraisals):
-    reference = pd.read_csv(raw("reference", f"{FEATURES}/dist_emotional_PCs.csv"))[list(appraisal.COMPONENTS)]
+    reference = pd.read_csv(raw("reference", f"{FEATURES}/dist_emotional_PCs.csv"))[
+        list(appraisal.COMPONENTS)
+    ]
     distances = rdm.absolute_rdm(mean_scores(appraisals, appraisal.STUDY_EPS).T).T
     np.testing.assert_allclose(distances, reference, rtol=0, atol=1e-9)
 
@@ -74,7 +80,9 @@ def test_loadings_match_the_published_table(appraisals, published):
 
 
 def test_names_of_items_agree_with_the_studys_description(raw, appraisals, published):
-    names = appraisal.item_names(appraisal.fit(appraisals.answers, appraisal.CONVERGED_EPS).loadings, published)
+    names = appraisal.item_names(
+        appraisal.fit(appraisals.answers, appraisal.CONVERGED_EPS).loadings, published
+    )
     described = list(pd.read_csv(raw("human", f"{FEATURES}/features_description.csv"))["name"][8:])
     assert set(described) < set(names) and len(names) - len(described) == 10
     markers = {component: names[item] for component, item in appraisal.MARKERS.items()}
@@ -90,16 +98,24 @@ def test_names_of_items_agree_with_the_studys_description(raw, appraisals, publi
 
 def test_each_table_needs_its_own_stopping_rule(raw, appraisals, published):
     """The study's scores come from R's early stop, its loadings from a converged rotation; neither is within reach of the other."""
-    reference = pd.read_csv(raw("reference", f"{FEATURES}/score_emotional_PCs.csv"))[list(appraisal.COMPONENTS)]
-    assert np.abs(rescaled(mean_scores(appraisals, appraisal.CONVERGED_EPS)) - reference).to_numpy().max() > 0.01
-    names = appraisal.item_names(appraisal.fit(appraisals.answers, appraisal.CONVERGED_EPS).loadings, published)
+    reference = pd.read_csv(raw("reference", f"{FEATURES}/score_emotional_PCs.csv"))[
+        list(appraisal.COMPONENTS)
+    ]
+    assert (
+        np.abs(rescaled(mean_scores(appraisals, appraisal.CONVERGED_EPS)) - reference).to_numpy().max() > 0.01
+    )
+    names = appraisal.item_names(
+        appraisal.fit(appraisals.answers, appraisal.CONVERGED_EPS).loadings, published
+    )
     early = appraisal.fit(appraisals.answers).loadings
     assert np.abs(early - published.loc[names, list(appraisal.COMPONENTS)].to_numpy()).max() > 0.01
 
 
 def test_novelty_is_non_novelty(appraisals, published):
     components = appraisal.fit(appraisals.answers, appraisal.CONVERGED_EPS)
-    loadings = pd.DataFrame(components.loadings, appraisal.item_names(components.loadings, published), appraisal.COMPONENTS)
+    loadings = pd.DataFrame(
+        components.loadings, appraisal.item_names(components.loadings, published), appraisal.COMPONENTS
+    )
     assert loadings.loc["familiarity", "novelty"] > 0.4 and loadings.loc["repetition", "novelty"] > 0.6
 
 
@@ -127,7 +143,9 @@ def test_varimax_is_base_rs(tmp_path, eps):
                write.table(both, "rotated.csv", sep = ",", row.names = FALSE, col.names = FALSE, quote = FALSE)"""
     subprocess.run(["Rscript", "-e", code], cwd=tmp_path, check=True, capture_output=True)
     rotated, rotation = appraisal.varimax(loadings, eps)
-    np.testing.assert_allclose(np.vstack([rotated, rotation]), np.loadtxt(tmp_path / "rotated.csv", delimiter=","), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(
+        np.vstack([rotated, rotation]), np.loadtxt(tmp_path / "rotated.csv", delimiter=","), rtol=0, atol=1e-9
+    )
 
 
 def test_converged_varimax_is_statsmodels(appraisals):
@@ -162,7 +180,9 @@ def test_varimax_that_does_not_converge_says_so():
 
 
 def test_a_simple_structure_comes_back(monkeypatch):
-    monkeypatch.setattr(appraisal, "MARKERS", dict(zip(appraisal.COMPONENTS, (6, 0, 12, 30, 18, 24), strict=True)))
+    monkeypatch.setattr(
+        appraisal, "MARKERS", dict(zip(appraisal.COMPONENTS, (6, 0, 12, 30, 18, 24), strict=True))
+    )
     answers = made_answers()
     answers[:, 13] *= -3
     components = appraisal.fit(answers)
@@ -211,7 +231,9 @@ def test_eigen_of_equal_eigenvalues_and_of_one_that_is_zero():
 def test_correlations_of_the_survey_are_numpys(appraisals):
     expected = np.corrcoef(appraisals.answers, rowvar=False)
     np.testing.assert_allclose(appraisal.correlations(appraisals.answers), expected, rtol=0, atol=1e-14)
-    np.testing.assert_allclose(appraisal.eigen(expected)[0], np.linalg.eigvalsh(expected)[::-1], rtol=0, atol=1e-13)
+    np.testing.assert_allclose(
+        appraisal.eigen(expected)[0], np.linalg.eigvalsh(expected)[::-1], rtol=0, atol=1e-13
+    )
 
 
 @settings(max_examples=25, deadline=None)
@@ -237,7 +259,9 @@ def test_random_eigenvalues_are_far_from_where_they_would_be_rounded_otherwise(a
 
 
 def test_parallel_analysis_is_seeded():
-    first, again, other = (appraisal.parallel_analysis(made_answers(60), 20, seed).random_quantile for seed in (1, 1, 2))
+    first, again, other = (
+        appraisal.parallel_analysis(made_answers(60), 20, seed).random_quantile for seed in (1, 1, 2)
+    )
     assert (first == again).all() and (first != other).any()
 
 
@@ -279,6 +303,8 @@ def test_a_document_without_the_table(raw, tmp_path):
     path.write_text("<html><table><tr><td>no loadings</td></tr></table></html>")
     with pytest.raises(InputError, match="table.doc: a table of 0 items"):
         appraisal.published_loadings(path)
-    path.write_text(raw("human", TABLE).read_text(encoding="utf-8").replace(">0.763<", ">much<"), encoding="utf-8")
+    path.write_text(
+        raw("human", TABLE).read_text(encoding="utf-8").replace(">0.763<", ">much<"), encoding="utf-8"
+    )
     with pytest.raises(InputError, match="not a number"):
         appraisal.published_loadings(path)

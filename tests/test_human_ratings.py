@@ -18,7 +18,9 @@ from stages import attributes as attributes_stage
 from stages import similarity as similarity_stage
 
 FOLDER = "Data/raw_data/emotional_featuers"
-AFFECTIVE, PHYSICAL, APPRAISAL = (f"{FOLDER}/{name}_features/rawdata.csv" for name in ("affective", "physical", "appraisal"))
+AFFECTIVE, PHYSICAL, APPRAISAL = (
+    f"{FOLDER}/{name}_features/rawdata.csv" for name in ("affective", "physical", "appraisal")
+)
 WORDS = "Data/raw_data/subjective_comparison/emotions.txt"
 JUDGEMENTS = "Data/raw_data/subjective_comparison/data.xlsx"
 ALPHABET = sorted(study.EMOTIONS) + ["neutral"]
@@ -37,7 +39,12 @@ def words(raw):
 def made_affective(path, change=None):
     """Four raters who answer (item + rater) % 9 + 1 for arousal, 5 for valence and the catch items right."""
     frame = pd.DataFrame(
-        {"Finished": ["TRUE"] * 4, "UserLanguage": "EN", "Consent": "I agree", "Prolific ID ": [f"{SECRET} {i}" for i in range(4)]}
+        {
+            "Finished": ["TRUE"] * 4,
+            "UserLanguage": "EN",
+            "Consent": "I agree",
+            "Prolific ID ": [f"{SECRET} {i}" for i in range(4)],
+        }
     )
     for item in range(1, 29):
         frame[f"{item}_Arousal_1"] = [str((item + rater) % 9 + 1) for rater in range(4)] if item < 28 else "9"
@@ -67,7 +74,9 @@ def made_appraisal(path, change=None):
     )
     if change:
         change(frame)
-    pd.concat([pd.DataFrame([["question text"] * frame.shape[1]] * 2, columns=frame.columns), frame]).to_csv(path, index=False)
+    pd.concat([pd.DataFrame([["question text"] * frame.shape[1]] * 2, columns=frame.columns), frame]).to_csv(
+        path, index=False
+    )
     return path
 
 
@@ -77,12 +86,21 @@ def test_everyone_rated_every_emotion_in_the_studys_order(tmp_path):
     item = ALPHABET.index("realization") + 1
     assert list(survey.answers[:, 0, 0]) == [(item + rater) % 9 + 1 for rater in range(4)]
     assert (survey.answers[:, :, 1] == 5).all()
-    np.testing.assert_allclose(survey.means[-1], [np.mean([(ALPHABET.index("remorse") + 1 + rater) % 9 + 1 for rater in range(4)]), 5])
+    np.testing.assert_allclose(
+        survey.means[-1],
+        [np.mean([(ALPHABET.index("remorse") + 1 + rater) % 9 + 1 for rater in range(4)]), 5],
+    )
 
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("Finished", "FALSE"), ("UserLanguage", "DE"), ("Consent", "I do not agree"), ("28_Arousal_1", "8"), ("28_Valence_1 ", "8")],
+    [
+        ("Finished", "FALSE"),
+        ("UserLanguage", "DE"),
+        ("Consent", "I do not agree"),
+        ("28_Arousal_1", "8"),
+        ("28_Valence_1 ", "8"),
+    ],
 )
 def test_each_rule_leaves_a_rater_out(tmp_path, column, value):
     def change(frame):
@@ -97,7 +115,12 @@ def test_each_rule_leaves_a_rater_out(tmp_path, column, value):
 @pytest.mark.parametrize("column", ["42_Item_1", "43_Item_1", "Specific Event", "Finished"])
 def test_each_rule_leaves_an_appraisal_out(tmp_path, column):
     def change(frame):
-        frame.loc[5, column] = {"42_Item_1": "5", "43_Item_1": "4", "Specific Event": "n/a", "Finished": "False"}[column]
+        frame.loc[5, column] = {
+            "42_Item_1": "5",
+            "43_Item_1": "4",
+            "Specific Event": "n/a",
+            "Finished": "False",
+        }[column]
 
     appraisals = ratings.appraisal(made_appraisal(tmp_path / "a.csv", change))
     assert (appraisals.given, len(appraisals.answers)) == (54, 53)
@@ -133,7 +156,10 @@ def test_means_of_emotions_in_the_studys_order():
 
 def test_raters_kept(raw, words):
     kept = {}
-    for survey in (ratings.affective(raw("human", AFFECTIVE), words), ratings.physical(raw("human", PHYSICAL), words)):
+    for survey in (
+        ratings.affective(raw("human", AFFECTIVE), words),
+        ratings.physical(raw("human", PHYSICAL), words),
+    ):
         kept[survey.answers.shape] = survey.given
     assert kept == {(30, 27, 2): 35, (30, 27, 6): 36}
 
@@ -142,11 +168,15 @@ def test_appraisals_kept(raw):
     appraisals = ratings.appraisal(raw("human", APPRAISAL))
     assert (appraisals.given, appraisals.answers.shape) == (329, (299, 38))
     counts = dict(zip(*np.unique(appraisals.emotions, return_counts=True), strict=True))
-    assert counts == {emotion: 12 if emotion in ("curiosity", "confusion") else 11 for emotion in study.EMOTIONS}
+    assert counts == {
+        emotion: 12 if emotion in ("curiosity", "confusion") else 11 for emotion in study.EMOTIONS
+    }
 
 
 def test_a_reader_that_makes_na_missing_keeps_one_row_too_many(raw):
-    table = pd.read_csv(raw("human", APPRAISAL), usecols=["42_Item_1", "43_Item_1", "Specific Event"]).iloc[2:]
+    table = pd.read_csv(raw("human", APPRAISAL), usecols=["42_Item_1", "43_Item_1", "Specific Event"]).iloc[
+        2:
+    ]
     caught = (table["42_Item_1"] == "4") & (table["43_Item_1"] == "-99")
     assert (caught & (table["Specific Event"] != "n/a")).sum() == 300
     assert len(ratings.appraisal(raw("human", APPRAISAL)).answers) == 299
@@ -158,8 +188,15 @@ def test_words_are_in_the_studys_order_after_its_permutation(raw, words):
 
 
 def test_mean_ratings_match_the_released_scores(raw, words):
-    reference = pd.read_csv(raw("reference", "Data/preprocessed/emotional_features/score_emotional_PCs.csv")).to_numpy()
-    means = np.hstack([ratings.affective(raw("human", AFFECTIVE), words).means, ratings.physical(raw("human", PHYSICAL), words).means])
+    reference = pd.read_csv(
+        raw("reference", "Data/preprocessed/emotional_features/score_emotional_PCs.csv")
+    ).to_numpy()
+    means = np.hstack(
+        [
+            ratings.affective(raw("human", AFFECTIVE), words).means,
+            ratings.physical(raw("human", PHYSICAL), words).means,
+        ]
+    )
     scaled = (means - means.min(axis=0)) / (means.max(axis=0) - means.min(axis=0))
     np.testing.assert_allclose(scaled, reference[:, :8], rtol=0, atol=1e-9)
 
@@ -171,7 +208,12 @@ def test_agreement_table(raw):
     assert list(table["emotion"]) == list(study.EMOTIONS)
     line = next(line for line in path.read_text().splitlines() if line.startswith("grief"))
     grief = table.set_index("emotion").loc["grief"]
-    assert line.split(",")[1:5] == [str(int(grief["count"])), str(grief["correlation"]), str(grief["kappa"]), str(grief["accuracy"])]
+    assert line.split(",")[1:5] == [
+        str(int(grief["count"])),
+        str(grief["correlation"]),
+        str(grief["kappa"]),
+        str(grief["accuracy"]),
+    ]
 
 
 # --- malformed files
@@ -235,7 +277,11 @@ def test_malformed_appraisals(tmp_path, change, wanted):
 
 def read(name, path, words):
     """A survey by its name, or a copy of it."""
-    return ratings.appraisal(path) if name == APPRAISAL else {AFFECTIVE: ratings.affective, PHYSICAL: ratings.physical}[name](path, words)
+    return (
+        ratings.appraisal(path)
+        if name == APPRAISAL
+        else {AFFECTIVE: ratings.affective, PHYSICAL: ratings.physical}[name](path, words)
+    )
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.001, 0.3, 0.6, 0.97])
@@ -255,16 +301,25 @@ def test_a_file_cut_off(raw, tmp_path, words, name, keep):
 def test_a_file_cut_off_inside_quotes(tmp_path):
     path = made_affective(tmp_path / "a.csv")
     lines = path.read_text().splitlines()
-    path.write_text("\n".join([*lines[:-1], lines[-1][:-1] + '"9']))  # the closing quote of the last cell is gone
+    path.write_text(
+        "\n".join([*lines[:-1], lines[-1][:-1] + '"9'])
+    )  # the closing quote of the last cell is gone
     with pytest.raises(InputError, match="a.csv: not a table of comma-separated values, or cut off"):
         ratings.affective(path, ALPHABET)
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00binary", b"a,b\n1,2\n", b'Finished,UserLanguage\n"open'])
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xfe\x00binary", b"a,b\n1,2\n", b'Finished,UserLanguage\n"open']
+)
 def test_not_a_survey(tmp_path, content):
     path = tmp_path / "a.csv"
     path.write_bytes(content)
-    for read in (lambda path: ratings.affective(path, ALPHABET), ratings.appraisal, ratings.agreement, ratings.word_list):
+    for read in (
+        lambda path: ratings.affective(path, ALPHABET),
+        ratings.appraisal,
+        ratings.agreement,
+        ratings.word_list,
+    ):
         with pytest.raises(InputError, match="a.csv: "):
             read(path)
 
@@ -276,7 +331,9 @@ def test_a_word_list_with_a_wrong_word(raw, tmp_path):
         ratings.word_list(path)
 
 
-@pytest.mark.parametrize(("old", "new"), [("grief,590", "grief,many"), ("grief,", "brief,"), ("Accuracy", "Precision")])
+@pytest.mark.parametrize(
+    ("old", "new"), [("grief,590", "grief,many"), ("grief,", "brief,"), ("Accuracy", "Precision")]
+)
 def test_malformed_agreement(raw, tmp_path, old, new):
     path = tmp_path / "agreement.csv"
     path.write_text(raw("human", "Data/emotion_agreements.csv").read_text().replace(old, new))
@@ -328,7 +385,11 @@ def test_stages_give_the_committed_bytes(human_results):
     """On every processor: the hashes are those of dvc.lock."""
     (run, _), _, _ = human_results
     lock = yaml.safe_load((Path(__file__).parents[1] / "dvc.lock").read_text())["stages"]
-    committed = {Path(out["path"]).name: out["md5"] for stage in ("attributes", "similarity") for out in lock[stage]["outs"]}
+    committed = {
+        Path(out["path"]).name: out["md5"]
+        for stage in ("attributes", "similarity")
+        for out in lock[stage]["outs"]
+    }
     assert {name: hashlib.md5(content).hexdigest() for name, content in run.items()} == committed
 
 

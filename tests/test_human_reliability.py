@@ -35,7 +35,9 @@ novelty .59021 .31927 .78541
 
 def pingouins(table, kind):
     """pingouin's row for a table [targets, raters]; its limits are rounded to two decimals."""
-    frame = pd.DataFrame(table).reset_index(names="target").melt("target", var_name="rater", value_name="rating")
+    frame = (
+        pd.DataFrame(table).reset_index(names="target").melt("target", var_name="rater", value_name="rating")
+    )
     return pingouin.intraclass_corr(frame, "target", "rater", "rating").set_index("Type").loc[kind]
 
 
@@ -54,10 +56,16 @@ def test_shrout_and_fleiss():
 @given(st.integers(0, 10**6), st.integers(4, 12), st.integers(3, 9), st.floats(0.5, 3))
 def test_pingouin_agrees(seed, targets, raters, spread):
     rng = np.random.default_rng(seed)
-    table = spread * rng.normal(size=(targets, 1)) + 0.4 * rng.normal(size=(1, raters)) + rng.normal(size=(targets, raters))
+    table = (
+        spread * rng.normal(size=(targets, 1))
+        + 0.4 * rng.normal(size=(1, raters))
+        + rng.normal(size=(targets, raters))
+    )
     for ours, kind in ((reliability.icc_2k(table), "ICC(A,k)"), (reliability.icc_1k(table), "ICC(1,k)")):
         oracle = pingouins(table, kind)
-        np.testing.assert_allclose([ours.icc, ours.f, ours.p], oracle[["ICC", "F", "pval"]].astype(float), rtol=1e-7)
+        np.testing.assert_allclose(
+            [ours.icc, ours.f, ours.p], oracle[["ICC", "F", "pval"]].astype(float), rtol=1e-7
+        )
         assert (ours.df1, ours.df2) == (oracle["df1"], oracle["df2"])
         np.testing.assert_allclose([ours.ci_low, ours.ci_high], oracle["CI95"], atol=0.00501)
 
@@ -120,7 +128,12 @@ def test_the_studys_figure(raw):
     table = reliability.table([name for name, *_ in published], results)
     assert list(table) == ["attribute", "kind", "icc", "f", "df1", "df2", "p", "q", "ci_low", "ci_high"]
     assert list(table["attribute"]) == list(study.ATTRIBUTES)
-    np.testing.assert_allclose(table[["icc", "ci_low", "ci_high"]], np.array([row[1:] for row in published], float), rtol=0, atol=2e-5)
+    np.testing.assert_allclose(
+        table[["icc", "ci_low", "ci_high"]],
+        np.array([row[1:] for row in published], float),
+        rtol=0,
+        atol=2e-5,
+    )
     assert (table["q"] < 0.025).all()
     least = table.loc[table["p"].idxmax()]
     assert least["attribute"] == "novelty" and least["q"] == least["p"]  # the greatest of 14 p: p * 14 / 14

@@ -51,7 +51,9 @@ def test_released_individual_and_mean_rdm(raw, judged):
     individual = pd.read_csv(raw("reference", f"{folder}/ind_dist_subjective_comparison.csv")).to_numpy()
     mean = pd.read_csv(raw("reference", f"{folder}/avg_dist_subjective_comparison.csv")).to_numpy()[:, 0]
     filled = similarity.fill_gaps(judged)
-    assert judged.shape == (61, 351) and np.isnan(judged).sum() == 133  # ten more of the 143 are of pairs with neutral
+    assert (
+        judged.shape == (61, 351) and np.isnan(judged).sum() == 133
+    )  # ten more of the 143 are of pairs with neutral
     np.testing.assert_allclose(filled, individual, rtol=0, atol=1e-12)
     np.testing.assert_allclose(filled.mean(axis=0), mean, rtol=0, atol=1e-12)
 
@@ -67,7 +69,9 @@ def test_the_studys_own_permutation_gives_the_same_order(raw, judged):
 
 @pytest.fixture(scope="session")
 def weights(judged, distances):
-    return similarity.attribute_weights(similarity.fill_gaps(judged), distances, 10_000, 1).set_index("attribute")
+    return similarity.attribute_weights(similarity.fill_gaps(judged), distances, 10_000, 1).set_index(
+        "attribute"
+    )
 
 
 def test_published_weights(weights):
@@ -76,7 +80,9 @@ def test_published_weights(weights):
     for line in FIGURE.strip().splitlines():
         name, *published = line.split()
         np.testing.assert_allclose(
-            weights.loc[name, ["tau_boot", "ci_low", "ci_high"]].astype(float), np.array(published, float), atol=0.003
+            weights.loc[name, ["tau_boot", "ci_low", "ci_high"]].astype(float),
+            np.array(published, float),
+            atol=0.003,
         )
     assert set(weights.index[weights["q"] >= 0.05]) == {"other-relativity", "arousal"}
 
@@ -84,11 +90,15 @@ def test_published_weights(weights):
 def test_tau_is_scipys(weights, judged, distances):
     mean = np.round(similarity.fill_gaps(judged).mean(axis=0), 12)
     for attribute in study.ATTRIBUTES:
-        assert weights.loc[attribute, "tau"] == pytest.approx(stats.kendalltau(mean, distances[attribute]).statistic, abs=1e-12)
+        assert weights.loc[attribute, "tau"] == pytest.approx(
+            stats.kendalltau(mean, distances[attribute]).statistic, abs=1e-12
+        )
 
 
 def test_another_seed_gives_nearly_the_same(weights, judged, distances):
-    other = similarity.attribute_weights(similarity.fill_gaps(judged), distances, 10_000, 2).set_index("attribute")
+    other = similarity.attribute_weights(similarity.fill_gaps(judged), distances, 10_000, 2).set_index(
+        "attribute"
+    )
     assert (other["tau_boot"] != weights["tau_boot"]).all()
     assert (other["tau"] == weights["tau"]).all()
     assert np.abs(other - weights)[["tau_boot", "ci_low", "ci_high"]].to_numpy().max() < 0.002
@@ -106,8 +116,15 @@ def test_bootstrap_by_hand():
         mean = np.repeat(table, count, axis=0).mean(axis=0).round(12)
         taus.append([stats.kendalltau(mean, attributes[name]).statistic for name in attributes])
     taus = np.array(taus)
-    expected = [taus.mean(axis=0), taus.std(axis=0, ddof=1), *np.percentile(taus, [2.5, 97.5], axis=0), (taus <= 0).mean(axis=0)]
-    np.testing.assert_allclose(result[["tau_boot", "se", "ci_low", "ci_high", "p"]].to_numpy().T, expected, atol=1e-12)
+    expected = [
+        taus.mean(axis=0),
+        taus.std(axis=0, ddof=1),
+        *np.percentile(taus, [2.5, 97.5], axis=0),
+        (taus <= 0).mean(axis=0),
+    ]
+    np.testing.assert_allclose(
+        result[["tau_boot", "se", "ci_low", "ci_high", "p"]].to_numpy().T, expected, atol=1e-12
+    )
 
 
 @settings(max_examples=20, deadline=None)
@@ -118,15 +135,23 @@ def test_bootstrap_means_are_means_of_subjects(subjects, seed):
     assert means.shape == (50, 10)
     assert (means >= table.min(axis=0) - 1e-9).all() and (means <= table.max(axis=0) + 1e-9).all()
     same = np.tile(table[:1], (subjects, 1))
-    np.testing.assert_allclose(similarity.bootstrap_means(same, 50, seed), np.tile(table[:1], (50, 1)), atol=1e-11)
+    np.testing.assert_allclose(
+        similarity.bootstrap_means(same, 50, seed), np.tile(table[:1], (50, 1)), atol=1e-11
+    )
 
 
 def test_bootstrap_means_are_exact_sums_whatever_the_order():
     """Fractions as the reference; and what is equal by arithmetic is the same float."""
-    table = np.random.default_rng(1).integers(1, 10, (30, 6)) + np.random.default_rng(2).integers(0, 7, (30, 6)) / 7
+    table = (
+        np.random.default_rng(1).integers(1, 10, (30, 6))
+        + np.random.default_rng(2).integers(0, 7, (30, 6)) / 7
+    )
     table[:, 1] = table[:, 0][::-1]
     counts = np.random.default_rng(3).multinomial(30, np.full(30, 1 / 30), size=40)
-    expected = [[float(sum(int(n) * Fraction(d) for n, d in zip(row, of, strict=True))) / 30 for of in table.T] for row in counts]
+    expected = [
+        [float(sum(int(n) * Fraction(d) for n, d in zip(row, of, strict=True))) / 30 for of in table.T]
+        for row in counts
+    ]
     np.testing.assert_array_equal(similarity.bootstrap_means(table, 40, 3), rdm.keep_ties(np.array(expected)))
 
 
@@ -134,7 +159,9 @@ def test_a_planted_attribute_is_found_and_noise_is_not():
     rng = np.random.default_rng(11)
     planted, noise = rng.random(351), rng.random(351)
     table = planted + 0.5 * rng.standard_normal((40, 351))
-    result = similarity.attribute_weights(table, pd.DataFrame({"planted": planted, "noise": noise, "against": -planted}), 500, 1)
+    result = similarity.attribute_weights(
+        table, pd.DataFrame({"planted": planted, "noise": noise, "against": -planted}), 500, 1
+    )
     assert result["tau"][0] > 0.5 and result["q"][0] == 0
     assert result["tau"][2] == pytest.approx(-result["tau"][0]) and result["p"][2] == 1
     assert abs(result["tau"][1]) < 0.15
@@ -166,7 +193,10 @@ def made_workbook(path, change=None):
 def test_pairs_are_found_by_name(tmp_path):
     def reverse(sheet):
         for row in range(2, 100):
-            sheet.cell(row, 1).value, sheet.cell(row, 2).value = sheet.cell(row, 2).value, sheet.cell(row, 1).value
+            sheet.cell(row, 1).value, sheet.cell(row, 2).value = (
+                sheet.cell(row, 2).value,
+                sheet.cell(row, 1).value,
+            )
         sheet.move_range("A2:F2", rows=500)
         sheet.cell(300, 6).value = None
 

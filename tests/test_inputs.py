@@ -122,7 +122,12 @@ def place(tmp_path):
     (tmp_path / "registry").mkdir()
     lines = [f'"{name}" {hashlib.sha256(body).hexdigest()}\n' for name, body in WORLD.items()]
     (tmp_path / "registry/human.txt").write_text("# a comment\n" + "".join(lines))
-    return {"root": tmp_path / "raw", "registry": tmp_path / "registry", "files": NOWHERE, "archives": NOWHERE}
+    return {
+        "root": tmp_path / "raw",
+        "registry": tmp_path / "registry",
+        "files": NOWHERE,
+        "archives": NOWHERE,
+    }
 
 
 @pytest.fixture
@@ -137,7 +142,9 @@ def mirror(tmp_path):
 def here(place):
     """What lies in the group's folder: name -> content, temporary and stray files too."""
     group = place["root"] / "human"
-    return {path.relative_to(group).as_posix(): path.read_bytes() for path in group.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(group).as_posix(): path.read_bytes() for path in group.rglob("*") if path.is_file()
+    }
 
 
 def tar(content):
@@ -188,7 +195,9 @@ def test_the_study_s_grid_is_complete():
     from model_emotion.base.study import EMOTIONS, SEEDS
 
     cells = {f"{emotion}-{seed}" for emotion in EMOTIONS for seed in SEEDS}
-    assert {Path(name).stem for name in registry("activations") if name.endswith(".csv") and "relu" in name} == cells
+    assert {
+        Path(name).stem for name in registry("activations") if name.endswith(".csv") and "relu" in name
+    } == cells
     for kind in ("RSA_tau_14property", "random"):
         assert {Path(name).stem for name in registry("masking") if f"/{kind}/" in name} == cells
 
@@ -197,7 +206,11 @@ def test_the_datasheet_s_table_is_right(raw):
     text = (ROOT / "data/README.md").read_text()
     for group, pin in GROUPS.items():
         sizes = [raw(group, name.removeprefix(f"{pin}/")).stat().st_size for name in registry(group)]
-        assert re.search(rf"^\| {group} \|.*\| {len(sizes)} \| {sum(sizes):,} \|$", text, re.MULTILINE), (group, len(sizes), sum(sizes))
+        assert re.search(rf"^\| {group} \|.*\| {len(sizes)} \| {sum(sizes):,} \|$", text, re.MULTILINE), (
+            group,
+            len(sizes),
+            sum(sizes),
+        )
         assert pin.split("/")[2] in text
 
 
@@ -282,7 +295,9 @@ def test_a_busy_server_is_asked_again_after_the_time_it_names(place, server):
 
 
 def test_a_server_that_stays_busy_is_given_up(place, server, monkeypatch):
-    monkeypatch.setattr(download, "Retry", lambda **options: Retry(**options | {"total": 2, "backoff_factor": 0}))
+    monkeypatch.setattr(
+        download, "Retry", lambda **options: Retry(**options | {"total": 2, "backoff_factor": 0})
+    )
     name = list(WORLD)[0]
     server.script[name] = [busy(0)] * 9
     with pytest.raises(UnreachableError, match="too busy"):
@@ -293,7 +308,9 @@ def test_a_server_that_stays_busy_is_given_up(place, server, monkeypatch):
 def test_an_altered_file_is_removed_and_named(place, server):
     names = list(WORLD)
     server.content[names[3]] = WORLD[names[3]][:-1] + b"!"
-    with pytest.raises(InputError, match=rf"3\.csv from {server.url}: SHA256 .* expected \w{{64}} but got \w{{64}}"):
+    with pytest.raises(
+        InputError, match=rf"3\.csv from {server.url}: SHA256 .* expected \w{{64}} but got \w{{64}}"
+    ):
         fetch("human", **place | {"files": server.url})
     assert set(here(place)) == set(names[:3])
 
@@ -301,7 +318,10 @@ def test_an_altered_file_is_removed_and_named(place, server):
 def test_a_body_cut_short_leaves_what_came_before_and_the_next_run_asks_for_the_rest_only(place, server):
     names = list(WORLD)
     server.script[names[2]] = [cut(WORLD[names[2]], 500)]
-    with pytest.raises(UnreachableError, match=r"2 of the 4 files .* Data/a b%41/2\.csv, Data/a b%41/3\.csv; .*the transfer broke off"):
+    with pytest.raises(
+        UnreachableError,
+        match=r"2 of the 4 files .* Data/a b%41/2\.csv, Data/a b%41/3\.csv; .*the transfer broke off",
+    ):
         fetch("human", **place | {"files": server.url})
     assert set(here(place)) == set(names[:2])
     fetch("human", **place | {"files": server.url})
@@ -321,7 +341,13 @@ def test_no_mirror_and_no_network(place):
         fetch("human", **place)
     message = str(caught.value)
     assert "\n" not in message
-    for part in ("4 of the 4 files", "'human'", "Data/a b%41/0.csv", "MODEL_EMOTION_MIRROR is not set", f"{NOWHERE} (no connection)"):
+    for part in (
+        "4 of the 4 files",
+        "'human'",
+        "Data/a b%41/0.csv",
+        "MODEL_EMOTION_MIRROR is not set",
+        f"{NOWHERE} (no connection)",
+    ):
         assert part in message
     assert "MODEL_EMOTION_MIRROR=/path/or/url make repro" in message
     assert not here(place)
@@ -337,7 +363,11 @@ def many(monkeypatch):
 
 
 def test_an_archive_is_read_once_and_only_members_are_kept(place, server, many):
-    extra = {f"{STUDY}/README.md": b"no member", f"{STUDY}/../../../../escaped": b"out", f"{STUDY}/Data/a b%41/0.csv.bak": b"near"}
+    extra = {
+        f"{STUDY}/README.md": b"no member",
+        f"{STUDY}/../../../../escaped": b"out",
+        f"{STUDY}/Data/a b%41/0.csv.bak": b"near",
+    }
     server.content = {ARCHIVE: tar(extra | WORLD)}
     assert fetch("human", **place | {"archives": server.url}) == 4
     assert here(place) == WORLD
@@ -346,7 +376,9 @@ def test_an_archive_is_read_once_and_only_members_are_kept(place, server, many):
 
 
 def test_an_archive_is_read_no_further_than_needed(place, server, many):
-    server.script[ARCHIVE] = [dribble(tar(WORLD | {f"{STUDY}/more": os.urandom(2_000_000)}), threading.Event())]
+    server.script[ARCHIVE] = [
+        dribble(tar(WORLD | {f"{STUDY}/more": os.urandom(2_000_000)}), threading.Event())
+    ]
     start = time.monotonic()
     assert fetch("human", **place | {"archives": server.url}) == 4
     assert time.monotonic() - start < 3
@@ -366,7 +398,9 @@ def test_an_archive_is_asked_for_more_than_a_few_files_only(place, server, monke
 
 @pytest.mark.parametrize("promised", [True, False])
 def test_an_archive_cut_short_keeps_its_good_members(place, server, many, monkeypatch, promised):
-    noise = {name: os.urandom(300_000) for name in WORLD}  # incompressible: half an archive holds half its members
+    noise = {
+        name: os.urandom(300_000) for name in WORLD
+    }  # incompressible: half an archive holds half its members
     lines = [f'"{name}" {hashlib.sha256(body).hexdigest()}\n' for name, body in noise.items()]
     (place["registry"] / "human.txt").write_text("".join(lines))
     body = tar(noise)
@@ -451,7 +485,9 @@ def test_a_killed_run_goes_on_where_it_stopped(place, server):
 
 
 def test_a_reader_is_told_how_to_get_a_missing_file(tmp_path):
-    with pytest.raises(InputError, match=r"raw/human/thunlp/.*/x\.csv: not there; fetch it with `dvc repro fetch@human`"):
+    with pytest.raises(
+        InputError, match=r"raw/human/thunlp/.*/x\.csv: not there; fetch it with `dvc repro fetch@human`"
+    ):
         raw("human", "x.csv", root=tmp_path / "raw")
 
 
@@ -466,7 +502,9 @@ def project(tmp_path):
 
     def run(*arguments, **environment):
         command = [sys.executable, str(ROOT / "stages/fetch.py"), *arguments]
-        return subprocess.run(command, cwd=tmp_path, env=os.environ | blocked | environment, capture_output=True, text=True)
+        return subprocess.run(
+            command, cwd=tmp_path, env=os.environ | blocked | environment, capture_output=True, text=True
+        )
 
     yield tmp_path, run
     shutil.rmtree(tmp_path / "data")  # nothing of the surveys stays in pytest's temporary folder
@@ -493,4 +531,7 @@ def test_the_stage_fetches_the_study_s_files(project, raw):
 
 def test_the_stage_loads_nothing_heavy():
     call = "import sys, stages.fetch; print([name for name in ('pandas', 'numpy', 'torch', 'scipy') if name in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", call], cwd=ROOT, capture_output=True, text=True).stdout == "[]\n"
+    assert (
+        subprocess.run([sys.executable, "-c", call], cwd=ROOT, capture_output=True, text=True).stdout
+        == "[]\n"
+    )

@@ -75,7 +75,11 @@ def test_scores_are_those_of_a_double_loop_over_signs(algorithm):
         x, y = rng.integers(0, n // 2 + 1, (2, n)), rng.integers(0, n // 2 + 1, (n, 2))
         x[1] = rng.permutation(n)
         by_sign = [
-            [sum(np.sign(a[q] - a[p]) * np.sign(b[q] - b[p]) for p in range(n) for q in range(p)) for b in y.T] for a in x
+            [
+                sum(np.sign(a[q] - a[p]) * np.sign(b[q] - b[p]) for p in range(n) for q in range(p))
+                for b in y.T
+            ]
+            for a in x
         ]
         ranked = ranking(x)
         np.testing.assert_array_equal(pattern(y).scores(ranked, ranked.ties.pairs > 0), by_sign)
@@ -145,7 +149,9 @@ def test_equals_base_r(tmp_path):
         found <- cor.test(x[i, ], y, method = "kendall", alternative = "greater", exact = FALSE)
         cat(format(c(found$estimate, found$p.value), digits = 17), "\\n")
       }"""
-    printed = subprocess.run(["Rscript", "-e", script], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        ["Rscript", "-e", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
     expected = np.array([line.split() for line in printed.splitlines()], dtype=float)
     tau, z = correlate(lambda rows: x[rows], 6, pattern(y[:, None]))
     np.testing.assert_allclose(tau[:, 0], expected[:, 0], rtol=1e-12)

@@ -40,16 +40,26 @@ def test_the_chain_measures_what_a_plain_loop_measures(measured, monkeypatch):
     assert [(size.k, size.draws) for size in planned.sizes] == [(18, 4), (5, 1)]
     engine = load_engine(params.backbone, "zero")
     model, words = engine.backbone.model, engine.backbone.model.get_input_embeddings()
-    tuned = {emotion: torch.from_numpy(read_tensors(f"results/live/prompts/{emotion}.safetensors")[0]["prompts"]) for emotion in EMOTIONS}
+    tuned = {
+        emotion: torch.from_numpy(read_tensors(f"results/live/prompts/{emotion}.safetensors")[0]["prompts"])
+        for emotion in EMOTIONS
+    }
 
     def plain(prompt, text):
         inputs = torch.cat([words.weight[[4]], prompt, words(torch.tensor(text))])[None]
         return model(inputs_embeds=inputs, position_ids=torch.arange(inputs.shape[1])[None])
 
     recorded, seen = read_activations("results/live/activations.safetensors"), []
-    assert recorded.values.shape == (2, 5, 72) and recorded.values.dtype == np.float32 and recorded.backbone == "tiny"
+    assert (
+        recorded.values.shape == (2, 5, 72)
+        and recorded.values.dtype == np.float32
+        and recorded.backbone == "tiny"
+    )
     layers = model.roberta.encoder.layer
-    hooks = [layer.output.dense.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0][0, 0])) for layer in layers]
+    hooks = [
+        layer.output.dense.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0][0, 0]))
+        for layer in layers
+    ]
     with torch.no_grad():
         plain(tuned["anger"][1], [0])
     np.testing.assert_allclose(recorded.values[1, 2], torch.cat(seen), atol=1e-5)
@@ -69,23 +79,39 @@ def test_the_chain_measures_what_a_plain_loop_measures(measured, monkeypatch):
             for layer, off in zip(layers, kept[name] == 0, strict=True):
                 layer.output.dense.weight[:, torch.from_numpy(off)] = 0
             about = describe(name)
-            of = (masked["attribute"].fillna("") == about["attribute"]) & (masked["k"] == 18) & (masked["kind"] == about["kind"])
-            of &= (masked["emotion"] == "anger") & (masked["seed"] == 3) & (masked["draw"].isna() | (masked["draw"] == about["draw"]))
+            of = (
+                (masked["attribute"].fillna("") == about["attribute"])
+                & (masked["k"] == 18)
+                & (masked["kind"] == about["kind"])
+            )
+            of &= (
+                (masked["emotion"] == "anger")
+                & (masked["seed"] == 3)
+                & (masked["draw"].isna() | (masked["draw"] == about["draw"]))
+            )
             row = masked[of].iloc[0]
         examples = corpus.examples(task, "dev")
         with torch.no_grad():
-            logits = torch.stack([plain(tuned["anger"][1], text).logits[0, 0, [5, 6]] for text in examples.texts])
+            logits = torch.stack(
+                [plain(tuned["anger"][1], text).logits[0, 0, [5, 6]] for text in examples.texts]
+            )
         right = (logits[:, 1] > logits[:, 0]).numpy() == (examples.labels == 1)
         assert row["accuracy"] == right.mean() and row["n"] == len(right), name
         for layer, weight in zip(layers, weights, strict=True):
             layer.output.dense.weight.data = weight
     by_attribute = read_csv("results/live/drop_by_attribute.csv")
-    assert list(by_attribute["attribute"][::2]) == list(study.ATTRIBUTES) and list(by_attribute["k"][:2]) == [18, 5]
+    assert list(by_attribute["attribute"][::2]) == list(study.ATTRIBUTES) and list(by_attribute["k"][:2]) == [
+        18,
+        5,
+    ]
     assert set(by_attribute["share"]) == {18 / 72, 5 / 72}
 
 
 def test_cross_fitted_masks_are_chosen_by_some_seeds_and_met_by_the_others(measured, monkeypatch):
-    every, table = read_csv("results/live/masked_accuracy.csv"), pd.read_parquet("results/live/searchlight.parquet")
+    every, table = (
+        read_csv("results/live/masked_accuracy.csv"),
+        pd.read_parquet("results/live/searchlight.parquet"),
+    )
     measured("masks.ranking_seeds", [3])
     run(monkeypatch, *MEASURE, drops)
     taus = pd.read_parquet("results/live/searchlight.parquet")
@@ -98,7 +124,10 @@ def test_cross_fitted_masks_are_chosen_by_some_seeds_and_met_by_the_others(measu
     assert not np.allclose(taus["tau"], table["tau"])
     asked = read_csv("results/live/masked_accuracy.csv")
     assert set(asked["seed"]) == {1} and set(read_csv("results/live/accuracy.csv")["seed"]) == {1, 3}
-    random = [frame[(frame["kind"] == "random") & (frame["seed"] == 1)].reset_index(drop=True) for frame in (asked, every)]
+    random = [
+        frame[(frame["kind"] == "random") & (frame["seed"] == 1)].reset_index(drop=True)
+        for frame in (asked, every)
+    ]
     pd.testing.assert_frame_equal(*random)  # random masks are nobody's choice
 
 
@@ -110,7 +139,9 @@ def test_what_is_done_stays_done(measured, monkeypatch):
     again = {path: path.stat().st_mtime_ns for path in Path("results/live").rglob("*/*.safetensors")}
     assert set(again.values()) <= set(first.values()) and {path.stem for path in again} == set(EMOTIONS[:4])
     assert {path.name for path in Path("results/live/learning_curves").iterdir()} == {"1.csv", "3.csv"}
-    Path("results/live/prompts/joy.safetensors").write_bytes(Path("results/live/prompts/joy.safetensors").read_bytes()[:-7])
+    Path("results/live/prompts/joy.safetensors").write_bytes(
+        Path("results/live/prompts/joy.safetensors").read_bytes()[:-7]
+    )
     measured("evaluation.examples", 11)
     run(monkeypatch, prompts, evaluation)
     anew = {path for path in again if path.stat().st_mtime_ns != again[path]}
@@ -120,7 +151,9 @@ def test_what_is_done_stays_done(measured, monkeypatch):
     monkeypatch.setattr(prompts, "spread", None)
     run(monkeypatch, prompts)
     curve = read_csv("results/live/learning_curves/3.csv")
-    assert list(curve.columns) == ["epoch", "train_loss", "dev_accuracy", *EMOTIONS[:4]] and list(curve["epoch"]) == [1, 2]
+    assert list(curve.columns) == ["epoch", "train_loss", "dev_accuracy", *EMOTIONS[:4]] and list(
+        curve["epoch"]
+    ) == [1, 2]
     np.testing.assert_allclose(curve["dev_accuracy"], curve[EMOTIONS[:4]].mean(axis=1), rtol=1e-12)
 
 
@@ -133,7 +166,11 @@ def test_an_emotion_that_is_missing_in_its_group_comes_out_the_same(world, monke
         path.unlink()
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     trained, plain = [], prompts.tune_together
-    monkeypatch.setattr(prompts, "tune_together", lambda engine, tasks, *rest: trained.append(list(tasks)) or plain(engine, tasks, *rest))
+    monkeypatch.setattr(
+        prompts,
+        "tune_together",
+        lambda engine, tasks, *rest: trained.append(list(tasks)) or plain(engine, tasks, *rest),
+    )
     run(monkeypatch, prompts)
     assert trained == [["joy", "anger", "grief"]] and found() == whole
     assert {path: path.stat().st_mtime_ns for path in before} == before
@@ -161,15 +198,24 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(world, monkeypatch, s
     assert found() == whole
 
 
-@pytest.mark.parametrize("when", ["start", "work"])  # workers are being started, or one has finished an emotion
+@pytest.mark.parametrize(
+    "when", ["start", "work"]
+)  # workers are being started, or one has finished an emotion
 def test_an_interrupted_run_says_so_in_one_line_and_leaves_nobody_behind(world, when):
     world("training.examples", 1000, "executor.workers", 2)
     mask_plan_stage.main()
     stopped = Apart("stages.prompts", session=True)
     parent = psutil.Process(stopped.pid)
-    while stopped.poll() is None and len(workers := [child for child in parent.children() if "spawn_main" in str(child.cmdline())]) < 2:
+    while (
+        stopped.poll() is None
+        and len(workers := [child for child in parent.children() if "spawn_main" in str(child.cmdline())]) < 2
+    ):
         time.sleep(0.01)
-    while when == "work" and stopped.poll() is None and not list(Path("results/live/prompts").glob("*.safetensors")):
+    while (
+        when == "work"
+        and stopped.poll() is None
+        and not list(Path("results/live/prompts").glob("*.safetensors"))
+    ):
         time.sleep(0.01)
     os.killpg(stopped.pid, signal.SIGINT)
     said = stopped.said(timeout=10)
@@ -185,8 +231,24 @@ def test_an_interrupted_run_says_so_in_one_line_and_leaves_nobody_behind(world, 
     [
         ("masks.ranking", "spaces", "masks.kind", "float"),
         ("masks.ranking", "activation", "protocol.split", "test", "seeds", [1]),
-        ("masks.baseline", "layer_matched", "protocol.negatives", "balanced_true_negatives", "activation.point", "sign"),
-        ("protocol.positions", "native", "protocol.probe", "mask", "protocol.prompt_init", "mask", "activation.point", "pre_gelu"),
+        (
+            "masks.baseline",
+            "layer_matched",
+            "protocol.negatives",
+            "balanced_true_negatives",
+            "activation.point",
+            "sign",
+        ),
+        (
+            "protocol.positions",
+            "native",
+            "protocol.probe",
+            "mask",
+            "protocol.prompt_init",
+            "mask",
+            "activation.point",
+            "pre_gelu",
+        ),
     ],
 )
 def test_every_other_way_runs_through(measured, monkeypatch, changes):
@@ -194,7 +256,9 @@ def test_every_other_way_runs_through(measured, monkeypatch, changes):
     run(monkeypatch, *MEASURE, drops)
     masked = read_csv("results/live/masked_accuracy.csv")
     named = set(masked.loc[masked["kind"] == "attribute", "attribute"])
-    assert named == {"spaces": set(study.SPACES), "activation": {"activation"}}.get(changes[1], set(study.ATTRIBUTES))
+    assert named == {"spaces": set(study.SPACES), "activation": {"activation"}}.get(
+        changes[1], set(study.ATTRIBUTES)
+    )
     own_draws = masked.loc[masked["kind"] == "random", "attribute"].notna()
     assert own_draws.all() if "layer_matched" in changes else not own_draws.any()
 
@@ -218,7 +282,9 @@ def test_workers_end_when_what_started_them_is_killed(world):
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     started = subprocess.Popen([sys.executable, "-m", "stages.prompts"], env=environment, **silent)
     family = []
-    while started.poll() is None and len(family) < 3:  # a process that keeps track of resources, and two workers
+    while (
+        started.poll() is None and len(family) < 3
+    ):  # a process that keeps track of resources, and two workers
         family = psutil.Process(started.pid).children(recursive=True)
         time.sleep(0.05)
     started.kill()
@@ -259,7 +325,11 @@ def test_a_loss_that_is_no_number_stops_its_emotion_alone(world, monkeypatch):
         ("backbone.layers", 4, "params.yaml: backbone.layers: 4, but tiny has 3"),
         ("backbone.name", "nowhere/none", "nowhere/none: no weights found; looked for a folder of that name"),
         ("backbone.verbalizer", ["negative", "joyful"], "verbalizer: 'joyful' is not one token of tiny"),
-        ("training.prompt_len", 38, "params.yaml: training.prompt_len: 38 vectors leave tiny no room for a text"),
+        (
+            "training.prompt_len",
+            38,
+            "params.yaml: training.prompt_len: 38 vectors leave tiny no room for a text",
+        ),
     ],
 )
 def test_what_cannot_be_measured_is_said_before_any_work(world, monkeypatch, key, value, message):

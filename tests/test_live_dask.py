@@ -24,7 +24,9 @@ from model_emotion.live.session import make_deterministic
 from stages import activations, evaluation, mask_plan, prompts
 
 ROOT = Path(__file__).parents[1]
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"} | {"PYTHONPATH": str(ROOT)}
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"} | {
+    "PYTHONPATH": str(ROOT)
+}
 """Of processes: the switches must hold without it."""
 PROMPTS = Path("results/live/prompts")
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.xdist_group("processes")]
@@ -35,7 +37,9 @@ class Cluster:
 
     def __init__(self, folder):
         self.folder, self.processes, about = folder, [], folder / "scheduler.json"
-        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", about)
+        self.scheduler = self._start(
+            "scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", about
+        )
         until(about.exists)
         self.address = json.loads(about.read_text())["address"]
         self.client = Client(self.address)
@@ -56,7 +60,16 @@ class Cluster:
 
     def join(self, *options, **where):
         """Start a worker in the folder that is the current one."""
-        usual = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--memory-limit", "0", "--local-directory", self.folder]
+        usual = [
+            "--nthreads",
+            "1",
+            "--no-nanny",
+            "--no-dashboard",
+            "--memory-limit",
+            "0",
+            "--local-directory",
+            self.folder,
+        ]
         return self._start("worker", self.address, *usual, *options, **where)
 
     def have(self, many):
@@ -153,7 +166,9 @@ def test_a_cell_that_kills_its_workers_is_named():
         return lambda name: os.kill(os.getpid(), signal.SIGKILL) if name == "deadly" else name
 
     with pytest.raises(UserError, match="^deadly: 4 workers died of it"):
-        assert not {name for name, _ in executor.map_emotions(make, settings(), ["fine", "deadly", "other"], 2, [])} - {"fine", "other"}
+        assert not {
+            name for name, _ in executor.map_emotions(make, settings(), ["fine", "deadly", "other"], 2, [])
+        } - {"fine", "other"}
 
 
 def test_what_goes_wrong_in_a_cell_is_said_as_it_is_here(world, cluster):
@@ -175,14 +190,20 @@ def test_the_switches_hold_in_every_cell(world, cluster):
         return lambda name: (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())
 
     cluster.have(1)
-    assert dict(executor.map_emotions(make, settings(cluster.address), list("abc"), 1, [])) == dict.fromkeys("abc", (1, True))
+    assert dict(executor.map_emotions(make, settings(cluster.address), list("abc"), 1, [])) == dict.fromkeys(
+        "abc", (1, True)
+    )
 
 
 def test_cells_go_to_gpus_where_workers_have_some(world, cluster):
     cluster.have(1)
     with_one = cluster.join("--resources", "GPU=1")
     cluster.expect(2)
-    where = dict(executor.map_emotions(lambda settings: lambda name: os.getpid(), settings(cluster.address), list("abcd"), 1, []))
+    where = dict(
+        executor.map_emotions(
+            lambda settings: lambda name: os.getpid(), settings(cluster.address), list("abcd"), 1, []
+        )
+    )
     assert where == dict.fromkeys("abcd", with_one.pid)
     cluster.client.run(os.chdir, str(Path.cwd()))
     with_one.kill()
@@ -195,7 +216,9 @@ def test_a_worker_that_is_not_as_it_should_be_is_refused(world, cluster, monkeyp
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(tmp_path / "data", elsewhere / "data")
     shutil.copytree(tmp_path / "tiny", elsewhere / "tiny")
-    shutil.copytree(ROOT / "model_emotion", elsewhere / "model_emotion", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "model_emotion", elsewhere / "model_emotion", ignore=shutil.ignore_patterns("__pycache__")
+    )
     if wrong == "code":
         (elsewhere / "model_emotion/model/tasks.py").open("a").write("\n")
     if wrong == "data":
@@ -204,7 +227,9 @@ def test_a_worker_that_is_not_as_it_should_be_is_refused(world, cluster, monkeyp
     if wrong == "folder":
         shutil.rmtree(elsewhere / "data")
     monkeypatch.chdir(elsewhere)
-    worker = cluster.join(*(["--nthreads", "2"] if wrong == "threads" else []), library=elsewhere if wrong == "code" else ROOT)
+    worker = cluster.join(
+        *(["--nthreads", "2"] if wrong == "threads" else []), library=elsewhere if wrong == "code" else ROOT
+    )
     monkeypatch.chdir(tmp_path)
     cluster.expect(1)
     world("executor.kind", "dask", "executor.address", cluster.address)
@@ -225,7 +250,9 @@ def test_without_a_scheduler_or_workers_one_line_says_so(world, cluster, monkeyp
     monkeypatch.setattr(dask, "PATIENCE", 2)
     cluster.have(0)
     world("executor.kind", "dask", "executor.address", cluster.address)
-    with pytest.raises(UserError, match=f"^executor.address: {cluster.address}: no worker for 2 s; what is done stays$"):
+    with pytest.raises(
+        UserError, match=f"^executor.address: {cluster.address}: no worker for 2 s; what is done stays$"
+    ):
         run(monkeypatch, prompts)
     world("executor.address", "tcp://127.0.0.1:1")
     with pytest.raises(UserError, match="^executor.address: tcp://127.0.0.1:1: no scheduler answers$"):
@@ -253,7 +280,11 @@ def test_what_was_done_before_the_scheduler_died_stays(world, monkeypatch, tmp_p
     assert 1 <= len(done) < len(EMOTIONS)
     world("executor.kind", "local", "executor.address", None)
     tune = prompts.tune_together
-    monkeypatch.setattr(prompts, "tune_together", lambda engine, tasks, *others: set(tasks) & done or tune(engine, tasks, *others))
+    monkeypatch.setattr(
+        prompts,
+        "tune_together",
+        lambda engine, tasks, *others: set(tasks) & done or tune(engine, tasks, *others),
+    )
     run(monkeypatch, prompts)
     assert found() == whole
 
@@ -268,7 +299,10 @@ def test_an_interrupt_is_one_although_closing_fails():
         raise TimeoutError
 
 
-@pytest.mark.parametrize(("when", "how", "workers"), [("start", signal.SIGINT, 1), ("work", signal.SIGINT, 2), ("work", signal.SIGKILL, 1)])
+@pytest.mark.parametrize(
+    ("when", "how", "workers"),
+    [("start", signal.SIGINT, 1), ("work", signal.SIGINT, 2), ("work", signal.SIGKILL, 1)],
+)
 def test_a_cluster_of_this_machine_ends_with_the_stage(world, monkeypatch, when, how, workers):
     world("training.examples", 400, "executor.kind", "dask", "executor.workers", workers)
     stopped = Apart("stages.prompts", session=True, environment=ENVIRONMENT)
@@ -295,6 +329,6 @@ def test_a_cluster_of_this_machine_ends_with_the_stage(world, monkeypatch, when,
 
 def test_a_run_without_a_cluster_never_loads_dask(world):
     tried = "import sys; from stages import prompts; prompts.main(); assert not {'dask', 'distributed'} & set(sys.modules)"
-    plan.main()
+    mask_plan.main()
     subprocess.run([sys.executable, "-c", tried], env=ENVIRONMENT, check=True, capture_output=True)
     assert written() == set(EMOTIONS)

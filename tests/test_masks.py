@@ -34,7 +34,11 @@ def test_uniform_has_exactly_k_and_can_be_drawn_again(k, seed, draw):
 
 def test_draws_seeds_and_sizes_differ():
     first = masks.uniform(1000, 100, 1, 1)
-    for other in (masks.uniform(1000, 100, 1, 2), masks.uniform(1000, 100, 2, 1), masks.uniform(1000, 101, 1, 1)):
+    for other in (
+        masks.uniform(1000, 100, 1, 2),
+        masks.uniform(1000, 100, 2, 1),
+        masks.uniform(1000, 101, 1, 1),
+    ):
         assert (first & other).sum() < 40  # about 10 by chance
 
 
@@ -56,7 +60,9 @@ def test_binary_silences_and_float_scales_the_chosen():
     np.testing.assert_array_equal(masks.as_mask(chosen, 2, "binary"), [[0, 1, 1], [0, 1, 1]])
     scaled = masks.as_mask(chosen, 2, "float", seed=3)
     assert scaled.dtype == np.float32 and scaled.shape == (2, 3)
-    assert (scaled.ravel()[~chosen] == 1).all() and ((scaled.ravel()[chosen] >= 0) & (scaled.ravel()[chosen] < 1)).all()
+    assert (scaled.ravel()[~chosen] == 1).all() and (
+        (scaled.ravel()[chosen] >= 0) & (scaled.ravel()[chosen] < 1)
+    ).all()
 
 
 def all_masks(ranks, top_k, layers, draws, **random):
@@ -68,7 +74,9 @@ def all_masks(ranks, top_k, layers, draws, **random):
 @pytest.mark.parametrize("baseline", ["uniform", "layer_matched"])
 @pytest.mark.parametrize("kind", ["binary", "float"])
 def test_all_masks_have_exactly_k(baseline, kind):
-    ranks = pd.DataFrame(np.random.default_rng(0).permuted(np.tile(np.arange(1.0, 61), (2, 1)), axis=1).T, columns=["a", "b"])
+    ranks = pd.DataFrame(
+        np.random.default_rng(0).permuted(np.tile(np.arange(1.0, 61), (2, 1)), axis=1).T, columns=["a", "b"]
+    )
     made = all_masks(ranks, [5, 20], 3, {2: 1, 5: 2, 20: 2}, kind=kind, baseline=baseline, seed=1)
     expected = {"a/5", "a/20", "b/5", "b/20"}
     if baseline == "uniform":
@@ -88,16 +96,22 @@ def test_sizes_beyond_the_neurons_are_refused():
 
 
 def test_masks_of_a_size_are_independent():
-    alternate = np.arange(400) % 2 * 200 + np.arange(400) // 2 + 1.0  # every second neuron is among the best 200
+    alternate = (
+        np.arange(400) % 2 * 200 + np.arange(400) // 2 + 1.0
+    )  # every second neuron is among the best 200
     ranks = pd.DataFrame({"a": alternate, "b": alternate})  # two attributes that choose the same neurons
     floats = all_masks(ranks, [200], 4, {200: 1}, kind="float", baseline="layer_matched", seed=1)
     assert (floats["a/200"] != floats["b/200"]).sum() > 190
     drawn = {name: mask < 1 for name, mask in floats.items() if name.startswith("random")}
-    assert (drawn["random/a/200/1"] & drawn["random/b/200/1"]).sum() < 150  # 100 where each layer gives half of its neurons
+    assert (
+        drawn["random/a/200/1"] & drawn["random/b/200/1"]
+    ).sum() < 150  # 100 where each layer gives half of its neurons
 
 
 def test_what_a_masks_name_says():
-    own, shared, matched = (masks.describe(name) for name in ("happy-face/4000", "random/4000/2", "random/happy-face/4000/20"))
+    own, shared, matched = (
+        masks.describe(name) for name in ("happy-face/4000", "random/4000/2", "random/happy-face/4000/20")
+    )
     assert own == {"attribute": "happy-face", "kind": "attribute", "draw": None, "k": 4000}
     assert shared == {"attribute": "", "kind": "random", "draw": 2, "k": 4000}
     assert matched == {"attribute": "happy-face", "kind": "random", "draw": 20, "k": 4000}
@@ -113,5 +127,7 @@ def test_more_draws_keep_those_that_were():
 def test_the_most_active_neurons_come_first():
     activations = np.random.default_rng(0).normal(size=(2, 3, 50))
     ranks = masks.by_activity(activations)["activation"].to_numpy()
-    order = sorted(range(50), key=lambda neuron: -sum(activations[s, e, neuron] for s in range(2) for e in range(3)))
+    order = sorted(
+        range(50), key=lambda neuron: -sum(activations[s, e, neuron] for s in range(2) for e in range(3))
+    )
     assert [int(rank) for rank in ranks[order]] == list(range(1, 51))

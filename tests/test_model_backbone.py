@@ -35,7 +35,9 @@ def edit(folder, change):
 
 
 def without(*parts):
-    return lambda tensors: {name: tensor for name, tensor in tensors.items() if not any(part in name for part in parts)}
+    return lambda tensors: {
+        name: tensor for name, tensor in tensors.items() if not any(part in name for part in parts)
+    }
 
 
 def prompts(loaded):
@@ -66,9 +68,13 @@ def test_a_saved_model_comes_back(kind, tmp_path, caplog):
     assert loaded.source == f"the folder {tmp_path}"
     assert (loaded.layers, loaded.width, loaded.embedding_width) == (3, 24, 8 if kind == "electra" else 16)
     assert loaded.first_position == (2 if kind in ("roberta", "mpnet") else 0)
-    torch.testing.assert_close(logits(loaded), logits(backbone.wrap(model, tiny_models.tokenizer(), "memory")), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        logits(loaded), logits(backbone.wrap(model, tiny_models.tokenizer(), "memory")), atol=1e-6, rtol=0
+    )
     assert torch.equal(logits(loaded), logits(backbone.load(str(tmp_path))))  # the same files, the same bits
-    assert not loaded.model.training and not any(parameter.requires_grad for parameter in loaded.model.parameters())
+    assert not loaded.model.training and not any(
+        parameter.requires_grad for parameter in loaded.model.parameters()
+    )
 
 
 @pytest.mark.parametrize("kind", tiny_models.ARCHITECTURES)
@@ -114,7 +120,14 @@ def test_debertas_own_head_is_read_though_transformers_would_make_another(kind, 
 
 
 @pytest.mark.parametrize(
-    "lost", ["encoder.layer.1.output.dense.weight", "word_embeddings", "lm_head.dense.weight", "lm_head.bias", "position_embeddings"]
+    "lost",
+    [
+        "encoder.layer.1.output.dense.weight",
+        "word_embeddings",
+        "lm_head.dense.weight",
+        "lm_head.bias",
+        "position_embeddings",
+    ],
 )
 def test_any_other_missing_tensor_is_an_error(lost, tmp_path):
     folder = saved(tiny_models.model("roberta"), tmp_path)
@@ -126,7 +139,10 @@ def test_any_other_missing_tensor_is_an_error(lost, tmp_path):
 def test_a_missing_tensor_is_an_error_in_a_headless_checkpoint_too(tmp_path):
     folder = saved(tiny_models.model("bert").base_model, tmp_path)
     edit(folder, without("layer.0.attention.self.query.bias"))
-    assert "the checkpoint lacks 1 of the model's tensors: bert.encoder.layer.0.attention.self.query.bias" in refused(folder)
+    assert (
+        "the checkpoint lacks 1 of the model's tensors: bert.encoder.layer.0.attention.self.query.bias"
+        in refused(folder)
+    )
 
 
 def test_files_that_are_not_what_they_should_be(tmp_path):
@@ -160,7 +176,9 @@ def test_no_remote_code(tmp_path, monkeypatch):
     folder = saved(tiny_models.model("bert"), tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "theirs.py").write_text("open('ran', 'w')\nclass Config: pass")
-    (tmp_path / "config.json").write_text(json.dumps(config | {"model_type": "theirs", "auto_map": {"AutoConfig": "theirs.Config"}}))
+    (tmp_path / "config.json").write_text(
+        json.dumps(config | {"model_type": "theirs", "auto_map": {"AutoConfig": "theirs.Config"}})
+    )
     assert "can't be read from the folder" in refused(folder)
     assert not (tmp_path / "ran").exists()
 
@@ -169,7 +187,10 @@ def test_decoders_and_other_models_are_refused_before_their_weights_are_read(tmp
     transformers.GPT2Config().save_pretrained(tmp_path)
     message = refused(tmp_path)
     assert "can't measure a model of type gpt2, a decoder-only model without a masked token" in message
-    assert "this takes masked encoders: roberta, bert, distilbert, electra, mpnet, deberta, deberta-v2, modernbert" in message
+    assert (
+        "this takes masked encoders: roberta, bert, distilbert, electra, mpnet, deberta, deberta-v2, modernbert"
+        in message
+    )
     transformers.BertConfig(is_decoder=True).save_pretrained(tmp_path)
     assert "type bert, a decoder-only model" in refused(tmp_path)
     transformers.AlbertConfig().save_pretrained(tmp_path)
@@ -195,7 +216,11 @@ def packaged(tmp_path, monkeypatch):
     saved(tiny_models.model("bert"), package / "model")
     (package / "__init__.py").write_text("raise SystemExit('the package ran')")
     digest = checkpoint.sha256(package / "model" / "model.safetensors")
-    monkeypatch.setitem(checkpoint.PINS, "org/packaged", checkpoint.Pin(REVISION, digest, "weights-for-a-test==1.0", "weights_for_a_test/model"))
+    monkeypatch.setitem(
+        checkpoint.PINS,
+        "org/packaged",
+        checkpoint.Pin(REVISION, digest, "weights-for-a-test==1.0", "weights_for_a_test/model"),
+    )
     monkeypatch.chdir(tmp_path)
     return "org/packaged", package
 
@@ -249,7 +274,9 @@ def test_the_hub_gives_weights_only_of_a_model_that_can_be_used(tmp_path, monkey
     saved(tiny_models.model("bert"), tmp_path)
     loaded = backbone.load("org/encoder", REVISION)
     assert loaded.source == f"the Hub at {REVISION}"
-    assert asked[-1][:2] == ("org/encoder", REVISION) and not any("bin" in pattern for pattern in asked[-1][2])
+    assert asked[-1][:2] == ("org/encoder", REVISION) and not any(
+        "bin" in pattern for pattern in asked[-1][2]
+    )
 
 
 def test_what_the_hub_gave_before_is_used_without_a_network(tmp_path, monkeypatch):
@@ -266,7 +293,10 @@ def tiny(tokenizer=None):
 def test_the_verbalizer_is_two_single_tokens():
     assert backbone.verbalizer_ids(tiny(), ("negative", "positive")) == [5, 6]
     for words, message in {
-        ("negative", "happy day"): "'happy day' is not one token of tiny but 'happy', 'day'; take another word",
+        (
+            "negative",
+            "happy day",
+        ): "'happy day' is not one token of tiny but 'happy', 'day'; take another word",
         ("sublime", "positive"): "'sublime' is not one token of tiny but '<unk>'",
         ("", "positive"): "'' is not one token of tiny but none",
         ("happy", "happy"): "'happy', 'happy': two different words are needed",
@@ -290,7 +320,10 @@ def test_a_byte_level_verbalizer_has_no_leading_space():
     bpe = Tokenizer(models.BPE({piece: number for number, piece in enumerate(pieces)}, merges))
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made = tiny(PreTrainedTokenizerFast(tokenizer_object=bpe, **tiny_models.SPECIAL))
-    assert backbone.verbalizer_ids(made, ("negative", "positive")) == [pieces.index("negative"), pieces.index("positive")]
+    assert backbone.verbalizer_ids(made, ("negative", "positive")) == [
+        pieces.index("negative"),
+        pieces.index("positive"),
+    ]
     assert backbone.verbalizer_ids(made, (" negative", "positive"))[0] == pieces.index("Ġnegative")
 
 
@@ -323,7 +356,9 @@ def test_the_default_backbone():
     loaded = backbone.load("sentence-transformers/all-MiniLM-L6-v2")
     assert (loaded.layers, loaded.width, loaded.embedding_width, loaded.max_positions) == (6, 1536, 384, 512)
     assert loaded.readout.name == "tied_embeddings" and loaded.revision == pin.revision
-    assert loaded.tokenizer.convert_ids_to_tokens(backbone.verbalizer_ids(loaded, ("negative", "positive"))) == ["negative", "positive"]
+    assert loaded.tokenizer.convert_ids_to_tokens(
+        backbone.verbalizer_ids(loaded, ("negative", "positive"))
+    ) == ["negative", "positive"]
     engine = Engine(loaded)
     activations = engine.activations(torch.zeros(1, 2, 384), engine.probe())
     assert activations.shape == (1, 9216) and activations.min() > -0.17001

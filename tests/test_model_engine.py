@@ -33,7 +33,9 @@ def alone(tiny, prompts, masks, row):
     model = tiny.backbone.model
     names = {parameter: name for name, parameter in model.named_parameters()}
     weights = [ffn.output.weight for ffn in tiny.backbone.ffns]
-    changed = {} if masks is None else {names[w]: w * mask for w, mask in zip(weights, masks[row], strict=True)}
+    changed = (
+        {} if masks is None else {names[w]: w * mask for w, mask in zip(weights, masks[row], strict=True)}
+    )
     words = model.get_input_embeddings()
     inputs = torch.cat([words.weight[[4]], prompts[row], words(torch.tensor(TEXTS[row]))])[None]
     keywords = {"inputs_embeds": inputs, "position_ids": torch.arange(inputs.shape[1])[None]}
@@ -55,12 +57,18 @@ def roberta_forward(weights, config, prompt, mask, text, first_position=0):
 
     words = w["embeddings.word_embeddings.weight"]
     x = torch.cat([words[[4]], prompt, words[text]])  # <mask>, prompt, <s> text </s>
-    x = x + w["embeddings.token_type_embeddings.weight"][0] + w["embeddings.position_embeddings.weight"][first_position:][: len(x)]
+    x = (
+        x
+        + w["embeddings.token_type_embeddings.weight"][0]
+        + w["embeddings.position_embeddings.weight"][first_position:][: len(x)]
+    )
     x = norm(x, "embeddings.LayerNorm")
     neurons = []
     for layer in range(config.num_hidden_layers):
         name = f"encoder.layer.{layer}"
-        query, key, value = (heads(dense(x, f"{name}.attention.self.{part}")) for part in ("query", "key", "value"))
+        query, key, value = (
+            heads(dense(x, f"{name}.attention.self.{part}")) for part in ("query", "key", "value")
+        )
         seen = softmax(query @ key.transpose(1, 2) / query.shape[-1] ** 0.5, dim=-1) @ value
         seen = seen.transpose(0, 1).reshape(x.shape)
         x = norm(x + dense(seen, f"{name}.attention.output.dense"), f"{name}.attention.output.LayerNorm")
@@ -82,7 +90,10 @@ def test_roberta_is_the_studys_forward_pass(positions, first):
 
     ones = torch.ones(masks.shape[1:])
     recorded = tiny.activations(prompts, ids, attention)
-    neurons = [roberta_forward(weights, config, prompts[i], ones, TEXTS[i], first)[1][:, 0].flatten() for i in range(ROWS)]
+    neurons = [
+        roberta_forward(weights, config, prompts[i], ones, TEXTS[i], first)[1][:, 0].flatten()
+        for i in range(ROWS)
+    ]
     torch.testing.assert_close(recorded, torch.stack(neurons), atol=1e-5, rtol=0)
 
 
@@ -117,7 +128,11 @@ def test_a_sum_of_losses_has_each_prompts_own_gradient(kind):
 def test_masking_is_zeroing_columns_of_the_output_projection(kind):
     tiny = engine(kind)
     prompts, _, ids, attention = rows(tiny)
-    binary = torch.from_numpy(np.random.default_rng(3).integers(0, 2, (1, tiny.backbone.layers, tiny.backbone.width), dtype=np.uint8))
+    binary = torch.from_numpy(
+        np.random.default_rng(3).integers(
+            0, 2, (1, tiny.backbone.layers, tiny.backbone.width), dtype=np.uint8
+        )
+    )
     masked = tiny.logits(prompts, binary, ids, attention)  # one mask for all rows, as files hold it
     for layer, ffn in enumerate(tiny.backbone.ffns):
         ffn.output.weight.data[:, binary[0, layer] == 0] = 0
@@ -157,14 +172,19 @@ def test_one_text_serves_all_rows_and_padding_changes_nothing():
     ids, attention = tiny.pad([TEXTS[1]] * ROWS)
     torch.testing.assert_close(shared, tiny.logits(prompts, masks, ids, attention), atol=1e-6, rtol=0)
     ids, attention = tiny.pad([TEXTS[1]] * ROWS + [[0] * 20])
-    torch.testing.assert_close(shared, tiny.logits(prompts, masks, ids[:ROWS], attention[:ROWS]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        shared, tiny.logits(prompts, masks, ids[:ROWS], attention[:ROWS]), atol=1e-5, rtol=0
+    )
     torch.testing.assert_close(shared, tiny.logits(prompts, masks, text[0]), atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("kind", ["bert", "modernbert"])
 def test_native_positions_are_zero_based_elsewhere(kind):
     prompts, masks, ids, attention = rows(engine(kind))
-    by = {positions: engine(kind, positions=positions).logits(prompts, masks, ids, attention) for positions in ("zero", "native")}
+    by = {
+        positions: engine(kind, positions=positions).logits(prompts, masks, ids, attention)
+        for positions in ("zero", "native")
+    }
     assert torch.equal(by["zero"], by["native"])
 
 
@@ -182,7 +202,9 @@ def test_native_positions_are_what_transformers_counts(kind):
 def test_activations_are_the_neurons_of_position_0(kind):
     tiny = engine(kind)
     prompts, _, ids, attention = rows(tiny)
-    post, pre, sign = (tiny.activations(prompts, ids, attention, point) for point in ("post_gelu", "pre_gelu", "sign"))
+    post, pre, sign = (
+        tiny.activations(prompts, ids, attention, point) for point in ("post_gelu", "pre_gelu", "sign")
+    )
     assert post.shape == (ROWS, tiny.backbone.layers * tiny.backbone.width)
     assert torch.equal(sign, pre.sign())
     if kind == "modernbert":  # gated
@@ -199,7 +221,10 @@ def test_activations_are_the_neurons_of_position_0(kind):
 def _gates(tiny, prompts, ids, attention):
     """[rows, layers x width] second halves of what ModernBERT's Wi gives at position 0."""
     found, layers = [], tiny.backbone.model.model.layers
-    handles = [layer.mlp.Wi.register_forward_hook(lambda module, inputs, output: found.append(output[:, 0])) for layer in layers]
+    handles = [
+        layer.mlp.Wi.register_forward_hook(lambda module, inputs, output: found.append(output[:, 0]))
+        for layer in layers
+    ]
     tiny.activations(prompts, ids, attention)
     for handle in handles:
         handle.remove()
@@ -214,7 +239,9 @@ def test_activations_are_numbered_layer_by_layer():
     tiny.backbone.ffns[1].activation.forward = lambda x: gelu(x) + 100
     after = tiny.activations(prompts, ids, attention)
     assert torch.equal(before[:, :width], after[:, :width])
-    torch.testing.assert_close(after[:, width : 2 * width], before[:, width : 2 * width] + 100, atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        after[:, width : 2 * width], before[:, width : 2 * width] + 100, atol=1e-4, rtol=0
+    )
 
 
 def test_the_probes_sentence_is_one_token():
@@ -222,11 +249,16 @@ def test_the_probes_sentence_is_one_token():
     assert tiny.probe("s").tolist() == [[0]]
     assert tiny.probe("mask").tolist() == [[4]]
     prompts = rows(tiny)[0]
-    assert not torch.equal(tiny.activations(prompts, tiny.probe("s")), tiny.activations(prompts, tiny.probe("mask")))
+    assert not torch.equal(
+        tiny.activations(prompts, tiny.probe("s")), tiny.activations(prompts, tiny.probe("mask"))
+    )
 
 
 def hooks(tiny):
-    return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in tiny.backbone.model.modules())
+    return sum(
+        len(module._forward_hooks) + len(module._forward_pre_hooks)
+        for module in tiny.backbone.model.modules()
+    )
 
 
 def test_hooks_are_gone_after_use_and_after_an_error(monkeypatch):
@@ -244,7 +276,10 @@ def test_hooks_are_gone_after_use_and_after_an_error(monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(tiny.backbone.ffns[1].output, "forward", fail)
-        for use in (lambda: tiny.logits(prompts, masks, ids, attention), lambda: tiny.activations(prompts, ids, attention)):
+        for use in (
+            lambda: tiny.logits(prompts, masks, ids, attention),
+            lambda: tiny.activations(prompts, ids, attention),
+        ):
             with pytest.raises(RuntimeError, match="stop"):
                 use()
             assert hooks(tiny) == clean
@@ -260,7 +295,9 @@ def test_masks_and_prompts_of_another_model_are_refused():
         tiny.logits(prompts, masks[:, 1:], ids, attention)
     with pytest.raises(ValueError, match="for 5 rows"):
         tiny.logits(prompts, masks[:3], ids, attention)
-    with pytest.raises(UserError, match=r"prompts of shape \[5, 4, 15\], but tiny roberta takes \[rows, prompt_len, 16\]"):
+    with pytest.raises(
+        UserError, match=r"prompts of shape \[5, 4, 15\], but tiny roberta takes \[rows, prompt_len, 16\]"
+    ):
         tiny.logits(prompts[:, :, 1:], masks, ids, attention)
     assert hooks(tiny) == 0
 
@@ -271,7 +308,9 @@ def test_what_does_not_fit_is_refused(positions, room):
     prompts = rows(tiny)[0]
     assert tiny.room(PROMPT_LEN) == room
     assert tiny.logits(prompts, None, torch.zeros(1, room, dtype=torch.long)).isfinite().all()
-    with pytest.raises(UserError, match=f"a prompt of 4 vectors leaves {room} tokens for a text, but one has {room + 1}"):
+    with pytest.raises(
+        UserError, match=f"a prompt of 4 vectors leaves {room} tokens for a text, but one has {room + 1}"
+    ):
         tiny.logits(prompts, None, torch.zeros(1, room + 1, dtype=torch.long))
 
 
@@ -290,16 +329,23 @@ def test_dropout_is_on_when_the_caller_trains():
     trained = tiny_models.model("bert").train()
     tiny = Engine(backbone.wrap(trained, tiny_models.tokenizer(), "tiny bert"))
     prompts, masks, ids, attention = rows(tiny)
-    assert torch.equal(tiny.logits(prompts, masks, ids, attention), tiny.logits(prompts, masks, ids, attention))
+    assert torch.equal(
+        tiny.logits(prompts, masks, ids, attention), tiny.logits(prompts, masks, ids, attention)
+    )
     tiny.backbone.model.train()
-    assert not torch.equal(tiny.logits(prompts, masks, ids, attention), tiny.logits(prompts, masks, ids, attention))
+    assert not torch.equal(
+        tiny.logits(prompts, masks, ids, attention), tiny.logits(prompts, masks, ids, attention)
+    )
 
 
 @pytest.mark.parametrize("kind", [kind for kind in tiny_models.ARCHITECTURES if kind != "deberta"])
 def test_bf16_comes_near_and_gives_float32(kind):
     exact, rough = engine(kind), engine(kind, precision="bf16")
     prompts, masks, ids, attention = rows(exact)
-    expected, logits = exact.logits(prompts, masks, ids, attention), rough.logits(prompts, masks, ids, attention)
+    expected, logits = (
+        exact.logits(prompts, masks, ids, attention),
+        rough.logits(prompts, masks, ids, attention),
+    )
     assert not torch.equal(logits, expected)
     torch.testing.assert_close(logits, expected, atol=0.2, rtol=0)
     assert rough.activations(prompts, ids, attention).dtype == torch.float32
@@ -347,8 +393,12 @@ def test_tf32_is_on_inside_only_and_on_cuda_only():
 def test_the_scale_multiplies_logits_and_nothing_else():
     plain, scaled = engine("roberta"), engine("roberta", scale=8.0)
     prompts, masks, ids, attention = rows(plain)
-    assert torch.equal(scaled.logits(prompts, masks, ids, attention), 8 * plain.logits(prompts, masks, ids, attention))
-    assert torch.equal(scaled.activations(prompts, ids, attention), plain.activations(prompts, ids, attention))
+    assert torch.equal(
+        scaled.logits(prompts, masks, ids, attention), 8 * plain.logits(prompts, masks, ids, attention)
+    )
+    assert torch.equal(
+        scaled.activations(prompts, ids, attention), plain.activations(prompts, ids, attention)
+    )
 
 
 def test_deberta_is_refused_in_bf16():

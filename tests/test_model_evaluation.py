@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from model_emotion.model import backbone
 from model_emotion.model.engine import Engine
-from model_emotion.model.evaluation import ACCURACIES, NotFiniteError, evaluate, margins, mean_of_batches, overall
+from model_emotion.model.evaluation import (
+    ACCURACIES,
+    NotFiniteError,
+    evaluate,
+    margins,
+    mean_of_batches,
+    overall,
+)
 from model_emotion.model.tasks import Examples
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -146,7 +153,9 @@ def test_mean_of_batches_is_the_studys_loop(correct, size):
     batches = [correct[start : start + size] for start in range(0, len(correct), size)]
     expected = sum(sum(batch) / len(batch) for batch in batches) / len(batches)
     assert mean_of_batches(np.array(correct), size) == pytest.approx(expected, abs=1e-12)
-    assert ACCURACIES["mean_of_batches"](np.array([correct] * 2), size) == pytest.approx([expected] * 2, abs=1e-12)
+    assert ACCURACIES["mean_of_batches"](np.array([correct] * 2), size) == pytest.approx(
+        [expected] * 2, abs=1e-12
+    )
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=200), st.integers(1, 20))

@@ -31,7 +31,9 @@ def watch(tiny):
     """Shapes of what goes through each layer's activation function, as a list a layer that grows with use."""
     shapes = [[] for _ in tiny.backbone.ffns]
     for ffn, own in zip(tiny.backbone.ffns, shapes, strict=True):
-        ffn.activation.register_forward_hook(lambda module, inputs, output, own=own: own.append(tuple(output.shape)))
+        ffn.activation.register_forward_hook(
+            lambda module, inputs, output, own=own: own.append(tuple(output.shape))
+        )
     return shapes
 
 
@@ -44,25 +46,36 @@ def test_roberta_is_the_studys_forward_pass(positions, first):
     tiny = engine("roberta", positions=positions)
     prompts, masks, *_ = rows(tiny)
     weights, config = tiny.backbone.model.state_dict(), tiny.backbone.model.config
-    expected = [roberta_forward(weights, config, prompts[i], masks[i], TEXTS[i], first)[0] for i in range(ROWS)]
+    expected = [
+        roberta_forward(weights, config, prompts[i], masks[i], TEXTS[i], first)[0] for i in range(ROWS)
+    ]
     started = tiny.start(prompts, TEXTS)
     found = torch.stack([tiny.finish(started, tiny.weights(mask))[i] for i, mask in enumerate(masks)])
     torch.testing.assert_close(found, torch.stack(expected), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("kind", SHARING)
-@pytest.mark.parametrize("options", [{}, {"num_hidden_layers": 1}, {"num_hidden_layers": 2, "hidden_act": "relu"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"num_hidden_layers": 1}, {"num_hidden_layers": 2, "hidden_act": "relu"}]
+)
 def test_each_mask_on_each_row_is_the_models_own_forward_pass(kind, options):
     if kind == "distilbert":
-        options = {{"num_hidden_layers": "n_layers", "hidden_act": "activation"}[key]: value for key, value in options.items()}
-    tiny = Engine(backbone.wrap(tiny_models.model(kind, **options), tiny_models.tokenizer(), f"tiny {kind}"), scale=3.0)
+        options = {
+            {"num_hidden_layers": "n_layers", "hidden_act": "activation"}[key]: value
+            for key, value in options.items()
+        }
+    tiny = Engine(
+        backbone.wrap(tiny_models.model(kind, **options), tiny_models.tokenizer(), f"tiny {kind}"), scale=3.0
+    )
     prompts, _, ids, attention = rows(tiny)
     masks, started = masks_of_every_kind(tiny), tiny.start(prompts, TEXTS)
     found = torch.stack([tiny.finish(started, tiny.weights(mask)) for mask in masks])
     expected = torch.stack([tiny.logits(prompts, mask[None], ids, attention) for mask in masks])
     torch.testing.assert_close(found, expected, atol=3e-5, rtol=0)  # logits times 3
     assert (expected[0] - expected).flatten(1).abs().amax(dim=1)[1:].min() > 1e-3  # masks do matter
-    torch.testing.assert_close(tiny.finish(started, tiny.weights()), tiny.logits(prompts, None, ids, attention), atol=3e-5, rtol=0)
+    torch.testing.assert_close(
+        tiny.finish(started, tiny.weights()), tiny.logits(prompts, None, ids, attention), atol=3e-5, rtol=0
+    )
 
 
 @pytest.mark.parametrize("kind", tiny_models.ARCHITECTURES)
@@ -70,16 +83,24 @@ def test_each_mask_on_each_row_is_the_models_own_forward_pass(kind, options):
 def test_margins_are_those_of_one_example_at_a_time(kind, shape):
     tiny = engine(kind)
     masks = masks_of_every_kind(tiny)
-    prompts = torch.randn(len(masks), PROMPT_LEN, tiny.backbone.embedding_width, generator=torch.Generator().manual_seed(3))
+    prompts = torch.randn(
+        len(masks), PROMPT_LEN, tiny.backbone.embedding_width, generator=torch.Generator().manual_seed(3)
+    )
     prompts = prompts[:1] if shape == "one prompt" else prompts
     masks = {"one mask": masks[[4]], "no masks": None}.get(shape, masks)
     found = margins(tiny, prompts, masks, TEXTS_BY_LENGTH[::-1], rows=1)
     for pair in range(8):
         prompt, mask = prompts[[pair % len(prompts)]], None if masks is None else masks[[pair % len(masks)]]
-        logits = torch.cat([tiny.logits(prompt, mask, torch.tensor([text])) for text in TEXTS_BY_LENGTH[::-1]])
-        torch.testing.assert_close(torch.from_numpy(found[pair]), logits[:, 1] - logits[:, 0], atol=2e-5, rtol=0)
+        logits = torch.cat(
+            [tiny.logits(prompt, mask, torch.tensor([text])) for text in TEXTS_BY_LENGTH[::-1]]
+        )
+        torch.testing.assert_close(
+            torch.from_numpy(found[pair]), logits[:, 1] - logits[:, 0], atol=2e-5, rtol=0
+        )
     for size in (2, 5, 100):
-        np.testing.assert_allclose(margins(tiny, prompts, masks, TEXTS_BY_LENGTH[::-1], rows=size), found, atol=2e-5, rtol=0)
+        np.testing.assert_allclose(
+            margins(tiny, prompts, masks, TEXTS_BY_LENGTH[::-1], rows=size), found, atol=2e-5, rtol=0
+        )
 
 
 @pytest.mark.parametrize("kind", SHARING)
@@ -90,7 +111,10 @@ def test_nothing_is_computed_that_is_not_needed(kind):
     masks[:, :, 5:25] = 0  # leaves 44, a multiple of 16 above which is 48
     batch = 3
     margins(tiny, prompts, masks, TEXTS_BY_LENGTH, rows=batch)
-    positions = [sum(1 + PROMPT_LEN + len(text) for text in TEXTS_BY_LENGTH[start : start + batch]) for start in (0, 3, 6)]
+    positions = [
+        sum(1 + PROMPT_LEN + len(text) for text in TEXTS_BY_LENGTH[start : start + batch])
+        for start in (0, 3, 6)
+    ]
     assert batch * KEPT > len(TEXTS_BY_LENGTH)
     assert seen[0] == [(count, 64) for count in positions]  # once for all masks, without padding
     assert seen[1] == [(count, 48) for count in positions] * len(masks)
@@ -103,7 +127,9 @@ def test_without_a_mask_the_weights_are_the_models_own(kind):
     _, *others = tiny.weights()
     assert others
     for block, weights in zip(tiny.blocks[1:], others, strict=True):
-        assert [part.data_ptr() for part in weights] == [part.data_ptr() for part in (block.up.weight, block.up.bias, block.down.weight)]
+        assert [part.data_ptr() for part in weights] == [
+            part.data_ptr() for part in (block.up.weight, block.up.bias, block.down.weight)
+        ]
 
 
 def _wide(kind):
@@ -148,7 +174,15 @@ def test_a_block_by_hand():
     """One head, one row of one position: attention is the value, whatever the query."""
     torch.manual_seed(0)
     dense = [torch.nn.Linear(4, 4) for _ in range(4)]
-    block = Block(1, *dense, torch.nn.Identity(), torch.nn.Linear(4, 6), torch.nn.ReLU(), torch.nn.Linear(6, 4), torch.nn.Identity())
+    block = Block(
+        1,
+        *dense,
+        torch.nn.Identity(),
+        torch.nn.Linear(4, 6),
+        torch.nn.ReLU(),
+        torch.nn.Linear(6, 4),
+        torch.nn.Identity(),
+    )
     state = torch.randn(1, 4)
     expected = state + dense[3](dense[2](state))
     layout = Layout(((1, 1),), state.device)

@@ -17,7 +17,14 @@ GOEMOTIONS = Path(__file__).parents[1] / "data/goemotions.parquet"
 TABLE = pd.DataFrame(
     {
         "split": ["train", "dev", "dev", "train", "dev", "dev"],
-        "text": ["i am happy", "so sad today", "it was a long long long long long day", "again", "happy day", ""],
+        "text": [
+            "i am happy",
+            "so sad today",
+            "it was a long long long long long day",
+            "again",
+            "happy day",
+            "",
+        ],
         "joy": [1, 0, 0, 0, 1, 0],
         "grief": [0, 1, 0, 1, 0, 0],
         "pride": [0, 0, 0, 1, 0, 0],
@@ -39,14 +46,23 @@ def goemotions():
 def test_sampling_by_hand():
     positive = np.array([False, False, True, False, False, True, True, False, False, False])
     task = sample(positive, seed=1)
-    assert task.rows.tolist() == [2, 5, 6, 5, 8, 9]  # numpy's generator of old draws 5, 8, 9 of 10 from seed 1
+    assert task.rows.tolist() == [
+        2,
+        5,
+        6,
+        5,
+        8,
+        9,
+    ]  # numpy's generator of old draws 5, 8, 9 of 10 from seed 1
     assert task.labels.tolist() == [1, 1, 1, 1, 0, 0]  # row 5 came again, and is positive
     assert task.majority == pytest.approx(4 / 6)
 
 
 def test_sampling_is_the_studys_calls():
     """As the study's dataset class does it, on a data frame and numpy's global generator."""
-    table = pd.DataFrame({"text": [f"text {i}" for i in range(300)], "joy": np.random.default_rng(4).random(300) < 0.2})
+    table = pd.DataFrame(
+        {"text": [f"text {i}" for i in range(300)], "joy": np.random.default_rng(4).random(300) < 0.2}
+    )
     for seed in SEEDS:
         np.random.seed(seed)  # noqa: NPY002
         positive = table[table["joy"] == 1].index
@@ -93,7 +109,10 @@ def test_seeds_matter_and_repeat():
 def test_what_cannot_be_sampled_is_refused():
     with pytest.raises(UserError, match="grief in dev: no row of 3 has it"):
         sample(np.zeros(3, bool), 1, name="grief in dev")
-    with pytest.raises(UserError, match="protocol.negatives: 'none' is not one of with_replacement_any, balanced_true_negatives"):
+    with pytest.raises(
+        UserError,
+        match="protocol.negatives: 'none' is not one of with_replacement_any, balanced_true_negatives",
+    ):
         sample(np.ones(3, bool), 1, "none")
 
 
@@ -133,8 +152,14 @@ def test_a_corpus_is_tokenised_once_as_one_text_at_a_time(monkeypatch):
         examples = tokens.examples(task, "dev")
     assert calls == [4]
     dev = TABLE[TABLE["split"] == "dev"]["text"].tolist()
-    assert tokens.texts("dev") == [tokenizer(text, truncation=True, max_length=8)["input_ids"] for text in dev]
-    assert tokens.texts("dev")[1] == [0, *[tiny_models.VOCABULARY.index(word) for word in ["it", "was", "a", "long", "long", "long"]], 2]
+    assert tokens.texts("dev") == [
+        tokenizer(text, truncation=True, max_length=8)["input_ids"] for text in dev
+    ]
+    assert tokens.texts("dev")[1] == [
+        0,
+        *[tiny_models.VOCABULARY.index(word) for word in ["it", "was", "a", "long", "long", "long"]],
+        2,
+    ]
     assert tokens.texts("dev")[3] == [0, 2]
     assert examples.texts == [tokens.texts("dev")[row] for row in task.rows]
     assert examples.labels is task.labels and len(examples) == len(task) == 2
@@ -161,7 +186,9 @@ def test_a_corpus_names_what_is_not_there(arguments, said):
 
 def test_a_corpus_reads_parquet(tmp_path):
     TABLE.to_parquet(tmp_path / "table.parquet")
-    assert Corpus.read(tmp_path / "table.parquet", tiny_models.tokenizer()).texts("train") == corpus().texts("train")
+    assert Corpus.read(tmp_path / "table.parquet", tiny_models.tokenizer()).texts("train") == corpus().texts(
+        "train"
+    )
 
 
 def test_class_balance_of_the_real_dev_split(goemotions):
@@ -170,7 +197,9 @@ def test_class_balance_of_the_real_dev_split(goemotions):
     shares = np.array([[task.labels.mean() for task in tasks[emotion]] for emotion in EMOTIONS])
     assert shares.min() == 0.5 and 0.56 < shares.max() < 0.57
     assert shares.mean() == pytest.approx(0.516, abs=5e-4)
-    np.testing.assert_array_equal(shares, [[task.majority for task in tasks[emotion]] for emotion in EMOTIONS])
+    np.testing.assert_array_equal(
+        shares, [[task.majority for task in tasks[emotion]] for emotion in EMOTIONS]
+    )
     assert {len(task) for task in tasks["grief"]} == {26}
     assert len({tuple(task.rows) for task in tasks["grief"]}) == len(SEEDS)
 
@@ -200,5 +229,7 @@ def test_tokens_are_found_again_in_whatever_order_splits_are_asked_for(tmp_path)
     table = pd.DataFrame({"text": ["happy", "sad"], "split": ["train", "dev"], "joy": 1})
     for order in (["train", "dev"], ["dev", "train"], ["dev"]):
         read = Corpus(table, tiny_models.tokenizer(), 40, tmp_path)  # a call changes a tokenizer
-        assert [read.texts(split) for split in order] == [{"train": [[0, 10, 2]], "dev": [[0, 11, 2]]}[split] for split in order]
+        assert [read.texts(split) for split in order] == [
+            {"train": [[0, 10, 2]], "dev": [[0, 11, 2]]}[split] for split in order
+        ]
     assert len(list(tmp_path.iterdir())) == 2

@@ -41,8 +41,12 @@ def toy(count, seed):
     """Examples that the word after `<s>` tells apart, happy from sad; 0 to 4 other words follow."""
     generator = np.random.default_rng(seed)
     labels = generator.permutation(np.arange(count) % 2)
-    words = [generator.choice([7, 8, 9, 12, 13, 14, 15, 16, 17], generator.integers(0, 5)).tolist() for _ in labels]
-    return Examples([[0, HAPPY if label else SAD, *own, 2] for label, own in zip(labels, words, strict=True)], labels)
+    words = [
+        generator.choice([7, 8, 9, 12, 13, 14, 15, 16, 17], generator.integers(0, 5)).tolist() for _ in labels
+    ]
+    return Examples(
+        [[0, HAPPY if label else SAD, *own, 2] for label, own in zip(labels, words, strict=True)], labels
+    )
 
 
 def tasks(seeds, train=24, dev=16):
@@ -52,7 +56,11 @@ def tasks(seeds, train=24, dev=16):
 def plain(tiny, emotion, seed, train, recipe):
     """A prompt trained one example at a time by transformers' own forward pass, AdamW spelled out number by number."""
     words = tiny.backbone.model.get_input_embeddings()
-    prompt = np.random.default_rng([0, seed, *emotion.encode()]).normal(0, 0.02, (recipe.prompt_len, 32)).astype(np.float32)
+    prompt = (
+        np.random.default_rng([0, seed, *emotion.encode()])
+        .normal(0, 0.02, (recipe.prompt_len, 32))
+        .astype(np.float32)
+    )
     order = np.random.default_rng([1, seed, *emotion.encode()])
     prompt, first, second = torch.from_numpy(prompt).double(), 0, 0
     for _ in range(recipe.epochs):
@@ -62,7 +70,9 @@ def plain(tiny, emotion, seed, train, recipe):
             for i in chosen:
                 leaf = prompt.float().requires_grad_()
                 inputs = torch.cat([words.weight[[4]], leaf, words(torch.tensor(train.texts[i]))])[None]
-                out = tiny.backbone.model(inputs_embeds=inputs, position_ids=torch.arange(inputs.shape[1])[None])
+                out = tiny.backbone.model(
+                    inputs_embeds=inputs, position_ids=torch.arange(inputs.shape[1])[None]
+                )
                 loss = cross_entropy(out.logits[0, 0, [5, 6]][None], torch.tensor(train.labels[[i]]))
                 gradient = gradient + torch.autograd.grad(loss, leaf)[0].double() / len(chosen)
             first = 0.9 * first + 0.1 * gradient
@@ -75,7 +85,11 @@ def plain(tiny, emotion, seed, train, recipe):
 def test_side_by_side_is_three_separate_trainings():
     tiny, (train, dev) = engine(), tasks(SEEDS)
     together = tune(tiny, "joy", SEEDS, train, dev, SHORT)
-    assert together.seeds == SEEDS and together.prompts.shape == (3, 4, 32) and together.prompts.dtype == torch.float32
+    assert (
+        together.seeds == SEEDS
+        and together.prompts.shape == (3, 4, 32)
+        and together.prompts.dtype == torch.float32
+    )
     for place, seed in enumerate(SEEDS):
         alone = tune(tiny, "joy", [seed], train[place : place + 1], dev[place : place + 1], SHORT)
         torch.testing.assert_close(together.prompts[place], alone.prompts[0], atol=5e-5, rtol=0)
@@ -96,7 +110,12 @@ def test_emotions_side_by_side_are_separate_trainings(kind):
     progress = []
     together = tuning.tune_together(tiny, of, [1, 3], recipe, progress.append)
     assert list(together) == list(of)
-    assert progress[:3] == [30, 24, 30] and progress[6:8] == [20, 20] and progress[-1] == 10 and sum(progress) == 6 * (24 + 7 + 40)
+    assert (
+        progress[:3] == [30, 24, 30]
+        and progress[6:8] == [20, 20]
+        and progress[-1] == 10
+        and sum(progress) == 6 * (24 + 7 + 40)
+    )
     for emotion, (train, dev) in of.items():
         alone = tune(tiny, emotion, [1, 3], train, dev, recipe)
         torch.testing.assert_close(together[emotion].prompts, alone.prompts, atol=5e-5, rtol=0)
@@ -107,7 +126,13 @@ def test_emotions_side_by_side_are_separate_trainings(kind):
 
 def test_each_emotion_side_by_side_has_the_gradient_of_its_own_loss():
     tiny, recipe = engine(), replace(SHORT, batch=3)
-    made, steps = {emotion: tuning._Training(tiny, emotion, [1, 3], *tasks([1, 3]), recipe) for emotion in ("joy", "fear")}, {}
+    made, steps = (
+        {
+            emotion: tuning._Training(tiny, emotion, [1, 3], *tasks([1, 3]), recipe)
+            for emotion in ("joy", "fear")
+        },
+        {},
+    )
     for emotion, training in made.items():
         training.optimiser.step = lambda gradient, lr, emotion=emotion: steps.update({emotion: gradient})
         training.batches = iter([[np.arange(3), np.arange(3, 6)]])
@@ -136,8 +161,13 @@ def test_an_emotion_that_fails_leaves_the_others_of_its_group():
 @pytest.mark.parametrize(
     ("many", "rows", "sizes"),
     [
-        (27, 4, [4, 4, 4, 3, 3, 3, 3, 3]), (27, 48, [1] * 27), (9, 4, [3, 2, 2, 2]), (4, 4, [2, 2]), (33, 4, [3] + [2] * 15),
-        (1, 4, [1]), (5, 16, [1] * 5),
+        (27, 4, [4, 4, 4, 3, 3, 3, 3, 3]),
+        (27, 48, [1] * 27),
+        (9, 4, [3, 2, 2, 2]),
+        (4, 4, [2, 2]),
+        (33, 4, [3] + [2] * 15),
+        (1, 4, [1]),
+        (5, 16, [1] * 5),
     ],  # fmt: skip
 )
 def test_groups_of_emotions(many, rows, sizes):
@@ -158,7 +188,9 @@ def test_a_plain_loop_gives_the_same_prompt():
     recipe = replace(SHORT, epochs=1)
     tuned = tune(tiny, "joy", SEEDS, train, dev, recipe)
     for place, seed in enumerate(SEEDS):
-        torch.testing.assert_close(tuned.prompts[place], plain(tiny, "joy", seed, train[place], recipe), atol=5e-5, rtol=0)
+        torch.testing.assert_close(
+            tuned.prompts[place], plain(tiny, "joy", seed, train[place], recipe), atol=5e-5, rtol=0
+        )
 
 
 def test_the_order_of_the_seeds_does_not_matter():
@@ -171,8 +203,13 @@ def test_the_order_of_the_seeds_does_not_matter():
 def test_it_learns():
     tiny, (train, dev) = engine(), tasks(SEEDS, train=128, dev=100)
     recipe = replace(SHORT, epochs=6, batch=8)
-    untrained = [tuning.INITS["normal"](tiny.backbone, 4, np.random.default_rng([0, seed, *b"joy"])) for seed in SEEDS]
-    before = [overall(evaluate(tiny, prompt[None], None, examples))[0] for prompt, examples in zip(untrained, dev, strict=True)]
+    untrained = [
+        tuning.INITS["normal"](tiny.backbone, 4, np.random.default_rng([0, seed, *b"joy"])) for seed in SEEDS
+    ]
+    before = [
+        overall(evaluate(tiny, prompt[None], None, examples))[0]
+        for prompt, examples in zip(untrained, dev, strict=True)
+    ]
     tuned = tune(tiny, "joy", SEEDS, train, dev, recipe)
     assert 0.4 <= np.mean(before) <= 0.6
     assert tuned.accuracies.min() > 0.9
@@ -180,7 +217,10 @@ def test_it_learns():
     np.testing.assert_array_equal(after, tuned.accuracies)
     losses = tuned.curve.pivot(index="epoch", columns="seed", values="train_loss").to_numpy()
     assert (losses[-1] < 0.3 * losses[0]).all()
-    assert all(parameter.grad is None and not parameter.requires_grad for parameter in tiny.backbone.model.parameters())
+    assert all(
+        parameter.grad is None and not parameter.requires_grad
+        for parameter in tiny.backbone.model.parameters()
+    )
 
 
 def test_the_same_bytes_twice_dropout_on_or_off():
@@ -205,7 +245,9 @@ def test_the_curve_has_a_row_for_each_seed_and_epoch():
     progress = []
     curve = tune(engine(), "joy", SEEDS[::-1], train, dev, SHORT, progress.append).curve
     assert list(curve) == ["emotion", "seed", "epoch", "examples", "train_loss", "dev_accuracy"]
-    assert list(curve[["seed", "epoch"]].itertuples(index=False, name=None)) == [(s, e) for s in SEEDS[::-1] for e in (1, 2, 3)]
+    assert list(curve[["seed", "epoch"]].itertuples(index=False, name=None)) == [
+        (s, e) for s in SEEDS[::-1] for e in (1, 2, 3)
+    ]
     assert set(curve["emotion"]) == {"joy"} and curve["train_loss"].between(0, 20).all()
     assert progress == [15, 15, 15, 15, 12] * 3
 
@@ -291,7 +333,10 @@ def test_a_step_in_parts_is_the_same(monkeypatch, kind):
 def test_an_infinite_loss_stops_its_seed(monkeypatch):
     tiny, (train, dev) = engine(Padded), tasks(SEEDS)
     second = tuning._Training(tiny, "joy", SEEDS, train, dev, SHORT).prompts[1]  # as it is at its first step
-    logits, far = tiny.logits, torch.tensor([3e38, -3e38])  # their difference is beyond float32, their gradient is not
+    logits, far = (
+        tiny.logits,
+        torch.tensor([3e38, -3e38]),
+    )  # their difference is beyond float32, their gradient is not
 
     def scripted(prompts, *rest):
         return logits(prompts, *rest) + far * (prompts == second).flatten(1).all(dim=1, keepdim=True)
@@ -312,7 +357,11 @@ def test_a_seed_that_fails_late_has_a_curve_and_no_prompt(monkeypatch):
     monkeypatch.setattr(tuning, "evaluate", scripted)
     tuned = tune(engine(), "joy", [1, 3], *tasks([1, 3]), SHORT)
     assert tuned.failed == {1: "joy, seed 1, on dev after epoch 2: none"}
-    assert tuned.seeds == (3,) and len(tuned.prompts) == len(tuned.accuracies) == 1 and tuned.best_epoch.tolist() == [1]
+    assert (
+        tuned.seeds == (3,)
+        and len(tuned.prompts) == len(tuned.accuracies) == 1
+        and tuned.best_epoch.tolist() == [1]
+    )
     assert tuned.curve["seed"].tolist() == [1, 3, 3, 3]
 
 
@@ -362,7 +411,10 @@ def test_adamw_by_hand(correct_bias):
 def test_adamw_with_correction_is_torchs():
     generator = torch.Generator().manual_seed(1)
     ours, theirs = torch.ones(5), torch.nn.Parameter(torch.ones(5))
-    optimiser, reference = AdamW(ours, 0.0, correct_bias=True), torch.optim.AdamW([theirs], lr=0.1, weight_decay=0.0)
+    optimiser, reference = (
+        AdamW(ours, 0.0, correct_bias=True),
+        torch.optim.AdamW([theirs], lr=0.1, weight_decay=0.0),
+    )
     for _ in range(20):
         theirs.grad = torch.randn(5, generator=generator)
         optimiser.step(theirs.grad, 0.1)
@@ -370,10 +422,14 @@ def test_adamw_with_correction_is_torchs():
     torch.testing.assert_close(ours, theirs.detach(), atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("schedule, expected", [("constant", [0.02] * 6), ("linear", [0.02 * (6 - step) / 6 for step in range(6)])])
+@pytest.mark.parametrize(
+    "schedule, expected", [("constant", [0.02] * 6), ("linear", [0.02 * (6 - step) / 6 for step in range(6)])]
+)
 def test_the_learning_rate_follows_its_schedule(monkeypatch, schedule, expected):
     rates, step = [], AdamW.step
-    monkeypatch.setattr(AdamW, "step", lambda self, gradient, lr: (rates.append(lr), step(self, gradient, lr)))
+    monkeypatch.setattr(
+        AdamW, "step", lambda self, gradient, lr: (rates.append(lr), step(self, gradient, lr))
+    )
     tune(engine(), "joy", [1], *tasks([1], train=11), replace(SHORT, epochs=2, schedule=schedule))
     assert rates == pytest.approx(expected)
 
@@ -381,7 +437,9 @@ def test_the_learning_rate_follows_its_schedule(monkeypatch, schedule, expected)
 def test_each_seed_sees_each_example_once_an_epoch_in_an_order_of_its_own(monkeypatch):
     tiny, (train, dev) = engine(Padded), tasks([1, 3], train=13)
     for place, examples in enumerate(train):
-        examples.texts[:] = [[0, 10 + place, *[9] * i, 2] for i in range(13)]  # the second token tells the seed, the length the example
+        examples.texts[:] = [
+            [0, 10 + place, *[9] * i, 2] for i in range(13)
+        ]  # the second token tells the seed, the length the example
     seen, logits = [], tiny.logits
 
     def watched(prompts, masks, ids, attention):
@@ -411,7 +469,9 @@ def test_what_trains_is_gone_when_it_is_done():
 
 def test_what_cannot_be_tuned_is_refused():
     for option in ({"schedule": "cosine"}, {"prompt_init": "zeros"}):
-        with pytest.raises(UserError, match=r"(training\.schedule|protocol\.prompt_init): '\w+' is not one of"):
+        with pytest.raises(
+            UserError, match=r"(training\.schedule|protocol\.prompt_init): '\w+' is not one of"
+        ):
             Recipe(**option)
     train, dev = tasks(SEEDS)
     with pytest.raises(ValueError, match=r"3 seeds and \[24, 24\] examples"):

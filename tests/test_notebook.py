@@ -32,7 +32,15 @@ CELLS = json.loads(PATH.read_text(encoding="utf-8"))["cells"]
 CODE = ["".join(cell["source"]) for cell in CELLS if cell["cell_type"] == "code"]
 PROSE = ["".join(cell["source"]) for cell in CELLS if cell["cell_type"] == "markdown"]
 BACKBONE, LAYERS, WIDTH = "sentence-transformers/all-MiniLM-L6-v2", 6, 1536
-CHOICES = {"emotion": "joy", "attribute": "control", "share": 0.25, "draws": 4, "seeds": [1, 3], "examples": 60, "texts": 31}
+CHOICES = {
+    "emotion": "joy",
+    "attribute": "control",
+    "share": 0.25,
+    "draws": 4,
+    "seeds": [1, 3],
+    "examples": 60,
+    "texts": 31,
+}
 pytestmark = pytest.mark.xdist_group("notebook")
 K = 2304  # a quarter of the neurons
 
@@ -59,13 +67,20 @@ def project(goemotions, tmp_path_factory):
     (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     (folder / "data/texts").mkdir(parents=True)
     every = pd.read_parquet(goemotions)
-    few = every[(every["split"] != "train") | (every.index < 4000)]  # all train texts would take longer to read than the rest does
+    few = every[
+        (every["split"] != "train") | (every.index < 4000)
+    ]  # all train texts would take longer to read than the rest does
     write_parquet(few, folder / "data/texts/live.parquet")
     people = pd.DataFrame(draw.random((351, 14)), columns=study.ATTRIBUTES)
     write_csv(rdm.pair_names(study.EMOTIONS).join(people), folder / notebook.ATTRIBUTE_RDMS)
     values = draw.normal(size=(1, 27, LAYERS * WIDTH)).astype(np.float32)
-    write_activations(Activations(values, (1,), study.EMOTIONS, LAYERS, WIDTH, BACKBONE), folder / notebook.ACTIVATIONS)
-    write_parquet(table(searchlight(values, people.to_numpy()), people.columns, WIDTH, 0.01), folder / notebook.SEARCHLIGHT)
+    write_activations(
+        Activations(values, (1,), study.EMOTIONS, LAYERS, WIDTH, BACKBONE), folder / notebook.ACTIVATIONS
+    )
+    write_parquet(
+        table(searchlight(values, people.to_numpy()), people.columns, WIDTH, 0.01),
+        folder / notebook.SEARCHLIGHT,
+    )
     return folder
 
 
@@ -114,25 +129,35 @@ def test_answers_are_those_of_a_plain_model(ran, texts):
     verbalizer = words[tokenizer.convert_tokens_to_ids(["negative", "positive"])]
 
     def state(prompt, ids):
-        return model(inputs_embeds=torch.cat([words[[tokenizer.mask_token_id]], prompt, words[ids]])[None]).last_hidden_state[0, 0]
+        return model(
+            inputs_embeds=torch.cat([words[[tokenizer.mask_token_id]], prompt, words[ids]])[None]
+        ).last_hidden_state[0, 0]
 
     with torch.no_grad():
         ids = [torch.tensor(tokenizer(text)["input_ids"]) for text in texts["text"].iloc[left["rows"]]]
         prompts = torch.from_numpy(left["prompts"])
         seen = []
-        hooks = [layer.output.dense.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0][0, 0])) for layer in layers]
+        hooks = [
+            layer.output.dense.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0][0, 0]))
+            for layer in layers
+        ]
         state(prompts[1], [tokenizer.cls_token_id])
         np.testing.assert_allclose(left["activations"][1], torch.cat(seen), atol=1e-5)
         for hook in hooks:
             hook.remove()
         whole = [layer.output.dense.weight.clone() for layer in layers]
-        masks, answers = [np.ones((LAYERS, WIDTH)), *left["masks"]], np.concatenate([left["unmasked"][:, None], left["masked"]], axis=1)
+        masks, answers = (
+            [np.ones((LAYERS, WIDTH)), *left["masks"]],
+            np.concatenate([left["unmasked"][:, None], left["masked"]], axis=1),
+        )
         for number in range(4):  # none, the attribute's, two random ones
             for layer, weight, own in zip(layers, whole, masks[number], strict=True):
                 layer.output.dense.weight.copy_(weight * torch.from_numpy(own))
             for prompt, right in zip(prompts, answers[:, number], strict=True):
                 yes = [bool(torch.diff(verbalizer @ state(prompt, own)) > 0) for own in ids]
-                np.testing.assert_array_equal(right, np.array(yes) == (left["labels"] == 1), err_msg=f"mask {number}")
+                np.testing.assert_array_equal(
+                    right, np.array(yes) == (left["labels"] == 1), err_msg=f"mask {number}"
+                )
 
 
 def test_masks_silence_the_best_neurons_and_as_many_at_random(ran, project):
@@ -143,7 +168,10 @@ def test_masks_silence_the_best_neurons_and_as_many_at_random(ran, project):
     np.testing.assert_array_equal(np.flatnonzero(masks[0] == 0), np.sort(np.argsort(-tau, kind="stable")[:K]))
     assert ((masks == 0).sum(axis=1) == K).all() and len({mask.tobytes() for mask in masks}) == 5
     assert [name.split("/")[0] for name in left["names"]] == ["control", *["random"] * 4]
-    assert f"computed here once more: {tau.max():.3f}" in printed and "Each mask silences 2,304 neurons." in printed
+    assert (
+        f"computed here once more: {tau.max():.3f}" in printed
+        and "Each mask silences 2,304 neurons." in printed
+    )
 
 
 def test_drops_and_intervals_are_those_of_the_answers(ran):
@@ -151,10 +179,14 @@ def test_drops_and_intervals_are_those_of_the_answers(ran):
     right = left["masked"].astype(float)  # [seeds, masks, texts]
     own, random, before = right[:, 0], right[:, 1:].mean(axis=1), left["unmasked"].astype(float)
     draws = np.random.default_rng(0).integers(0, 31, (20_000, 31))
-    for (drop, low, high), of_texts in zip(left["drops"], (before - random, before - own, random - own), strict=True):
+    for (drop, low, high), of_texts in zip(
+        left["drops"], (before - random, before - own, random - own), strict=True
+    ):
         of_texts = 100 * of_texts.mean(axis=0)
         assert drop == pytest.approx(of_texts.mean()) and low <= drop <= high
-        assert (low, high) == pytest.approx(np.quantile(of_texts[draws].mean(axis=1), [0.025, 0.975]), abs=0.9)
+        assert (low, high) == pytest.approx(
+            np.quantile(of_texts[draws].mean(axis=1), [0.025, 0.975]), abs=0.9
+        )
     accuracies = right.mean(axis=(0, 2))
     as_bad = (accuracies[1:] <= accuracies[0]).sum()
     assert left["p"] == (1 + as_bad) / 5 and f"{as_bad} of 4 random masks leave as few" in printed
@@ -171,14 +203,25 @@ def test_accuracies_have_wilsons_interval(ran):
         n, share, z = len(right), right.mean(), 1.959964
         middle, half = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
         low, high = ((middle + sign * half) / (1 + z**2 / n) for sign in (-1, 1))
-        assert f"seed {seed}: {right.sum()} of {n} right, {share:.1%} (95% interval {low:.1%} to {high:.1%})" in printed
+        assert (
+            f"seed {seed}: {right.sum()} of {n} right, {share:.1%} (95% interval {low:.1%} to {high:.1%})"
+            in printed
+        )
 
 
 @pytest.mark.parametrize(
     ("choice", "value", "message"),
     [
-        ("emotion", "gratitud", "emotion: 'gratitud' is not one of the 27 emotions; did you mean 'gratitude'?"),
-        ("attribute", "valance", "attribute: 'valance' is not one of the 14 attributes; did you mean 'valence'?"),
+        (
+            "emotion",
+            "gratitud",
+            "emotion: 'gratitud' is not one of the 27 emotions; did you mean 'gratitude'?",
+        ),
+        (
+            "attribute",
+            "valance",
+            "attribute: 'valance' is not one of the 14 attributes; did you mean 'valence'?",
+        ),
         ("share", 11, "share: "),
         ("share", 1e-6, "top_k[0]: 1e-06 is less than one of the 9216 neurons"),
         ("draws", 0, "draws: "),
@@ -194,14 +237,21 @@ def test_a_choice_that_cannot_be_is_one_line(project, monkeypatch, choice, value
     with pytest.raises(UserError) as caught:
         for code in with_choices(**CHOICES | {choice: value})[:2]:
             exec(code, names)
-    assert str(caught.value).startswith("your choices") and message in str(caught.value) and "\n" not in str(caught.value)
+    assert (
+        str(caught.value).startswith("your choices")
+        and message in str(caught.value)
+        and "\n" not in str(caught.value)
+    )
     assert caught.value._render_traceback_() == [f"error: {caught.value}"]  # what Jupyter shows
 
 
 def test_without_a_finished_run_it_says_what_to_do(tmp_path, monkeypatch):
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=r"^[^\n]*results/live/searchlight.parquet: not there yet; [^\n]* type `make repro` in a terminal"):
+    with pytest.raises(
+        UserError,
+        match=r"^[^\n]*results/live/searchlight.parquet: not there yet; [^\n]* type `make repro` in a terminal",
+    ):
         notebook.begin(**CHOICES)
 
 
@@ -210,19 +260,27 @@ def test_a_run_of_another_backbone_is_refused(project, monkeypatch):
     other = Activations(np.zeros((1, 4, 12), dtype=np.float32), (1,), study.EMOTIONS[:4], 3, 4, "tiny")
     write_activations(other, project / "results/live/other.safetensors")
     monkeypatch.setattr(notebook, "ACTIVATIONS", Path("results/live/other.safetensors"))
-    with pytest.raises(UserError, match="^results/live/other.safetensors: of tiny, but params.yaml names sentence-transformers/all-MiniLM"):
+    with pytest.raises(
+        UserError,
+        match="^results/live/other.safetensors: of tiny, but params.yaml names sentence-transformers/all-MiniLM",
+    ):
         notebook.begin(**CHOICES)
 
 
 def test_a_run_of_other_emotions_or_data_is_refused(project, monkeypatch):
     monkeypatch.chdir(project)
-    few = Activations(np.zeros((1, 4, LAYERS * WIDTH), dtype=np.float32), (1,), study.EMOTIONS[:4], LAYERS, WIDTH, BACKBONE)
+    few = Activations(
+        np.zeros((1, 4, LAYERS * WIDTH), dtype=np.float32), (1,), study.EMOTIONS[:4], LAYERS, WIDTH, BACKBONE
+    )
     write_activations(few, project / "results/live/few.safetensors")
     with monkeypatch.context() as patch, pytest.raises(UserError, match="not the study's 27 emotions"):
         patch.setattr(notebook, "ACTIVATIONS", Path("results/live/few.safetensors"))
         notebook.begin(**CHOICES)
     params = load_params()
-    with monkeypatch.context() as patch, pytest.raises(UserError, match="not the study's 27 emotions, attributes and texts"):
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(UserError, match="not the study's 27 emotions, attributes and texts"),
+    ):
         own = params.model_copy(update={"own": params.own.model_copy(update={"attributes": "ratings.csv"})})
         patch.setattr(notebook, "load_params", lambda: own)
         notebook.begin(**CHOICES)
@@ -230,7 +288,9 @@ def test_a_run_of_other_emotions_or_data_is_refused(project, monkeypatch):
 
 def test_it_is_to_be_read():
     assert max(len([line for line in code.splitlines() if line]) for code in CODE) <= 14
-    assert {name for name in (*study.EMOTIONS, *study.ATTRIBUTES) if not re.search(rf"\b{name}\b", PROSE[1])} == set()
+    assert {
+        name for name in (*study.EMOTIONS, *study.ATTRIBUTES) if not re.search(rf"\b{name}\b", PROSE[1])
+    } == set()
     (glossary,) = (text for text in PROSE if text.startswith("## Glossary"))
     words = re.findall(r"^\| \*\*(.+?)\*\* \| .{15,} \|$", glossary, flags=re.M)
     assert len(words) >= 15 and words == sorted(words, key=str.lower)
@@ -248,12 +308,26 @@ def test_its_outputs_are_a_whole_runs_and_name_no_machine():
     outputs = [output for cell in code for output in cell["outputs"]]
     assert {output["output_type"] for output in outputs} == {"stream", "execute_result", "display_data"}
     assert {output.get("name", "stdout") for output in outputs} == {"stdout"}
-    images = [base64.b64decode(output["data"]["image/png"]) for output in outputs if "image/png" in output.get("data", {})]
+    images = [
+        base64.b64decode(output["data"]["image/png"])
+        for output in outputs
+        if "image/png" in output.get("data", {})
+    ]
     assert len(images) == 2 and max(map(len, images)) < 150_000
     assert all(cell["metadata"] == {} for cell in CELLS)
-    assert json.loads(text)["metadata"] == {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    assert json.loads(text)["metadata"] == {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}
+    }
     said = re.sub(r'"image/png": ".*"', "", text)
-    for private in (socket.gethostname(), f"/{getpass.getuser()}", str(Path.home()), str(ROOT), "site-packages", "/home/", "/tmp/"):
+    for private in (
+        socket.gethostname(),
+        f"/{getpass.getuser()}",
+        str(Path.home()),
+        str(ROOT),
+        "site-packages",
+        "/home/",
+        "/tmp/",
+    ):
         assert private not in said
 
 
@@ -262,4 +336,7 @@ def test_jupyters_lock_adds_to_the_pinned_packages_and_repeats_none():
     pinned, added = (set(re.findall(r"^([a-z0-9.-]+)==", lock, flags=re.M)) for lock in (ours, jupyters))
     assert {"jupyterlab", "ipykernel"} <= added and not pinned & added
     lines = jupyters.splitlines()
-    assert all(re.fullmatch(r"[a-z0-9.-]+==\S+( ; .*)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?", line) for line in lines)
+    assert all(
+        re.fullmatch(r"[a-z0-9.-]+==\S+( ; .*)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?", line)
+        for line in lines
+    )

@@ -44,7 +44,11 @@ GOOD = ["joy", "fear", "anger", "love"]
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("emotions", [*GOOD[:3], "gratitud"], "emotions[3]: 'gratitud' is not one of the 27 emotions; did you mean 'gratitude'?"),
+        (
+            "emotions",
+            [*GOOD[:3], "gratitud"],
+            "emotions[3]: 'gratitud' is not one of the 27 emotions; did you mean 'gratitude'?",
+        ),
         ("study.emotions", [*GOOD, "happy"], "study.emotions[4]: 'happy' is not one of the 27 emotions"),
         ("emotions", [*GOOD, "joy"], "emotions: 'joy' stands twice"),
         ("emotions", [], "emotions: "),
@@ -71,7 +75,11 @@ GOOD = ["joy", "fear", "anger", "love"]
         ("analysis.drop_alpha", float("nan"), "analysis.drop_alpha: "),
         ("analysis.bootstrap.samples", 10, "analysis.bootstrap.samples: "),
         ("figures.top_k", 123, "figures.top_k: 123 is not one of study.top_k"),
-        ("figures.attribute", "valense", "figures.attribute: 'valense' is not one of the 14 attributes; did you mean 'valence'?"),
+        (
+            "figures.attribute",
+            "valense",
+            "figures.attribute: 'valense' is not one of the 14 attributes; did you mean 'valence'?",
+        ),
         ("top_k", [0.11, 1014], "top_k[1]: 1014 of 9216 neurons are 1014, as another size is"),
         ("top_k", [0.00001], "top_k[0]: 1e-05 is less than one of the 9216 neurons"),
         ("backbone.verbalizer", ["no"], "backbone.verbalizer: "),
@@ -83,16 +91,36 @@ GOOD = ["joy", "fear", "anger", "love"]
         ("protocol.probes", "s", "protocol.probes: unknown key; did you mean 'probe'?"),
         ("activation.point", "gelu", "activation.point: "),
         ("runs", ["lively"], "runs[0]: "),
-        ("runs", ["published"], "runs: ['published'], but the pipeline has both; for the published run alone there is `make published`"),
+        (
+            "runs",
+            ["published"],
+            "runs: ['published'], but the pipeline has both; for the published run alone there is `make published`",
+        ),
         ("study", None, "study: "),
-        ("own.attributes", "/me/ratings.csv", "own.attributes: '/me/ratings.csv' is not the name of a CSV or Parquet file in data/own"),
-        ("own.texts", "posts.xlsx", "own.texts: 'posts.xlsx' is not the name of a CSV or Parquet file in data/own"),
+        (
+            "own.attributes",
+            "/me/ratings.csv",
+            "own.attributes: '/me/ratings.csv' is not the name of a CSV or Parquet file in data/own",
+        ),
+        (
+            "own.texts",
+            "posts.xlsx",
+            "own.texts: 'posts.xlsx' is not the name of a CSV or Parquet file in data/own",
+        ),
         ("own.ratings", "a.csv", "own.ratings: unknown key"),
         ("emotions", [*GOOD, "../up"], "emotions[4]: '../up' can't be a name"),
         ("emotions", [*GOOD, "NA"], "emotions[4]: 'NA' can't be a name"),
-        ("figures.emotion", "hapiness", "figures.emotion: 'hapiness' is not one of study.emotions, nor of emotions"),
+        (
+            "figures.emotion",
+            "hapiness",
+            "figures.emotion: 'hapiness' is not one of study.emotions, nor of emotions",
+        ),
         ("executor.kind", "slurm", "executor.kind: "),
-        ("executor.address", "tcp://10.0.0.1:8786", "executor: address: tcp://10.0.0.1:8786 is a cluster's; kind must be dask"),
+        (
+            "executor.address",
+            "tcp://10.0.0.1:8786",
+            "executor: address: tcp://10.0.0.1:8786 is a cluster's; kind must be dask",
+        ),
         ("executor", {"kind": "dask", "workers": None, "address": "10.0.0.1"}, "executor.address: "),
     ],
 )
@@ -123,11 +151,15 @@ def test_files_that_are_no_parameters_are_named(tmp_path):
         load_params(tmp_path / "params.yaml")
 
 
-@pytest.mark.parametrize("stage", sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__"))
+@pytest.mark.parametrize(
+    "stage", sorted(path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__")
+)
 def test_every_stage_refuses_it_before_any_work(stage, tmp_path, monkeypatch):
     text = (ROOT / "params.yaml").read_text()
     (tmp_path / "params.yaml").write_text(text.replace("seeds: [1]", "seeds: [1, 1]"))
-    of_a_run = dict.fromkeys(("targets", "searchlight", "masks", "drops", "retests", "figures", "claims"), ["--run", "published"])
+    of_a_run = dict.fromkeys(
+        ("targets", "searchlight", "masks", "drops", "retests", "figures", "claims"), ["--run", "published"]
+    )
     options = of_a_run | {"fetch": ["--group", "human"]}
     monkeypatch.chdir(tmp_path)
     done = call(stage, *options.get(stage, []))
@@ -137,6 +169,14 @@ def test_every_stage_refuses_it_before_any_work(stage, tmp_path, monkeypatch):
 
 
 def test_a_stage_started_by_its_file_refuses_it_too(tmp_path):
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text().replace("seeds: [1]", "seeds: [1, 1]"))
-    done = subprocess.run([sys.executable, ROOT / "stages/mask_plan.py"], cwd=tmp_path, capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", "error: params.yaml: seeds: 1 stands twice\n")
+    (tmp_path / "params.yaml").write_text(
+        (ROOT / "params.yaml").read_text().replace("seeds: [1]", "seeds: [1, 1]")
+    )
+    done = subprocess.run(
+        [sys.executable, ROOT / "stages/mask_plan.py"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (
+        1,
+        "",
+        "error: params.yaml: seeds: 1 stands twice\n",
+    )

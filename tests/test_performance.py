@@ -15,7 +15,11 @@ import render  # noqa: E402
 import side_by_side  # noqa: E402
 from side_by_side import Contestant, finished, row  # noqa: E402
 
-ABOUT = {"machine": {"cpu": "a CPU", "cores": 2, "memory (GiB)": 8}, "versions": {"numpy": "2.0"}, "threads": 2}
+ABOUT = {
+    "machine": {"cpu": "a CPU", "cores": 2, "memory (GiB)": 8},
+    "versions": {"numpy": "2.0"},
+    "threads": 2,
+}
 
 
 def results(*rows):
@@ -23,15 +27,29 @@ def results(*rows):
 
 
 def test_the_page_is_that_of_the_committed_results():
-    assert render.PAGE.read_text() == render.page(render.read()), "docs/performance.md is stale: python benchmarks/render.py"
+    assert render.PAGE.read_text() == render.page(render.read()), (
+        "docs/performance.md is stale: python benchmarks/render.py"
+    )
 
 
 def test_median_spread_and_ratio_of_a_sample_scaled_up():
     ours, loop = finished([
         row(Contestant("ours", None), [2.0, 1.0, 4.0], 100.0), row(Contestant("loop", None, scale=10, sample="5 neurons"), [3.0, 1.0, 2.0]),
     ])  # fmt: skip
-    assert (ours["median"], ours["min"], ours["max"], ours["ratio"], ours["extrapolated"]) == (2, 1, 4, 1, False)
-    assert (loop["median"], loop["min"], loop["max"], loop["ratio"], loop["extrapolated"]) == (20, 10, 30, 10, True)
+    assert (ours["median"], ours["min"], ours["max"], ours["ratio"], ours["extrapolated"]) == (
+        2,
+        1,
+        4,
+        1,
+        False,
+    )
+    assert (loop["median"], loop["min"], loop["max"], loop["ratio"], loop["extrapolated"]) == (
+        20,
+        10,
+        30,
+        10,
+        True,
+    )
 
 
 def test_rates_are_compared_for_the_same_work_within_a_group():
@@ -59,7 +77,9 @@ def test_an_extrapolated_figure_and_a_memory_that_was_not_measured_say_so():
 
 
 def test_missing_files_and_empty_tables_are_not_measured():
-    expected = [name for name in render.FILES if not name.endswith("-avx2")]  # a second kind of processor need not be there
+    expected = [
+        name for name in render.FILES if not name.endswith("-avx2")
+    ]  # a second kind of processor need not be there
     assert render.page({}).count("\nnot measured") == len(expected) + 1
     assert "A note.\n\nnot measured" in render.page(results())
 
@@ -73,7 +93,10 @@ def test_every_committed_file_can_be_left_out(name):
 def test_contestants_take_turns():
     order = []
     reasons = {"a": "", "b": "not installed", "c": ""}
-    contestants = [Contestant(name, lambda name=name: order.append(name), missing=reason) for name, reason in reasons.items()]
+    contestants = [
+        Contestant(name, lambda name=name: order.append(name), missing=reason)
+        for name, reason in reasons.items()
+    ]
     assert [len(seconds) for seconds in side_by_side.in_turns(contestants, 2).values()] == [2, 2]
     assert order == ["a", "c", "a", "c"]
 
@@ -87,7 +110,12 @@ def counted(work):
 
 def test_operations_are_those_that_torch_counts(monkeypatch):
     width, hidden, layers, prompt_len = 160, 48, 3, random_model.PROMPT_LEN
-    sizes = {"hidden_size": hidden, "num_hidden_layers": layers, "num_attention_heads": 4, "intermediate_size": width}
+    sizes = {
+        "hidden_size": hidden,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 4,
+        "intermediate_size": width,
+    }
     monkeypatch.setitem(random_model.SIZES, "tiny", sizes)
     model, texts = random_model.random_model("tiny"), random_model.random_texts(3)
     engine, lengths = random_model.engine_of(model), [len(text) for text in texts]
@@ -98,7 +126,9 @@ def test_operations_are_those_that_torch_counts(monkeypatch):
     def plain(learning):
         for text in texts:
             prompt = torch.randn(prompt_len, hidden).requires_grad_(learning)
-            state = model.roberta(**random_model.inputs_of(model, prompt, [text], len(text))).last_hidden_state
+            state = model.roberta(
+                **random_model.inputs_of(model, prompt, [text], len(text))
+            ).last_hidden_state
             if learning:
                 state.sum().backward()
 
@@ -107,7 +137,13 @@ def test_operations_are_those_that_torch_counts(monkeypatch):
         engine.finish(engine.start(prompts, texts), engine.weights()).sum().backward()
 
     started, weights = engine.start(torch.randn(len(texts), prompt_len, hidden), texts), engine.weights(mask)
-    found = [counted(work) / len(texts) for work in (lambda: plain(False), lambda: engine.finish(started, weights))]
-    assert random_model.operations(model, lengths, 1 - 32 / width) == pytest.approx((found[0], found[1] - head), rel=1e-12)
+    found = [
+        counted(work) / len(texts) for work in (lambda: plain(False), lambda: engine.finish(started, weights))
+    ]
+    assert random_model.operations(model, lengths, 1 - 32 / width) == pytest.approx(
+        (found[0], found[1] - head), rel=1e-12
+    )
     found = [counted(work) / len(texts) for work in (lambda: plain(True), ours)]
-    assert random_model.operations_of_training(model, lengths, prompt_len) == pytest.approx((found[0], found[1] - 2 * head), rel=1e-12)
+    assert random_model.operations_of_training(model, lengths, prompt_len) == pytest.approx(
+        (found[0], found[1] - 2 * head), rel=1e-12
+    )

@@ -15,7 +15,9 @@ from model_emotion.rsa.rdm import absolute_rdm, pair_indices, square
 def world(rng, emotions, neurons, attributes, decimals=9):
     """RDMs of neurons [neurons, pairs], two seeds each, and of attributes [pairs, attributes]; few decimals make ties."""
     activations = np.round(rng.standard_normal((2, neurons, emotions)), decimals)
-    return absolute_rdm(activations).mean(axis=0), absolute_rdm(np.round(rng.random((attributes, emotions)), decimals)).T
+    return absolute_rdm(activations).mean(axis=0), absolute_rdm(
+        np.round(rng.random((attributes, emotions)), decimals)
+    ).T
 
 
 @pytest.fixture(params=["candidates", "all"])
@@ -32,7 +34,9 @@ def every_one(rdms, attributes, orders):
     """The same by a matrix of each permuted RDM and the tau of every neuron."""
     n, m = orders.shape[1], attributes.shape[1]
     pairs = pair_indices(n)
-    permuted = [square(attributes[:, column])[np.ix_(order, order)][pairs] for order in orders for column in range(m)]
+    permuted = [
+        square(attributes[:, column])[np.ix_(order, order)][pairs] for order in orders for column in range(m)
+    ]
     return np.nan_to_num(tau_b(rdms, np.array(permuted).T), nan=-1).max(axis=0).reshape(len(orders), m)
 
 
@@ -69,7 +73,9 @@ def test_where_the_largest_comes_late_among_the_candidates_all_are_computed(monk
 
     monkeypatch.setattr(permutation, "_candidates", bad_then_good)
     np.testing.assert_array_equal(of(rdms, attributes, orders, candidates=6), exact)
-    monkeypatch.setattr(permutation, "_candidates", lambda unit, y, count: real(-unit, y, count))  # the worst candidates
+    monkeypatch.setattr(
+        permutation, "_candidates", lambda unit, y, count: real(-unit, y, count)
+    )  # the worst candidates
     assert (of(rdms, attributes, orders, candidates=6) < exact).any()  # so that the test above can fail
 
 

@@ -19,7 +19,12 @@ from model_emotion.figures import catalogue
 ROOT = Path(__file__).parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
-FREE = {"model_emotion/project/stage.py", "model_emotion/params.py", "model_emotion/__init__.py", "model_emotion/project/environment.py"}
+FREE = {
+    "model_emotion/project/stage.py",
+    "model_emotion/params.py",
+    "model_emotion/__init__.py",
+    "model_emotion/project/environment.py",
+}
 FREE |= {"model_emotion/live/dask.py", "model_emotion/base/processor.py", "model_emotion/base/progress.py"}
 """What stages load and no result depends on: error messages, checks of params.yaml, records, the executor, compilation."""
 
@@ -70,7 +75,9 @@ def test_a_stage_names_the_modules_that_it_needs_and_no_others(stage):
         return any(module == path or module.startswith(path + "/") for path in by)
 
     assert not {module for module in needed if not covered(module, named)}, "used, not named"
-    assert not {path for path in named if not any(covered(module, [path]) for module in needed)}, "named, not used"
+    assert not {path for path in named if not any(covered(module, [path]) for module in needed)}, (
+        "named, not used"
+    )
     assert f"stages/{stage}.py" in paths(stage, "deps")
 
 
@@ -104,20 +111,30 @@ def test_what_python_compiles_changes_no_stage():
 
 def test_every_figure_is_among_the_plots():
     plots = yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"]
-    drawn = [f"paper_figures/{run}/{entry.name}.png" for run in ("published", "live") for entry in catalogue.entries(run)]
+    drawn = [
+        f"paper_figures/{run}/{entry.name}.png"
+        for run in ("published", "live")
+        for entry in catalogue.entries(run)
+    ]
     assert [plot for plot in plots if isinstance(plot, str)] == drawn
 
 
 def test_learning_curves_are_plotted(tmp_path):
     """A folder of curves, a file a seed, as dvc.yaml names it: DVC says nothing, or little, where it can't read one."""
-    (plot,) = [entry for entry in yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"] if isinstance(entry, dict)]
+    (plot,) = [
+        entry for entry in yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"] if isinstance(entry, dict)
+    ]
     (folder,) = plot
     (tmp_path / folder).mkdir(parents=True)
     for seed, accuracy in ((1, 0.625), (42, 0.8125)):
-        (tmp_path / folder / f"{seed}.csv").write_text(f"epoch,train_loss,dev_accuracy\n1,0.7,0.5\n2,0.6,{accuracy}\n")
+        (tmp_path / folder / f"{seed}.csv").write_text(
+            f"epoch,train_loss,dev_accuracy\n1,0.7,0.5\n2,0.6,{accuracy}\n"
+        )
     (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"plots": [plot]}))
     repos.dvc("init", "--quiet", "--no-scm", cwd=tmp_path).check_returncode()
-    shown = subprocess.run(["dvc", "plots", "show", "--out", "plots"], cwd=tmp_path, capture_output=True, text=True)
+    shown = subprocess.run(
+        ["dvc", "plots", "show", "--out", "plots"], cwd=tmp_path, capture_output=True, text=True
+    )
     page = (tmp_path / "plots/index.html").read_text()
     assert "failed" not in shown.stdout + shown.stderr and "0.625" in page and "0.8125" in page
 
@@ -130,7 +147,10 @@ def test_no_output_has_two_makers():
 # The run `published` on a part of the study's files. `make repro` runs it on all of them.
 
 
-GRID = {"emotions": ["joy", "love", "anger", "fear", "grief", "sadness", "pride", "remorse"], "seeds": [1, 3, 5, 7]}
+GRID = {
+    "emotions": ["joy", "love", "anger", "fear", "grief", "sadness", "pride", "remorse"],
+    "seeds": [1, 3, 5, 7],
+}
 GRID["top_k"] = [3000, 4000]
 """The part of the study's grid, instead of 27 emotions, 12 seeds and 7 sizes of masks."""
 SAMPLES = 100
@@ -158,7 +178,9 @@ def clone(raw, tmp_path_factory):
     """A copy of the working tree's tracked and new files, with the smaller grid; the inputs too, where no mirror is named."""
     raw("human", "Data/raw_data/subjective_comparison/emotions.txt")  # skips where nothing can be had
     folder = tmp_path_factory.mktemp("clone")
-    for name in repos.git("ls-files", "--cached", "--others", "--exclude-standard", "-z", cwd=ROOT).split("\0"):
+    for name in repos.git("ls-files", "--cached", "--others", "--exclude-standard", "-z", cwd=ROOT).split(
+        "\0"
+    ):
         if name and (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
@@ -166,7 +188,9 @@ def clone(raw, tmp_path_factory):
         shutil.copytree(ROOT / "data/raw", folder / "data/raw")
     (folder / "params.yaml").write_text(reduced((ROOT / "params.yaml").read_text()))
     for registry in (folder / "data/registry").iterdir():
-        registry.write_text("".join(line for line in registry.read_text().splitlines(True) if of_the_grid(line)))
+        registry.write_text(
+            "".join(line for line in registry.read_text().splitlines(True) if of_the_grid(line))
+        )
     repos.git("init", "--quiet", cwd=folder)
     yield folder
     shutil.rmtree(folder)
@@ -190,14 +214,18 @@ PUBLISHED = ("figures@published", "retests@published", "claims@published")
 def repro(folder, *options):
     """`dvc repro` of the published run, started in a process group of its own."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen(["dvc", "repro", *options, *PUBLISHED], cwd=folder, start_new_session=True, **pipes)
+    return subprocess.Popen(
+        ["dvc", "repro", *options, *PUBLISHED], cwd=folder, start_new_session=True, **pipes
+    )
 
 
 def stamps(folder, stage):
     """{file: time of its last change} of a stage's outputs and of files that are being written; stage: with its run."""
     name, _, run = stage.partition("@")
     files = set()
-    for out in (out.replace("${item.run}", run) for kind in ("outs", "metrics", "plots") for out in paths(name, kind)):
+    for out in (
+        out.replace("${item.run}", run) for kind in ("outs", "metrics", "plots") for out in paths(name, kind)
+    ):
         path = folder / out
         files |= {path, *path.parent.glob(f".{path.name}*.part"), *(path.rglob("*") if path.is_dir() else [])}
     return {file: file.stat().st_mtime_ns for file in files if file.is_file()}
@@ -205,9 +233,13 @@ def stamps(folder, stage):
 
 def digests(folder):
     """sha256 of every result and figure; how long stages took is neither."""
-    files = [path for top in ("results", "paper_figures") for path in (folder / top).rglob("*") if path.is_file()]
+    files = [
+        path for top in ("results", "paper_figures") for path in (folder / top).rglob("*") if path.is_file()
+    ]
     files = [path for path in files if path.parent.name != "times"]
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
+    }
 
 
 @pytest.fixture(scope="module")
@@ -242,14 +274,26 @@ def test_killed_anywhere_it_completes_with_the_same_bytes(completed, clone, priv
     assert again.returncode == 0, printed
     assert digests(clone) == made
 
-    text = completed + printed + "".join((clone / name).read_bytes().decode(errors="ignore") for name in [*made, "CLAIMS.md", "dvc.lock"])
+    text = (
+        completed
+        + printed
+        + "".join(
+            (clone / name).read_bytes().decode(errors="ignore") for name in [*made, "CLAIMS.md", "dvc.lock"]
+        )
+    )
     assert [place for place, secret in enumerate(sorted(private)) if secret in text] == []
 
 
 def test_no_id_or_story_in_the_results_here(private):
     """The same of this checkout's own results, at full size, where there are some: tables, records and pages."""
-    files = [path for top in ("results", "paper_figures") for path in (ROOT / top).rglob("*") if path.is_file()]
-    texts = [path for path in [*files, ROOT / "CLAIMS.md", ROOT / "dvc.lock"] if path.suffix in (".csv", ".json", ".md", ".lock")]
+    files = [
+        path for top in ("results", "paper_figures") for path in (ROOT / top).rglob("*") if path.is_file()
+    ]
+    texts = [
+        path
+        for path in [*files, ROOT / "CLAIMS.md", ROOT / "dvc.lock"]
+        if path.suffix in (".csv", ".json", ".md", ".lock")
+    ]
     text = "".join(path.read_text() for path in texts)
     assert [place for place, secret in enumerate(sorted(private)) if secret in text] == []
 
@@ -260,7 +304,9 @@ def test_with_nothing_to_do_nothing_runs_and_a_figures_parameter_redraws_only_fi
     printed, _ = idle.communicate()
     assert idle.returncode == 0 and "Running stage" not in printed, printed
     text, before = (clone / "params.yaml").read_text(), digests(clone)
-    wrong = text.replace("figures:\n  top_k: 4000", "figures:\n  top_k: 999").replace("kind: binary", "kind: floaty")
+    wrong = text.replace("figures:\n  top_k: 4000", "figures:\n  top_k: 999").replace(
+        "kind: binary", "kind: floaty"
+    )
     (clone / "params.yaml").write_text(wrong)
     refused = repro(clone)
     printed, _ = refused.communicate()
@@ -270,7 +316,9 @@ def test_with_nothing_to_do_nothing_runs_and_a_figures_parameter_redraws_only_fi
     drawn = repro(clone)
     printed, _ = drawn.communicate()
     assert drawn.returncode == 0, printed
-    assert [line for line in printed.splitlines() if "Running stage" in line] == ["Running stage 'figures@published':"]
+    assert [line for line in printed.splitlines() if "Running stage" in line] == [
+        "Running stage 'figures@published':"
+    ]
 
 
 @pytest.mark.xdist_group("published")
@@ -283,4 +331,6 @@ def test_what_belongs_to_the_run_measured_here_leaves_the_published_one_alone(co
     printed, _ = running.communicate()
     assert running.returncode == 0, printed
     ran = [line.split("'")[1] for line in printed.splitlines() if "Running stage" in line]
-    assert "plan" in ran and set(ran) <= {"plan", "own@published"}, ran  # which read the parameters of both runs; nothing after them
+    assert "plan" in ran and set(ran) <= {"plan", "own@published"}, (
+        ran
+    )  # which read the parameters of both runs; nothing after them

@@ -81,7 +81,7 @@ def operations():
         *masks.share_of_distance(masked, masked.assign(majority=0.5), 10, 200, 1),
     ]  # fmt: skip
     labels = (rng.random((5000, 27)) < 0.05).astype(float)
-    r = rng.integers(-10**6, 10**6, 2000) / 10**6
+    r = rng.integers(-(10**6), 10**6, 2000) / 10**6
     return {
         "product": statistics.product(answers.T / 7, answers / 9),
         "regression": np.array(statistics.regression(x, y))[[0, 2, 3]],  # without p
@@ -93,7 +93,12 @@ def operations():
         "parallel analysis": np.vstack(list(vars(appraisal.parallel_analysis(answers, 20, 1)).values())),
         "bootstrap of subjects": similarity.bootstrap_means(distances, 500, 1),
         "distances": rdm.fifteen_digits(rdm.absolute_rdm(statistics.product(answers[:27], loadings).T)),
-        "human correlation": np.hstack([table.select_dtypes(float).to_numpy().ravel() for table in (each, over_emotions, over_attributes)]),
+        "human correlation": np.hstack(
+            [
+                table.select_dtypes(float).to_numpy().ravel()
+                for table in (each, over_emotions, over_attributes)
+            ]
+        ),
         "re-tests of masks": pd.DataFrame(retests).select_dtypes(float).to_numpy(),
         "label co-occurrence": neurons.label_rdm(labels).to_numpy(),
         UNREPAIRED: np.arctanh(r),
@@ -102,7 +107,10 @@ def operations():
 
 def digests():
     """Name -> the start of the SHA-256 of each operation's bytes."""
-    return {name: hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16] for name, array in operations().items()}
+    return {
+        name: hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]
+        for name, array in operations().items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +133,10 @@ def test_an_older_processor_gives_the_same_bytes(here, kind):
         pytest.skip("an older processor can only be imitated on one with AVX512")
     code = "import json; from tests.test_processors import digests; print(json.dumps(digests()))"
     command = [sys.executable, "-c", code]
-    there = json.loads(subprocess.run(command, cwd=ROOT, env=os.environ | OLDER[kind], capture_output=True, check=True).stdout)
+    there = json.loads(
+        subprocess.run(
+            command, cwd=ROOT, env=os.environ | OLDER[kind], capture_output=True, check=True
+        ).stdout
+    )
     assert there.pop(UNREPAIRED) != here[UNREPAIRED]  # else nothing was imitated
     assert there == {name: digest for name, digest in here.items() if name != UNREPAIRED}
-

@@ -48,7 +48,11 @@ def test_fifteen_digits_gives_every_cell_of_the_released_table(raw):
     physical = ratings.physical(raw("human", f"{surveys}/physical_features/rawdata.csv"), words)
     ours = rdm.fifteen_digits(rdm.absolute_rdm(np.hstack([affective.means, physical.means]).T)).T
     released = read_csv(raw("reference", "Data/preprocessed/emotional_features/dist_emotional_PCs.csv"))
-    pd.testing.assert_frame_equal(pd.DataFrame(ours, columns=study.ATTRIBUTES[:8]), released[list(study.ATTRIBUTES[:8])], check_exact=True)
+    pd.testing.assert_frame_equal(
+        pd.DataFrame(ours, columns=study.ATTRIBUTES[:8]),
+        released[list(study.ATTRIBUTES[:8])],
+        check_exact=True,
+    )
 
 
 @given(st.floats(1e-12, 1e12))

@@ -40,8 +40,16 @@ def test_activations_are_the_decimals_as_read_and_gelus(raw):
     ("change", "message"),
     [
         (lambda text: text.replace(",", ",,", 40000), "a value is not a number"),
-        (lambda text: text.splitlines()[0] + "\n" + ",".join(text.splitlines()[1].split(",")[:-1]), "36,863 values, not 36,864"),
-        (lambda text: text.splitlines()[0] + "\n" + ",".join(["nan", *text.splitlines()[1].split(",")[1:]]), "value 1 is not finite"),
+        (
+            lambda text: text.splitlines()[0] + "\n" + ",".join(text.splitlines()[1].split(",")[:-1]),
+            "36,863 values, not 36,864",
+        ),
+        (
+            lambda text: (
+                text.splitlines()[0] + "\n" + ",".join(["nan", *text.splitlines()[1].split(",")[1:]])
+            ),
+            "value 1 is not finite",
+        ),
         (lambda text: text.splitlines()[0], "not 1 lines"),
     ],
 )
@@ -94,8 +102,13 @@ def test_attributes_are_matched_by_name_never_by_position(raw, tmp_path):
     values = json.loads(raw("masking", MASKED).read_text())
     path = tmp_path / "reversed.json"
     path.write_text(json.dumps(dict(reversed(values.items()))))
-    found = {attribute: accuracy for attribute, _, accuracy in read_masked(path, "joy", 1, "attribute", [4000])}
-    assert found["other-relativity"] == values["other-related_top4000"] and found["novelty"] == values["non-novelty_top4000"]
+    found = {
+        attribute: accuracy for attribute, _, accuracy in read_masked(path, "joy", 1, "attribute", [4000])
+    }
+    assert (
+        found["other-relativity"] == values["other-related_top4000"]
+        and found["novelty"] == values["non-novelty_top4000"]
+    )
     assert tuple(found) == study.ATTRIBUTES
 
 
@@ -109,7 +122,11 @@ def test_unmasked_accuracies_agree_with_the_masking_files(raw):
 def test_study_order_is_the_released_one(raw):
     released = raw("human", "Data/preprocessed/reordered_emotions.csv").read_text().split()
     assert tuple(released) == study.EMOTIONS
-    header = raw("reference", "Data/preprocessed/emotional_features/score_emotional_PCs.csv").read_text().splitlines()[0]
+    header = (
+        raw("reference", "Data/preprocessed/emotional_features/score_emotional_PCs.csv")
+        .read_text()
+        .splitlines()[0]
+    )
     assert tuple(header.split(",")) == study.ATTRIBUTES
     assert tuple(study.MASK_NAMES.values()) == study.ATTRIBUTES
 
@@ -123,7 +140,13 @@ def test_activations_survive_writing_and_reading(tmp_path):
     results.write_activations(written, tmp_path / "a.safetensors")
     read = results.read_activations(tmp_path / "a.safetensors")
     np.testing.assert_array_equal(read.values, written.values)
-    assert (read.seeds, read.emotions, read.layers, read.width, read.backbone) == ((1,), ("joy", "fear"), 2, 3, "made up")
+    assert (read.seeds, read.emotions, read.layers, read.width, read.backbone) == (
+        (1,),
+        ("joy", "fear"),
+        2,
+        3,
+        "made up",
+    )
 
 
 def test_activations_that_do_not_fit_or_hold_nan_are_refused():

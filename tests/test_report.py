@@ -40,8 +40,19 @@ def text():
         every = content.verdicts(RUNS)
         details = content.details(RUNS, every, load_params().figures.model_dump(), 0.02)
         found = content.summary(RUNS, every) | details | machine.describe() | {"digest": ""}
-    made_up = {"name": "<stricter>", "question": "?", "against": "0123456", "set": {"analysis.drop_alpha": 0.01}, "held": 2}
-    made_up |= {"mean_accuracy": 0.7, "mean_majority": 0.5, "human_correlation": None, "drop": {"valence": 0.0125}}
+    made_up = {
+        "name": "<stricter>",
+        "question": "?",
+        "against": "0123456",
+        "set": {"analysis.drop_alpha": 0.01},
+        "held": 2,
+    }
+    made_up |= {
+        "mean_accuracy": 0.7,
+        "mean_majority": 0.5,
+        "human_correlation": None,
+        "drop": {"valence": 0.0125},
+    }
     found["experiments"] = [made_up]
     return render(found)
 
@@ -55,7 +66,9 @@ def page(text, tmp_path_factory):
     with browser(folder / "profile") as tab:
         tab.path = path
         tab.open(path)
-        tab.wait("[...document.querySelectorAll('img[data-svg]')].every((image) => image.complete && image.naturalWidth > 0)")
+        tab.wait(
+            "[...document.querySelectorAll('img[data-svg]')].every((image) => image.complete && image.naturalWidth > 0)"
+        )
         tab.wait("document.querySelectorAll('#best td').length > 0")
         yield tab
 
@@ -86,10 +99,14 @@ class Tags(HTMLParser):
 def test_the_page_stands_alone_and_is_small(text):
     assert len(text.encode()) < 5e6
     tags = Tags(text).tags
-    outward = [(tag, of[name]) for tag, of in tags for name in ("src", "href", "action", "data") if of.get(name)]
+    outward = [
+        (tag, of[name]) for tag, of in tags for name in ("src", "href", "action", "data") if of.get(name)
+    ]
     assert all(address.startswith(("#", "data:")) for _, address in outward), outward
     ids = [of["id"] for _, of in tags if "id" in of]
-    assert len(ids) == len(set(ids)) and {address[1:] for _, address in outward if address.startswith("#")} <= set(ids)
+    assert len(ids) == len(set(ids)) and {
+        address[1:] for _, address in outward if address.startswith("#")
+    } <= set(ids)
     assert "@import" not in text and "url(" not in text
 
 
@@ -100,9 +117,14 @@ def test_every_claim_stands_on_it_with_its_verdict_also_without_javascript(text)
     for claim in every:
         assert claim["id"] in said and claim["claim"] in said
     for status in {claim["status"] for claim in every}:
-        assert len(re.findall(f'data-status="{status}"', text)) == sum(claim["status"] == status for claim in every)
+        assert len(re.findall(f'data-status="{status}"', text)) == sum(
+            claim["status"] == status for claim in every
+        )
     studys = [claim for claim in every if claim["run"] != "live"]
-    assert f"{sum(c['status'] == 'PASS' for c in studys)} of {len(studys)} published values are regenerated." in said
+    assert (
+        f"{sum(c['status'] == 'PASS' for c in studys)} of {len(studys)} published values are regenerated."
+        in said
+    )
     assert "<stricter>" in said and "<stricter>" not in text  # markup in a name is no markup
 
 
@@ -132,14 +154,21 @@ def test_the_hypotheses_say_what_the_files_say(monkeypatch):
     monkeypatch.chdir(ROOT)
     table = pd.read_csv("results/published/retests.csv")
     h1, h2, h3, h4 = hypotheses.table("published", [claim for run in RUNS for claim in claims(run)])
-    significant = pd.read_csv("results/published/significant_by_layer.csv").groupby("attribute")["significant"].sum()
+    significant = (
+        pd.read_csv("results/published/significant_by_layer.csv").groupby("attribute")["significant"].sum()
+    )
     assert f"{significant.min():,} to {significant.max():,} of 36,864" in h1.found
-    kept = table.query("question == 'significant_neurons' and verdict == 'holds' and key != 'label co-occurrence'")["estimate"]
+    kept = table.query(
+        "question == 'significant_neurons' and verdict == 'holds' and key != 'label co-occurrence'"
+    )["estimate"]
     assert f"{len(kept)} of 14 attributes keep {kept.min():.0f} to {kept.max():.0f} neurons" in h1.retested[0]
     stars = pd.read_csv("results/published/drop_by_emotion.csv").query("k == 4000")["star"]
     assert f"hurt {stars.sum()} of {len(stars)} emotions" in h2.found
     drop = table.query("question == 'masks_hurt_over_attributes' and key.isna()").iloc[0]
-    assert f"{100 * drop['estimate']:.1f} [{100 * drop['ci_low']:.1f}, {100 * drop['ci_high']:.1f}] with masks" in h2.retested[0]
+    assert (
+        f"{100 * drop['estimate']:.1f} [{100 * drop['ci_low']:.1f}, {100 * drop['ci_high']:.1f}] with masks"
+        in h2.retested[0]
+    )
     smallest = table.set_index("question").loc["detectable_correlation", "estimate"]
     assert f"{smallest:.2f}"[1:] in h3.retested[-1]
     assert "p < .001" in h4.retested[0]
@@ -160,13 +189,20 @@ def test_a_question_that_was_not_asked_has_no_sentence():
 )
 def test_a_place_is_said_by_what_decided_it(n, p, ci, said):
     decided_by = "p" if 1 / (n + 1) < 0.05 else "interval"
-    answers = hypotheses.Answers(table([row("place_among_random", "", decided_by, 0.05, ci, p, n, key="valence", k=10)]))
+    answers = hypotheses.Answers(
+        table([row("place_among_random", "", decided_by, 0.05, ci, p, n, key="valence", k=10)])
+    )
     assert list(hypotheses.masks(answers)) == [f"Of 1 attributes' masks, {said}"]
 
 
 def test_sizes_at_which_nothing_correlates_are_passed_over():
-    rows = [row("human_correlation_of_size", "", "", r, key=str(k), k=k, n=4) for k, r in ((1000, 0.2), (2000, 0.4), (3000, np.nan))]
-    assert list(hypotheses.weights(hypotheses.Answers(table(rows)))) == ["Over 2 sizes of masks r is .20 to .40, largest at 2,000."]
+    rows = [
+        row("human_correlation_of_size", "", "", r, key=str(k), k=k, n=4)
+        for k, r in ((1000, 0.2), (2000, 0.4), (3000, np.nan))
+    ]
+    assert list(hypotheses.weights(hypotheses.Answers(table(rows)))) == [
+        "Over 2 sizes of masks r is .20 to .40, largest at 2,000."
+    ]
     assert list(hypotheses.weights(hypotheses.Answers(table(rows[1:])))) == []
 
 
@@ -188,26 +224,48 @@ def test_experiments_are_set_beside_their_base(tmp_path, monkeypatch):
     for folder in ("experiments", "results/live"):
         Path(folder).mkdir(parents=True)
     for name, base in (("small", None), ("other", "small")):
-        text = {"question": f"{name}?", "settings": [{"key": "a.b", "value": 1}]} | ({"base": base} if base else {})
+        text = {"question": f"{name}?", "settings": [{"key": "a.b", "value": 1}]} | (
+            {"base": base} if base else {}
+        )
         Path(f"experiments/{name}.yaml").write_text(yaml.safe_dump(text))
 
     def commit(message, settings, accuracy):
         Path("params.yaml").write_text(yaml.safe_dump(settings))
-        Path("results/live/metrics.json").write_text(json.dumps({"mean_accuracy": accuracy, "drop": {"valence": 0.01}}))
+        Path("results/live/metrics.json").write_text(
+            json.dumps({"mean_accuracy": accuracy, "drop": {"valence": 0.01}})
+        )
         Path("results/live/claims.json").write_text(json.dumps({"count": {"PASS": 2}}))
-        for words in (["add", "."], ["-c", "user.name=x", "-c", "user.email=x@x.invalid", "commit", "-qm", message]):
+        for words in (
+            ["add", "."],
+            ["-c", "user.name=x", "-c", "user.email=x@x.invalid", "commit", "-qm", message],
+        ):
             subprocess.run(["git", *words], check=True)
-        return subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     subprocess.run(["git", "init", "-q"], check=True)
     start = commit("start", {"a": {"b": 1}, "c": 1}, 0.7)
-    for name, settings, accuracy in (("small", {"a": {"b": 2}, "c": 1}, 0.71), ("other", {"a": {"b": 2}, "c": 3}, 0.72)):
+    for name, settings, accuracy in (
+        ("small", {"a": {"b": 2}, "c": 1}, 0.71),
+        ("other", {"a": {"b": 2}, "c": 3}, 0.72),
+    ):
         reference = f"refs/exps/{start[:2]}/{start[2:]}/{name}"
         subprocess.run(["git", "update-ref", reference, commit(name, settings, accuracy)], check=True)
     subprocess.run(["git", "update-ref", "refs/exps/exec/EXEC_HEAD", start], check=True)
     small, other = machine.compared_experiments()
-    assert (small["name"], small["against"], small["set"], small["mean_accuracy"]) == ("small", start[:7], {"a.b": 2}, 0.71)
-    assert (other["name"], other["against"], other["set"], other["question"]) == ("other", "small", {"c": 3}, "other?")
+    assert (small["name"], small["against"], small["set"], small["mean_accuracy"]) == (
+        "small",
+        start[:7],
+        {"a.b": 2},
+        0.71,
+    )
+    assert (other["name"], other["against"], other["set"], other["question"]) == (
+        "other",
+        "small",
+        {"c": 3},
+        "other?",
+    )
     assert other["held"] == 2 and other["drop"] == {"valence": 0.01} and other["human_correlation"] is None
 
 
@@ -230,7 +288,10 @@ def test_a_missing_result_is_named(tmp_path, monkeypatch):
 def test_the_summary_names_every_file_with_its_hash(monkeypatch):
     monkeypatch.chdir(ROOT)
     made_from = content.made_from(RUNS)
-    assert made_from["results/live/metrics.json"] == hashlib.sha256(Path("results/live/metrics.json").read_bytes()).hexdigest()
+    assert (
+        made_from["results/live/metrics.json"]
+        == hashlib.sha256(Path("results/live/metrics.json").read_bytes()).hexdigest()
+    )
     named = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]["report"]["deps"]
     assert all(any(path == dep or path.startswith(f"{dep}/") for dep in named) for path in made_from)
 
@@ -258,7 +319,9 @@ def test_it_loads_without_an_error_and_asks_for_nothing(page):
 @needs_browser
 @pytest.mark.parametrize("width", [360, 768, 1280])
 def test_no_width_scrolls_sideways(page, width):
-    page.ask("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 600)
+    page.ask(
+        "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 600
+    )
     page.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     try:
         assert page.run("document.documentElement.scrollWidth") <= width
@@ -266,7 +329,9 @@ def test_no_width_scrolls_sideways(page, width):
         assert page.run(f"Math.min(...{sizes})") >= 12
     finally:
         page.run("document.querySelectorAll('details').forEach((one) => { one.open = false; })")
-        page.ask("Emulation.setDeviceMetricsOverride", width=1280, height=900, deviceScaleFactor=1, mobile=False)
+        page.ask(
+            "Emulation.setDeviceMetricsOverride", width=1280, height=900, deviceScaleFactor=1, mobile=False
+        )
 
 
 @needs_results
@@ -278,19 +343,28 @@ def test_the_searchlight_shows_what_the_table_has(page):
     of = table[(table["attribute"] == "valence") & (table["layer"] == 6)]
     label = page.run("document.querySelector('#counts button[aria-pressed=true]').getAttribute('aria-label')")
     assert label == f"valence, layer 6: {of['significant'].sum():,} neurons"
-    best = page.run("[...document.querySelectorAll('#best tbody tr')].map((row) => [...row.children].map((cell) => cell.textContent))")
+    best = page.run(
+        "[...document.querySelectorAll('#best tbody tr')].map((row) => [...row.children].map((cell) => cell.textContent))"
+    )
     top = of.sort_values(["tau", "neuron"], ascending=[False, True]).head(15)
     assert [float(row[3]) for row in best] == pytest.approx(np.round(top["tau"], 3).tolist(), abs=1.1e-3)
     assert best[0][0] == "15,512" and best[0][2] == "152"  # the study's own example
     page.run("at('neuron').value = '20000'; at('neuron').dispatchEvent(new Event('input'))")
-    shown = page.run("[...document.querySelectorAll('#one tbody tr')].map((row) => row.lastChild.textContent)")
+    shown = page.run(
+        "[...document.querySelectorAll('#one tbody tr')].map((row) => row.lastChild.textContent)"
+    )
     expected = table[table["neuron"] == 20000]["tau"].round(3).tolist()
     assert [float(tau) for tau in shown] == pytest.approx(expected, abs=1.1e-3)
     bars = page.run("[...document.querySelectorAll('#histogram .bar')].map((bar) => bar.dataset.tip)")
-    assert sum(int(re.search(r": ([\d,]+) neurons", said).group(1).replace(",", "")) for said in bars) == of["tau"].notna().sum()
+    assert (
+        sum(int(re.search(r": ([\d,]+) neurons", said).group(1).replace(",", "")) for said in bars)
+        == of["tau"].notna().sum()
+    )
     page.run("at('neuron').value = '99999999'; at('neuron').dispatchEvent(new Event('input'))")
     assert page.run("at('one').textContent") == "There are neurons 1 to 36,864"
-    page.run("at('neuron').value = ''; at('run').value = 'live'; at('run').dispatchEvent(new Event('change'))")
+    page.run(
+        "at('neuron').value = ''; at('run').value = 'live'; at('run').dispatchEvent(new Event('change'))"
+    )
     page.wait("at('seen').textContent.startsWith('live')")
     live = pd.read_csv(ROOT / "results/live/significant_by_layer.csv")["significant"].tolist()
     counts = page.run("[...document.querySelectorAll('#counts button')].map((button) => button.textContent)")
@@ -300,8 +374,14 @@ def test_the_searchlight_shows_what_the_table_has(page):
 @needs_results
 @needs_browser
 def test_a_bar_says_its_numbers_to_mouse_and_keyboard(page):
-    row = pd.read_csv(ROOT / "results/published/drop_by_attribute.csv").query("k == 4000 and attribute == 'happy-face'").iloc[0]
-    said = f"happy-face: {100 * row['drop']:.1f} points [{100 * row['ci_low']:.1f}, {100 * row['ci_high']:.1f}]"
+    row = (
+        pd.read_csv(ROOT / "results/published/drop_by_attribute.csv")
+        .query("k == 4000 and attribute == 'happy-face'")
+        .iloc[0]
+    )
+    said = (
+        f"happy-face: {100 * row['drop']:.1f} points [{100 * row['ci_low']:.1f}, {100 * row['ci_high']:.1f}]"
+    )
     page.point("g.bar[aria-label^='happy-face']")
     assert page.run("!at('tip').hidden && at('tip').textContent").startswith(said)
     page.key("Escape")
@@ -323,7 +403,15 @@ def test_claims_are_found_by_word_and_verdict(page):
             assert shown == [claim["id"] for claim in every if claim["status"] == status]
         else:
             texts = {claim["id"]: f"{claim['id']} {claim['claim']}".lower() for claim in every}
-            assert set(shown) >= {name for name, text in texts.items() if all(word in text for word in words.lower().split())} != set()
+            assert (
+                set(shown)
+                >= {
+                    name
+                    for name, text in texts.items()
+                    if all(word in text for word in words.lower().split())
+                }
+                != set()
+            )
         assert page.run("at('found').textContent") == f"{len(shown)} claims"
     page.run("at('words').value = ''; at('status').value = ''; filterClaims()")
     assert page.run("document.querySelectorAll('.claims tbody tr[hidden]').length") == 0
@@ -336,7 +424,10 @@ def test_the_keyboard_reaches_everything_and_sees_where_it_is(page):
     page.wait("document.querySelectorAll('#best td').length > 0")
     page.key("Tab")
     assert page.run("document.activeElement.textContent") == "To the content"
-    seen, focus = [], "((e) => [e.tagName, parseFloat(getComputedStyle(e).outlineWidth), getComputedStyle(e).outlineStyle])"
+    seen, focus = (
+        [],
+        "((e) => [e.tagName, parseFloat(getComputedStyle(e).outlineWidth), getComputedStyle(e).outlineStyle])",
+    )
     for _ in range(40):
         page.key("Tab")
         seen.append(page.run(f"{focus}(document.activeElement)"))
@@ -357,12 +448,22 @@ def test_everything_that_can_be_used_has_a_name(page):
     mismatched = "(e) => !(e.getAttribute('aria-label') ?? e.textContent).includes(e.textContent.trim())"
     assert page.run(f"[...document.querySelectorAll('button, a')].filter({mismatched}).length") == 0
     assert page.run("document.querySelectorAll('td[scope], th:not([scope]), th:empty').length") == 0
-    assert page.run("[...document.querySelectorAll('.wide, pre')].filter((e) => e.tabIndex !== 0).length") == 0
+    assert (
+        page.run("[...document.querySelectorAll('.wide, pre')].filter((e) => e.tabIndex !== 0).length") == 0
+    )
     label = "e.getAttribute('aria-label') ?? document.getElementById(e.getAttribute('aria-labelledby')).textContent.trim()"
-    regions = page.run(f"[...document.querySelectorAll('section, [role=region]')].filter((e) => e.checkVisibility()).map((e) => {label})")
+    regions = page.run(
+        f"[...document.querySelectorAll('section, [role=region]')].filter((e) => e.checkVisibility()).map((e) => {label})"
+    )
     assert len(regions) > 8 and len(set(regions)) == len(regions)
-    levels = page.run("[...document.querySelectorAll('h1, h2, h3')].map((heading) => Number(heading.tagName[1]))")
-    assert levels[0] == 1 and levels.count(1) == 1 and all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False))
+    levels = page.run(
+        "[...document.querySelectorAll('h1, h2, h3')].map((heading) => Number(heading.tagName[1]))"
+    )
+    assert (
+        levels[0] == 1
+        and levels.count(1) == 1
+        and all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False))
+    )
     assert page.run("document.documentElement.lang") == "en"
 
 

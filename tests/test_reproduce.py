@@ -49,7 +49,9 @@ def fresh_clone(tmp_path, monkeypatch):
     return clone
 
 
-def test_dvc_skips_committed_outputs_on_a_fresh_clone_and_forced_stages_run_with_the_same_bytes(fresh_clone, monkeypatch):
+def test_dvc_skips_committed_outputs_on_a_fresh_clone_and_forced_stages_run_with_the_same_bytes(
+    fresh_clone, monkeypatch
+):
     subprocess.run(["dvc", "repro", "-q"], check=True)
     assert not (fresh_clone / "log").exists()  # why stages are forced
     stages = reproduce.stages_with_committed_outputs(PIPELINE, ["one", "two"])
@@ -59,7 +61,9 @@ def test_dvc_skips_committed_outputs_on_a_fresh_clone_and_forced_stages_run_with
     assert reproduce.never_run(stages) == ["draw@one", "join"]
     reproduce.call("dvc", "repro", "-q", "--force", "--single-item", *reproduce.never_run(stages))
     assert (fresh_clone / "log").read_text().split() == ["one", "join"]
-    changed = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True)
+    changed = subprocess.run(
+        ["git", "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True
+    )
     assert changed.stdout == ""
 
 
@@ -74,7 +78,9 @@ def test_the_page_is_current_where_it_carries_the_hash_of_the_summary(tmp_path, 
     os.makedirs("results")
     reproduce.SUMMARY.write_text(json.dumps({"a": 1}))
     assert not reproduce.page_is_current()
-    digest = subprocess.run(["sha256sum", reproduce.SUMMARY], capture_output=True, text=True, check=True).stdout.split()[0]
+    digest = subprocess.run(
+        ["sha256sum", reproduce.SUMMARY], capture_output=True, text=True, check=True
+    ).stdout.split()[0]
     reproduce.PAGE.write_text(f"<html>{digest}</html>")
     assert reproduce.page_is_current()
     reproduce.SUMMARY.write_text(json.dumps({"a": 2}))

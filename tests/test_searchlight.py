@@ -27,7 +27,10 @@ def some_neurons(raw):
     folder = "Data/raw_data/PLM/prompt_tuning_RoBERTa/neurons_activation_before_relu"
     return np.array(
         [
-            [released.read_neurons(raw("activations", f"{folder}/{emotion}-{seed}.csv"))[some] for emotion in study.EMOTIONS]
+            [
+                released.read_neurons(raw("activations", f"{folder}/{emotion}-{seed}.csv"))[some]
+                for emotion in study.EMOTIONS
+            ]
             for seed in study.SEEDS
         ]
     )
@@ -48,7 +51,9 @@ def test_equals_scipy_on_the_studys_neurons(some_neurons, study_rdms):
     for neuron in range(0, 60, 3):
         own = plain_mean_rdm(some_neurons[:, :, neuron])
         for column in range(14):
-            scipys = stats.kendalltau(own, study_rdms.iloc[:, column], method="asymptotic", alternative="greater")
+            scipys = stats.kendalltau(
+                own, study_rdms.iloc[:, column], method="asymptotic", alternative="greater"
+            )
             assert found.tau[neuron, column] == pytest.approx(scipys.statistic, abs=1e-9)
             assert found.p[neuron, column] == pytest.approx(scipys.pvalue, rel=1e-6, abs=1e-12)
     np.testing.assert_allclose(found.q_bh.ravel(), stats.false_discovery_control(found.p.ravel()))
@@ -98,7 +103,9 @@ def test_planted_neurons_are_found_and_others_are_not():
     assert found.tau[5, 1] == pytest.approx(1)
     assert found.rank[5, 1] == 1
     long = table(found, ["a", "b", "c"], width=10, alpha=0.01)
-    assert long.query("attribute == 'b' and rank == 1")[["neuron", "layer", "unit"]].to_numpy().tolist() == [[6, 1, 6]]
+    assert long.query("attribute == 'b' and rank == 1")[["neuron", "layer", "unit"]].to_numpy().tolist() == [
+        [6, 1, 6]
+    ]
     assert long.query("significant")[["neuron", "attribute"]].to_numpy().tolist() == [[6, "b"]]
     by_layer = significant_by_layer(long)
     assert by_layer["significant"].sum() == 1 and by_layer["neurons"].eq(10).all()
@@ -121,5 +128,8 @@ def test_overlap_and_selectivity_by_hand():
     assert shared.to_dict() == {("a", "a"): 2, ("b", "a"): 1, ("a", "b"): 1, ("b", "b"): 2}
     significant = np.array([[True, True], [False, False], [True, False], [True, True]])
     of, weak = selectivity(table_of_ranks, significant, [2])
-    assert of.to_numpy().tolist() == [[2, 1, 2], [2, 2, 1]]  # two neurons belong to one attribute, one to both
+    assert of.to_numpy().tolist() == [
+        [2, 1, 2],
+        [2, 2, 1],
+    ]  # two neurons belong to one attribute, one to both
     assert weak.to_numpy().tolist() == [[2, "a", 1], [2, "b", 1]]

@@ -17,11 +17,21 @@ sys.path.insert(0, str(ROOT / "setup"))
 import install_torch  # noqa: E402
 import wheels  # noqa: E402
 
-LOCKS = ("requirements.lock", "requirements-cuda.lock", "docker/hadolint.lock", "notebooks/jupyter.lock", "setup/tools.lock")
+LOCKS = (
+    "requirements.lock",
+    "requirements-cuda.lock",
+    "docker/hadolint.lock",
+    "notebooks/jupyter.lock",
+    "setup/tools.lock",
+)
 EVERYWHERE = [
     f"made-1.0-cp3{minor}-cp3{minor}-{platform}.whl"
     for minor in (11, 12, 13, 14)
-    for platform in ("manylinux2014_x86_64.manylinux_2_17_x86_64", "manylinux_2_28_aarch64", "macosx_11_0_arm64")
+    for platform in (
+        "manylinux2014_x86_64.manylinux_2_17_x86_64",
+        "manylinux_2_28_aarch64",
+        "macosx_11_0_arm64",
+    )
 ]
 
 
@@ -132,8 +142,20 @@ def test_readme_says_what_the_wheels_ask_for():
         ({"version": "2.13.0+cpu", "requires_dist": ["filelock", "sympy>=1.13.3"]}, True),
         ({"version": "2.13.0", "requires_dist": ["filelock", 'optree; extra == "optree"']}, True),
         ({"version": "2.13.0"}, True),
-        ({"version": "2.13.0", "requires_dist": ["filelock", f"nvidia-cublas; sys_platform == '{sys.platform}'"]}, False),
-        ({"version": "2.13.0", "requires_dist": ["filelock", f"nvidia-cublas; sys_platform != '{sys.platform}'"]}, True),
+        (
+            {
+                "version": "2.13.0",
+                "requires_dist": ["filelock", f"nvidia-cublas; sys_platform == '{sys.platform}'"],
+            },
+            False,
+        ),
+        (
+            {
+                "version": "2.13.0",
+                "requires_dist": ["filelock", f"nvidia-cublas; sys_platform != '{sys.platform}'"],
+            },
+            True,
+        ),
         ({"version": "2.13.0", "requires_dist": ["cuda-toolkit[cublas]==13.0.3"]}, False),
         ({"version": "2.13.0+cu130", "requires_dist": ["filelock"]}, False),
         ({"version": "2.13.0+rocm6.4", "requires_dist": ["filelock"]}, False),
@@ -153,10 +175,14 @@ def installed(monkeypatch):
             words = list(map(str, words))
             if "--dry-run" not in words:
                 commands.append(words)
-                return subprocess.CompletedProcess(words, int(words[0] == "uv" and not uv_has_it), "", "no such build")
+                return subprocess.CompletedProcess(
+                    words, int(words[0] == "uv" and not uv_has_it), "", "no such build"
+                )
             if metadata is None:
                 return subprocess.CompletedProcess(words, 1, "", "no matching distribution")
-            Path(words[words.index("--report") + 1]).write_text(json.dumps({"install": [{"metadata": metadata}]}))
+            Path(words[words.index("--report") + 1]).write_text(
+                json.dumps({"install": [{"metadata": metadata}]})
+            )
             return subprocess.CompletedProcess(words, 0, "", "")
 
         monkeypatch.setattr(install_torch, "run", run)
@@ -181,7 +207,11 @@ def test_pips_cpu_build_is_taken(installed):
 @pytest.mark.parametrize("metadata", [FROM_PYPI, None])
 def test_uv_gets_the_cpu_build_where_pip_finds_none(installed, metadata):
     (command,) = installed("auto", metadata)
-    assert command[:3] == ["uv", "pip", "install"] and command[-3:] == ["--torch-backend", "cpu", install_torch.pinned()]
+    assert command[:3] == ["uv", "pip", "install"] and command[-3:] == [
+        "--torch-backend",
+        "cpu",
+        install_torch.pinned(),
+    ]
 
 
 def test_without_any_cpu_build_set_up_fails_and_says_what_to_do(installed):
@@ -237,7 +267,10 @@ def command(path, script):
 def python(path, version):
     """A stand-in for a Python: it tells its version, answers the check of it, and prints what else it is asked to do."""
     served = 0 if version in ("3.11", "3.12", "3.13", "3.14") else 1
-    command(path, f'case "$1" in --version) echo Python {version}.1 ;; -c) exit {served} ;; *) echo "{path.name}: $*" ; exit 7 ;; esac')
+    command(
+        path,
+        f'case "$1" in --version) echo Python {version}.1 ;; -c) exit {served} ;; *) echo "{path.name}: $*" ; exit 7 ;; esac',
+    )
 
 
 def venv(folder, named=""):
@@ -291,7 +324,12 @@ def test_without_python_and_uv_one_line_says_how_to_get_it(version, words, tmp_p
         python(tmp_path / "python3", version)
     said = venv(tmp_path)
     assert said.returncode == 2 and said.stderr.count("\n") == 1
-    assert words in said.stderr and "uv python install" in said.stderr and "apt install" in said.stderr and "brew install" in said.stderr
+    assert (
+        words in said.stderr
+        and "uv python install" in said.stderr
+        and "apt install" in said.stderr
+        and "brew install" in said.stderr
+    )
 
 
 def test_the_check_of_a_version_agrees_with_pyproject():

@@ -47,10 +47,17 @@ def again(worlds, tuned, runs, monkeypatch):
     """
     monkeypatch.setattr(chain, "by_chance", lambda *_: runs["planted"].critical)
     engine, prompts, dev = tuned
-    fewer = {emotion: [Examples(own.texts[::4], own.labels[::4]) for own in of_seeds] for emotion, of_seeds in dev.items()}
+    fewer = {
+        emotion: [Examples(own.texts[::4], own.labels[::4]) for own in of_seeds]
+        for emotion, of_seeds in dev.items()
+    }
 
     def measure(engine=engine):
-        return failed(chain.judge_planted, worlds["planted"], chain.measure(engine, worlds["planted"].ratings, prompts, fewer))
+        return failed(
+            chain.judge_planted,
+            worlds["planted"],
+            chain.measure(engine, worlds["planted"].ratings, prompts, fewer),
+        )
 
     return measure
 
@@ -66,7 +73,10 @@ def of(check):
 
 def levels(text):
     """A text's mean level of each planted attribute, from the words themselves: `valence0` is -1, `valence8` is 1."""
-    return [np.mean([int(word[-1]) / 4 - 1 for word in text.split() if word[:-1] == attribute]) for attribute in synthetic.PLANTED]
+    return [
+        np.mean([int(word[-1]) / 4 - 1 for word in text.split() if word[:-1] == attribute])
+        for attribute in synthetic.PLANTED
+    ]
 
 
 def prompt(*asked):
@@ -82,7 +92,10 @@ def test_both_worlds_have_the_same_ratings_and_texts_and_other_labels(worlds):
     pd.testing.assert_frame_equal(one.ratings, other.ratings)
     assert one.table[["split", "text"]].equals(other.table[["split", "text"]])
     emotions = list(synthetic.EMOTIONS)
-    assert np.corrcoef(one.table[emotions].to_numpy().ravel(), other.table[emotions].to_numpy().ravel())[0, 1] < 0.5
+    assert (
+        np.corrcoef(one.table[emotions].to_numpy().ravel(), other.table[emotions].to_numpy().ravel())[0, 1]
+        < 0.5
+    )
     again = synthetic.make_world(SEED)
     assert again.table.equals(one.table) and np.array_equal(again.neurons, one.neurons)
     assert not synthetic.make_world(SEED + 1).ratings.equals(one.ratings)
@@ -100,7 +113,11 @@ def test_an_emotion_is_expressed_by_the_texts_highest_on_its_attribute(worlds):
     for emotion in synthetic.EMOTIONS:
         own = high.loc[emotion, list(synthetic.PLANTED)].idxmax()
         correlation = level.corrwith(table[emotion])
-        assert correlation.idxmax() == own and correlation[own] > 0.3 and correlation.drop(own).abs().max() < 0.15
+        assert (
+            correlation.idxmax() == own
+            and correlation[own] > 0.3
+            and correlation.drop(own).abs().max() < 0.15
+        )
         assert table[emotion].mean() == pytest.approx(1 - ratings.loc[emotion, own], abs=0.05)
 
 
@@ -130,7 +147,9 @@ def test_fillers_and_the_order_of_words_do_not_matter(tuned):
 
 def test_under_the_probe_planted_neurons_hold_what_the_prompt_asks_for(worlds, tuned):
     engine, world = tuned[0], worlds["planted"]
-    asked = torch.cat([prompt(*levels) for levels in (np.zeros(4), *np.eye(4), *np.eye(4) / 2, *-3 * np.eye(4))])
+    asked = torch.cat(
+        [prompt(*levels) for levels in (np.zeros(4), *np.eye(4), *np.eye(4) / 2, *-3 * np.eye(4))]
+    )
     none, *some = engine.activations(asked, engine.probe()).numpy()
     for place, attribute in enumerate(synthetic.PLANTED):
         mine = world.population(attribute)
@@ -169,12 +188,16 @@ def test_sabotage_planted_weights_zeroed(worlds, again):
         layer = engine.backbone.model.roberta.encoder.layer[neuron // synthetic.WIDTH]
         layer.intermediate.dense.weight[neuron % synthetic.WIDTH] = 0
         layer.output.dense.weight[:, neuron % synthetic.WIDTH] = 0
-    assert again(engine) >= {"prompts are learned"} | of("neurons of {} come back") | of("the mask of {} hurts")
+    assert again(engine) >= {"prompts are learned"} | of("neurons of {} come back") | of(
+        "the mask of {} hurts"
+    )
 
 
 def test_sabotage_masks_inverted(monkeypatch, again):
     right = chain.attribute_masks
-    monkeypatch.setattr(chain, "attribute_masks", lambda *a, **k: {name: 1 - mask for name, mask in right(*a, **k).items()})
+    monkeypatch.setattr(
+        chain, "attribute_masks", lambda *a, **k: {name: 1 - mask for name, mask in right(*a, **k).items()}
+    )
     assert again() >= of("neurons of {} come back") | of("the mask of {} spares the others")
 
 
@@ -182,7 +205,10 @@ def test_sabotage_masks_shuffled(monkeypatch, again):
     right, generator = chain.attribute_masks, np.random.default_rng(1)
 
     def shuffled(*a, **k):
-        return {name: generator.permutation(mask.ravel()).reshape(mask.shape) for name, mask in right(*a, **k).items()}
+        return {
+            name: generator.permutation(mask.ravel()).reshape(mask.shape)
+            for name, mask in right(*a, **k).items()
+        }
 
     monkeypatch.setattr(chain, "attribute_masks", shuffled)
     assert again() >= of("neurons of {} come back") | of("the mask of {} hurts")
@@ -219,7 +245,9 @@ def test_sabotage_emotions_permuted(monkeypatch, again):
 
 def test_the_two_worlds_exchanged(worlds, runs):
     """Nothing planted is no planted world, and a planted one is not nothing."""
-    assert failed(chain.judge_planted, worlds["planted"], runs["null"]) >= of("neurons of {} come back") | of("the mask of {} hurts")
+    assert failed(chain.judge_planted, worlds["planted"], runs["null"]) >= of("neurons of {} come back") | of(
+        "the mask of {} hurts"
+    )
     expected = of("null: nothing is found of {}") | of("null: the mask of {} spares")
     assert failed(chain.judge_null, worlds["null"], runs["planted"]) >= expected
 
@@ -232,7 +260,9 @@ def test_numbers_that_are_none_fail(worlds, runs):
     )
     checks = of("the mask of {} hurts") | {"prompts are learned"}
     assert failed(chain.judge_planted, worlds["planted"], nan) >= checks
-    assert failed(chain.judge_null, worlds["null"], nan) >= of("null: the mask of {} spares") | {"null: prompts are learned"}
+    assert failed(chain.judge_null, worlds["null"], nan) >= of("null: the mask of {} spares") | {
+        "null: prompts are learned"
+    }
 
 
 @pytest.mark.parametrize("swapped", [False, True])

@@ -10,7 +10,15 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from model_emotion.base.statistics import atanh, correlation_interval, mean_correlation, paired_drop, product, regression, tanh
+from model_emotion.base.statistics import (
+    atanh,
+    correlation_interval,
+    mean_correlation,
+    paired_drop,
+    product,
+    regression,
+    tanh,
+)
 from model_emotion.rsa.correction import q_bh, q_rank
 
 p_values = arrays(float, st.integers(1, 50), elements=st.floats(0, 1))
@@ -41,7 +49,11 @@ def test_paired_drop_equals_scipys_paired_t():
     found = paired_drop(random - masked)
     test = stats.ttest_rel(random, masked, alternative="greater")
     interval = stats.ttest_rel(random, masked).confidence_interval(0.95)
-    assert found["t"] == pytest.approx(test.statistic) and found["p"] == pytest.approx(test.pvalue) and found["df"] == 29
+    assert (
+        found["t"] == pytest.approx(test.statistic)
+        and found["p"] == pytest.approx(test.pvalue)
+        and found["df"] == 29
+    )
     assert (found["ci_low"], found["ci_high"]) == pytest.approx((interval.low, interval.high))
     assert found["se"] == pytest.approx(stats.sem(random - masked))
 
@@ -65,7 +77,11 @@ def test_correlations_that_hardly_differ_or_are_too_few_have_a_mean_and_no_warni
     alike = mean_correlation([0.3, np.nextafter(0.3, 1), 0.3])
     assert alike["mean_r"] == pytest.approx(0.3) and alike["df"] == 2 and alike["p"] < 1e-20
     alone, none = mean_correlation([np.nan, 0.5]), mean_correlation([np.nan])
-    assert alone["mean_r"] == pytest.approx(0.5) and alone["df"] == 0 and np.isnan([alone["t"], alone["p"], alone["ci_low"]]).all()
+    assert (
+        alone["mean_r"] == pytest.approx(0.5)
+        and alone["df"] == 0
+        and np.isnan([alone["t"], alone["p"], alone["ci_low"]]).all()
+    )
     assert alone.keys() == none.keys() and np.isnan(list(none.values())).all()
 
 
@@ -81,7 +97,11 @@ def test_a_test_that_could_not_be_made_is_not_counted():
         np.testing.assert_array_equal(correct(p)[[0, 2, 3]], correct(p[[0, 2, 3]]))
     assert np.isnan(correct(p[[1, 4]])).all()
     alone = paired_drop([0.25])
-    assert alone["drop"] == 0.25 and alone["df"] == 0 and np.isnan([alone["t"], alone["p"], alone["ci_low"]]).all()
+    assert (
+        alone["drop"] == 0.25
+        and alone["df"] == 0
+        and np.isnan([alone["t"], alone["p"], alone["ci_low"]]).all()
+    )
     assert mean_correlation([0.1, np.nan, 0.3]) == mean_correlation([0.1, 0.3])
 
 
@@ -109,7 +129,14 @@ def test_fishers_z_and_back_are_correctly_rounded(r, z):
 
 
 def test_fishers_z_at_its_ends():
-    assert [atanh(-1), atanh(1), atanh(0), tanh(-np.inf), tanh(np.inf), tanh(0)] == [-np.inf, np.inf, 0, -1, 1, 0]
+    assert [atanh(-1), atanh(1), atanh(0), tanh(-np.inf), tanh(np.inf), tanh(0)] == [
+        -np.inf,
+        np.inf,
+        0,
+        -1,
+        1,
+        0,
+    ]
     assert np.isnan([atanh(np.nan), tanh(np.nan)]).all()
 
 
@@ -119,10 +146,14 @@ def test_regression_equals_scipys(seed, n):
     x = rng.standard_normal(n)
     y = 0.5 * x + rng.standard_normal(n)
     found, line, test = regression(x, y), stats.linregress(x, y), stats.pearsonr(x, y)
-    assert tuple(found) == pytest.approx((line.rvalue, line.pvalue, line.slope, line.intercept), rel=1e-9, abs=1e-12)
+    assert tuple(found) == pytest.approx(
+        (line.rvalue, line.pvalue, line.slope, line.intercept), rel=1e-9, abs=1e-12
+    )
     assert (found.r, found.p) == pytest.approx((test.statistic, test.pvalue), rel=1e-9)
     if n > 3:
-        assert correlation_interval(found.r, n) == pytest.approx(tuple(test.confidence_interval(0.95)), abs=1e-12)
+        assert correlation_interval(found.r, n) == pytest.approx(
+            tuple(test.confidence_interval(0.95)), abs=1e-12
+        )
 
 
 def test_regression_of_whole_numbers_is_right_to_the_last_digits():

@@ -60,7 +60,9 @@ def table():
     generator, rows = np.random.default_rng(8), []
     for split, count in (("train", 60), ("dev", 50)):
         for joy in generator.integers(0, 2, count):
-            rest = generator.choice(["i", "am", "so", "today", "it", "was", "a", "long", "day"], generator.integers(1, 6))
+            rest = generator.choice(
+                ["i", "am", "so", "today", "it", "was", "a", "long", "day"], generator.integers(1, 6)
+            )
             rows.append((split, " ".join(["happy" if joy else "sad", *rest]), joy))
     return pd.DataFrame(rows, columns=["split", "text", "joy"])
 
@@ -70,9 +72,15 @@ TABLE = table()
 
 def make_trainer(tiny, folder, **settings):
     """A trainer on the toy table; settings that are not the trainer's own are arguments."""
-    own = {name: settings.pop(name) for name in ("compute_metrics", "searchlight", "tokenizer") if name in settings}
+    own = {
+        name: settings.pop(name)
+        for name in ("compute_metrics", "searchlight", "tokenizer")
+        if name in settings
+    }
     args = ModelEmotionArguments(output_dir=str(folder / "out"), backbone=tiny, **SETTINGS | settings)
-    return ModelEmotionTrainer(args=args, model=RobertaForMaskedLMPrompt.from_pretrained(tiny, args.prompt_len), data=TABLE, **own)
+    return ModelEmotionTrainer(
+        args=args, model=RobertaForMaskedLMPrompt.from_pretrained(tiny, args.prompt_len), data=TABLE, **own
+    )
 
 
 @pytest.fixture
@@ -98,7 +106,10 @@ def test_readmes_example(goemotions, tmp_path, monkeypatch):
     (tmp_path / "data/goemotions.parquet").symlink_to(goemotions)
     monkeypatch.chdir(tmp_path)
     found = {}
-    with pytest.warns(UserWarning, match="no searchlight of sentence-transformers/all-MiniLM-L6-v2 .* the most active neurons"):
+    with pytest.warns(
+        UserWarning,
+        match="no searchlight of sentence-transformers/all-MiniLM-L6-v2 .* the most active neurons",
+    ):
         exec(code, found)
     trained, evaluated = found["train_result"].metrics, found["eval_result"]
     assert trained["dev_accuracy"] == evaluated["accuracy"] > evaluated["majority"] + 0.05
@@ -106,7 +117,9 @@ def test_readmes_example(goemotions, tmp_path, monkeypatch):
     for activations in (found["neuron_before_relu"], found["neuron_after_relu"]):
         assert activations.shape == (6, 1536)
     k = round(0.2 * 6 * 1536)
-    assert {(mask == 0).sum() for mask in found["mask"].values()} == {k} and f"activation/{k}" in found["mask"]
+    assert {(mask == 0).sum() for mask in found["mask"].values()} == {k} and f"activation/{k}" in found[
+        "mask"
+    ]
     assert found["eval_results"]["accuracy"][0] == evaluated["accuracy"]
     assert (tmp_path / "outputs/neurons.png").is_file()
 
@@ -118,7 +131,9 @@ def test_training_is_tune_with_these_settings(tiny, tmp_path):
     corpus = Corpus(TABLE, engine.backbone.tokenizer, 12)
     tasks = {split: corpus.task("joy", split, 3) for split in ("train", "dev")}
     examples = {split: corpus.examples(task, split) for split, task in tasks.items()}
-    recipe = tuning.Recipe(prompt_len=4, epochs=2, batch=5, lr=0.02, weight_decay=0.1, schedule="linear", dropout=False)
+    recipe = tuning.Recipe(
+        prompt_len=4, epochs=2, batch=5, lr=0.02, weight_decay=0.1, schedule="linear", dropout=False
+    )
     expected = tuning.tune(engine, "joy", [3], [examples["train"]], [examples["dev"]], recipe)
     torch.testing.assert_close(made.model.prompt, expected.prompts[0], atol=1e-5, rtol=0)
     saved = load_file(tmp_path / "out/joy-3.safetensors")
@@ -146,7 +161,11 @@ def test_training_is_tune_with_these_settings(tiny, tmp_path):
 )  # fmt: skip
 def test_an_argument_reaches_the_recipe(tiny, tmp_path, monkeypatch, argument, value, key):
     monkeypatch.setattr(
-        trainer, "tune", lambda engine, emotion, seeds, train, dev, recipe, progress: exec("raise Stop", {"Stop": Stop(recipe)})
+        trainer,
+        "tune",
+        lambda engine, emotion, seeds, train, dev, recipe, progress: exec(
+            "raise Stop", {"Stop": Stop(recipe)}
+        ),
     )
     with pytest.raises(Stop) as stopped:
         make_trainer(tiny, tmp_path, **{argument: value}).train_prompt()
@@ -161,7 +180,13 @@ class Stop(Exception):
 def test_seed_and_examples_draw_the_task(tiny, tmp_path):
     labels = []
     for settings in ({"seed": 3}, {"seed": 5}, {"seed": 5, "examples": 20}):
-        made = make_trainer(tiny, tmp_path, compute_metrics=lambda p: labels.append(p.label_ids) or {}, **settings, num_train_epochs=1)
+        made = make_trainer(
+            tiny,
+            tmp_path,
+            compute_metrics=lambda p: labels.append(p.label_ids) or {},
+            **settings,
+            num_train_epochs=1,
+        )
         metrics = made.train_prompt().metrics
         assert made.eval_prompt()["n"] == metrics["n"] == len(labels[-1])
     positive = TABLE.loc[TABLE["split"] == "dev", "joy"].to_numpy()
@@ -183,8 +208,16 @@ def test_bf16_the_cpu_and_the_progress_bar_are_honoured(tiny, tmp_path, capsys):
 def test_defaults_are_the_studys():
     args, study = ModelEmotionArguments(output_dir="out"), tuning.Recipe()
     assert args.backbone == "sentence-transformers/all-MiniLM-L6-v2"
-    assert (args.prompt_len, args.learning_rate, args.num_train_epochs) == (study.prompt_len, study.lr, study.epochs) == (100, 2e-3, 2)
-    assert (args.per_device_train_batch_size, args.lr_scheduler_type, args.weight_decay) == (study.batch, study.schedule, 0.01)
+    assert (
+        (args.prompt_len, args.learning_rate, args.num_train_epochs)
+        == (study.prompt_len, study.lr, study.epochs)
+        == (100, 2e-3, 2)
+    )
+    assert (args.per_device_train_batch_size, args.lr_scheduler_type, args.weight_decay) == (
+        study.batch,
+        study.schedule,
+        0.01,
+    )
     assert isinstance(args, TrainingArguments) and args.max_source_length == 128 and args.seed == 42
 
 
@@ -192,7 +225,12 @@ TAKEN = {*arguments.HONOURED, *arguments.HARMLESS}
 
 
 @pytest.mark.parametrize(
-    "name", [f.name for f in dataclasses.fields(TrainingArguments) if f.name not in TAKEN and not f.name.startswith("log")]
+    "name",
+    [
+        f.name
+        for f in dataclasses.fields(TrainingArguments)
+        if f.name not in TAKEN and not f.name.startswith("log")
+    ],
 )
 def test_whatever_transformers_takes_and_we_do_not_is_refused_by_name(name):
     with pytest.raises(UserError, match=rf"^{name}='another': has no effect here"):
@@ -215,7 +253,14 @@ def test_values_that_cannot_be_honoured_are_refused_by_name(name, value, reason)
 
 
 def test_what_changes_nothing_is_taken_and_what_is_unknown_is_not():
-    ModelEmotionArguments(output_dir="out", logging_steps=5, log_level="error", do_train=True, report_to="none", save_strategy="no")
+    ModelEmotionArguments(
+        output_dir="out",
+        logging_steps=5,
+        log_level="error",
+        do_train=True,
+        report_to="none",
+        save_strategy="no",
+    )
     with pytest.raises(TypeError, match="learning_rte"):
         ModelEmotionArguments(output_dir="out", learning_rte=0.1)
 
@@ -239,16 +284,22 @@ def test_evaluation_is_what_sklearn_says_of_plain_logits(ready):
     assert metrics["majority"] == max(np.bincount(prediction.label_ids)) / metrics["n"]
     model = ready.model.backbone.model
     dev = TABLE[TABLE["split"] == "dev"].reset_index()
-    for place, row in enumerate(np.flatnonzero(dev["joy"])[:5]):  # the study's tasks begin with all positive rows
+    for place, row in enumerate(
+        np.flatnonzero(dev["joy"])[:5]
+    ):  # the study's tasks begin with all positive rows
         with torch.no_grad():
-            plain = model(**inputs(model, ready.model.prompt, tiny_models.tokenizer()(dev["text"][row])["input_ids"])).logits[0, 0, [5, 6]]
+            plain = model(
+                **inputs(model, ready.model.prompt, tiny_models.tokenizer()(dev["text"][row])["input_ids"])
+            ).logits[0, 0, [5, 6]]
         np.testing.assert_allclose(prediction.predictions[place], plain - plain[0], atol=1e-5)
 
 
 def test_activations_are_those_on_both_sides_of_the_activation_function(ready):
     model, seen = ready.model.backbone.model, {"before": [], "after": []}
     for layer in model.roberta.encoder.layer:
-        layer.intermediate.dense.register_forward_hook(lambda module, ins, out: seen["before"].append(out[0, 0]))
+        layer.intermediate.dense.register_forward_hook(
+            lambda module, ins, out: seen["before"].append(out[0, 0])
+        )
         layer.intermediate.register_forward_hook(lambda module, ins, out: seen["after"].append(out[0, 0]))
     with torch.no_grad():
         model(**inputs(model, ready.model.prompt, [0]))
@@ -259,7 +310,10 @@ def test_activations_are_those_on_both_sides_of_the_activation_function(ready):
     assert after.min() > -0.17 > before.min()
     np.testing.assert_array_equal(ready.activated_neuron(layers=[2])[0], before[[1]])
     assert np.abs(ready.activated_neuron(probe="mask")[0] - before).max() > 1e-3
-    np.testing.assert_array_equal(load_file(ready.out / "activated_neuron.safetensors")["after"], ready.activated_neuron(probe="mask")[1])
+    np.testing.assert_array_equal(
+        load_file(ready.out / "activated_neuron.safetensors")["after"],
+        ready.activated_neuron(probe="mask")[1],
+    )
     for layers in ([0], [3], [1, 1], []):
         with pytest.raises(UserError, match=r"layers=\[.*\]: must be different numbers from 1 to 2"):
             ready.activated_neuron(layers=layers)
@@ -267,20 +321,34 @@ def test_activations_are_those_on_both_sides_of_the_activation_function(ready):
 
 @pytest.mark.filterwarnings("ignore:no searchlight")
 def test_the_most_active_are_masked_where_there_is_no_searchlight(ready):
-    with pytest.warns(UserWarning, match=r"no searchlight of .* \(looked for results/live/searchlight.parquet, results/published"):
+    with pytest.warns(
+        UserWarning,
+        match=r"no searchlight of .* \(looked for results/live/searchlight.parquet, results/published",
+    ):
         results, masks = ready.mask_activated_neuron(draws=3)
     k = round(0.2 * LAYERS * WIDTH)
     assert list(masks) == [f"activation/{k}", f"random/{k}/1", f"random/{k}/2", f"random/{k}/3"]
-    assert all(mask.shape == (LAYERS, WIDTH) and (mask == 0).sum() == k == (mask != 1).sum() for mask in masks.values())
+    assert all(
+        mask.shape == (LAYERS, WIDTH) and (mask == 0).sum() == k == (mask != 1).sum()
+        for mask in masks.values()
+    )
     after = ready.activated_neuron()[1]
     assert after[masks[f"activation/{k}"] == 0].min() >= after[masks[f"activation/{k}"] == 1].max()
     assert set(results["ranking"]) == {"activation"}
-    assert results["mask"].tolist() == ["unmasked", *masks] and results["kind"].tolist() == ["unmasked", "attribute", *["random"] * 3]
+    assert results["mask"].tolist() == ["unmasked", *masks] and results["kind"].tolist() == [
+        "unmasked",
+        "attribute",
+        *["random"] * 3,
+    ]
     assert results["accuracy"][0] == ready.eval_prompt()["accuracy"]
     mean = results["accuracy"][2:].mean()
-    assert results["random"][1] == pytest.approx(mean) and results["drop"][1] == pytest.approx(mean - results["accuracy"][1])
+    assert results["random"][1] == pytest.approx(mean) and results["drop"][1] == pytest.approx(
+        mean - results["accuracy"][1]
+    )
     assert results[["random", "drop"]].drop(index=1).isna().all(axis=None)
-    pd.testing.assert_frame_equal(read_csv(ready.out / "masked_accuracy.csv", dtype={"k": "Int64"}), results, check_dtype=False)
+    pd.testing.assert_frame_equal(
+        read_csv(ready.out / "masked_accuracy.csv", dtype={"k": "Int64"}), results, check_dtype=False
+    )
     saved = load_file(ready.out / "masks.safetensors")
     assert set(saved) == set(masks) and all((saved[name] == mask).all() for name, mask in masks.items())
 
@@ -301,13 +369,17 @@ def test_masked_accuracy_is_that_of_a_plain_forward_pass(ready, kind):
         right = []
         with torch.no_grad():
             for row in rows:
-                no, yes = model(**inputs(model, ready.model.prompt, tokenizer(dev["text"][row])["input_ids"])).logits[0, 0, [5, 6]]
+                no, yes = model(
+                    **inputs(model, ready.model.prompt, tokenizer(dev["text"][row])["input_ids"])
+                ).logits[0, 0, [5, 6]]
                 right.append((yes > no).item() == (dev["joy"][row] == 1))
         for handle in handles:
             handle.remove()
         assert results.loc[results["mask"] == name, "accuracy"].item() == np.mean(right)
     inside = masks["activation/24"][masks["activation/24"] != 1]
-    assert len(inside) == 24 and ((inside == 0).all() if kind == "BINARY_MASK" else (inside >= 0).all() and inside.std() > 0.15)
+    assert len(inside) == 24 and (
+        (inside == 0).all() if kind == "BINARY_MASK" else (inside >= 0).all() and inside.std() > 0.15
+    )
 
 
 @pytest.mark.filterwarnings("ignore:no searchlight")
@@ -327,7 +399,9 @@ def write_searchlight(folder, of, attributes, file="searchlight.parquet", shape=
     long = {"neuron": np.repeat(np.arange(neurons) + 1, len(attributes)), "rank": ranks.ravel()}
     long["attribute"] = pd.Categorical(np.tile(attributes, neurons), categories=attributes)
     write_parquet(pd.DataFrame(long), folder / file)
-    write_activations(Activations(np.zeros((1, 1, neurons)), (1,), ("joy",), *shape, of), folder / "activations.safetensors")
+    write_activations(
+        Activations(np.zeros((1, 1, neurons)), (1,), ("joy",), *shape, of), folder / "activations.safetensors"
+    )
     return ranks
 
 
@@ -338,7 +412,9 @@ def test_neurons_ranked_by_a_searchlight_of_this_backbone(ready, tiny, tmp_path)
     assert results["mask"].tolist() == ["unmasked", "valence/5", "arousal/5", "random/5/1", "random/5/2"]
     for place, attribute in enumerate(("valence", "arousal")):
         np.testing.assert_array_equal(masks[f"{attribute}/5"].ravel() == 0, ranks[:, place] <= 5)
-    with pytest.raises(UserError, match="no searchlight of .* for the ranking 3Spaces .*searchlight_spaces.parquet"):
+    with pytest.raises(
+        UserError, match="no searchlight of .* for the ranking 3Spaces .*searchlight_spaces.parquet"
+    ):
         ready.mask_activated_neuron(ranking="3Spaces")
     write_searchlight(tmp_path / "results/live", tiny, ["affective"], "searchlight_spaces.parquet")
     assert "affective/5" in ready.mask_activated_neuron(ranking="3Spaces", top_k=5, draws=1)[1]
@@ -359,7 +435,9 @@ def test_a_searchlight_elsewhere_is_taken_by_folder_or_file_or_not_at_all(tiny, 
     for path in (tmp_path / "mine", str(tmp_path / "mine/searchlight.parquet")):
         made = make_trainer(tiny, tmp_path, searchlight=path)
         made.train_prompt()
-        np.testing.assert_array_equal(made.mask_activated_neuron(top_k=3, draws=1)[1]["valence/3"].ravel() == 0, of_its_own[:, 0] <= 3)
+        np.testing.assert_array_equal(
+            made.mask_activated_neuron(top_k=3, draws=1)[1]["valence/3"].ravel() == 0, of_its_own[:, 0] <= 3
+        )
     made.searchlight = tmp_path / "other"
     with pytest.raises(UserError, match=r"no searchlight of .*other/searchlight.parquet"):
         made.mask_activated_neuron()
@@ -369,13 +447,20 @@ def test_a_searchlight_left_from_another_model_is_refused(ready, tiny, tmp_path)
     write_searchlight(tmp_path / "results/live", tiny, ["valence"])
     old = write_searchlight(tmp_path / "old", "another", ["valence"], shape=(LAYERS, WIDTH + 1))
     (tmp_path / "old/searchlight.parquet").replace(tmp_path / "results/live/searchlight.parquet")
-    with pytest.raises(UserError, match=f"results/live/searchlight.parquet: ranks {len(old)} neurons, but .* has {LAYERS * WIDTH}"):
+    with pytest.raises(
+        UserError,
+        match=f"results/live/searchlight.parquet: ranks {len(old)} neurons, but .* has {LAYERS * WIDTH}",
+    ):
         ready.mask_activated_neuron()
 
 
 def test_roberta_base_is_known_by_both_its_names(tmp_path):
     write_searchlight(tmp_path, "FacebookAI/roberta-base", ["valence"], shape=(3, 4))
-    for name, shape, same in (("roberta-base", (3, 4), True), ("roberta-base", (4, 3), False), ("roberta-large", (3, 4), False)):
+    for name, shape, same in (
+        ("roberta-base", (3, 4), True),
+        ("roberta-base", (4, 3), False),
+        ("roberta-large", (3, 4), False),
+    ):
         ours = SimpleNamespace(name=name, layers=shape[0], width=shape[1])
         if same:
             assert rank_neurons(ours, "14Properties", tmp_path, None)[0] == "14Properties"
@@ -420,8 +505,12 @@ def test_what_the_full_example_saves(ready, capsys):
 
 
 def test_a_prompt_can_start_as_copies_of_the_mask_token(tiny, tmp_path):
-    args = ModelEmotionArguments(output_dir=str(tmp_path), backbone=tiny, **SETTINGS | {"learning_rate": 0.0, "num_train_epochs": 1})
-    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny, max_length=args.max_source_length, use_fast=False)
+    args = ModelEmotionArguments(
+        output_dir=str(tmp_path), backbone=tiny, **SETTINGS | {"learning_rate": 0.0, "num_train_epochs": 1}
+    )
+    tokenizer = transformers.AutoTokenizer.from_pretrained(
+        tiny, max_length=args.max_source_length, use_fast=False
+    )
     ids = torch.tensor([tokenizer.mask_token_id] * PROMPT_LEN)
     model = RobertaForMaskedLMPrompt.from_pretrained(tiny, prompt_len=PROMPT_LEN, init_ids=ids, num_labels=2)
     ModelEmotionTrainer(args=args, model=model, tokenizer=tokenizer, data=TABLE).train_prompt()
@@ -433,17 +522,23 @@ def test_a_prompt_can_start_as_copies_of_the_mask_token(tiny, tmp_path):
 
 
 def test_the_default_backbones_tokenizer_is_found_by_its_name():
-    tokenizer = AutoTokenizer.from_pretrained("sentence-transformers/all-MiniLM-L6-v2", max_length=128, use_fast=False)
+    tokenizer = AutoTokenizer.from_pretrained(
+        "sentence-transformers/all-MiniLM-L6-v2", max_length=128, use_fast=False
+    )
     assert tokenizer("I am happy")["input_ids"] == [101, 1045, 2572, 3407, 102]
     with pytest.raises(BackboneError, match="no-such/model: no weights found"):
         AutoTokenizer.from_pretrained("no-such/model")
 
 
 def test_a_decoder_only_model_is_one_clear_error(tmp_path):
-    config = transformers.GPT2Config(vocab_size=19, n_positions=40, n_embd=16, n_layer=1, n_head=2, bos_token_id=0, eos_token_id=2)
+    config = transformers.GPT2Config(
+        vocab_size=19, n_positions=40, n_embd=16, n_layer=1, n_head=2, bos_token_id=0, eos_token_id=2
+    )
     transformers.GPT2LMHeadModel(config).save_pretrained(tmp_path)
     tiny_models.tokenizer().save_pretrained(tmp_path)
-    with pytest.raises(BackboneError, match="gpt2, a decoder-only model without a masked token; this takes masked encoders") as error:
+    with pytest.raises(
+        BackboneError, match="gpt2, a decoder-only model without a masked token; this takes masked encoders"
+    ) as error:
         RobertaForMaskedLMPrompt.from_pretrained(str(tmp_path))
     assert "\n" not in str(error.value)
 
@@ -462,7 +557,9 @@ def test_what_does_not_go_together_is_refused(tiny, tmp_path, monkeypatch):
         attempt(prompt_len=5)
     with pytest.raises(UserError, match="backbone='roberta-base', but the model's is"):
         attempt(backbone="roberta-base")
-    with pytest.raises(UserError, match="max_source_length=36: beside a prompt of 4 vectors .* has room for 35 tokens"):
+    with pytest.raises(
+        UserError, match="max_source_length=36: beside a prompt of 4 vectors .* has room for 35 tokens"
+    ):
         attempt(max_source_length=36)
     with pytest.raises(UserError, match="tokenizer: not the one of"):
         attempt(tokenizer=AutoTokenizer.from_pretrained("sentence-transformers/all-MiniLM-L6-v2"))
@@ -500,24 +597,37 @@ def command(ready, tmp_path):
 def test_the_command_gives_what_the_trainer_gave(ready, command, tmp_path):
     expected, _ = ready.mask_activated_neuron(draws=2)
     call = [sys.executable, "-m", "model_emotion.toolkit", *command()]
-    done = subprocess.run(call, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"})
+    done = subprocess.run(
+        call, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    )
     assert done.returncode == 0, done.stderr
     results = read_csv("results.csv")
     assert list(results) == ["mask", "accuracy", "n"]
-    pd.testing.assert_frame_equal(results.set_index("mask"), expected.set_index("mask").loc[results["mask"], ["accuracy", "n"]])
+    pd.testing.assert_frame_equal(
+        results.set_index("mask"), expected.set_index("mask").loc[results["mask"], ["accuracy", "n"]]
+    )
     assert len(results) == len(expected)
 
 
 def test_the_command_takes_a_runs_prompts_and_any_masks(ready, command):
     own = ready.model.prompt.numpy()
-    write_tensors({"prompts": np.stack([own * 0, own])}, "live.safetensors", {"emotion": "joy", "seeds": [1, 3]})
+    write_tensors(
+        {"prompts": np.stack([own * 0, own])}, "live.safetensors", {"emotion": "joy", "seeds": [1, 3]}
+    )
     nothing = {"ones": np.ones((LAYERS, WIDTH), np.float32), "none": np.zeros((LAYERS, WIDTH), np.uint8)}
     write_tensors(nothing, "masks.safetensors", {})
     main(command(promptPath="live.safetensors", maskPath="masks.safetensors", backbone=ready.args.backbone))
     results = read_csv("results.csv").set_index("mask")
     assert list(results.index)[0] == "unmasked" and set(results.index) == {"unmasked", "ones", "none"}
     assert results["accuracy"]["ones"] == results["accuracy"]["unmasked"] == ready.eval_prompt()["accuracy"]
-    main(command(promptPath="live.safetensors", maskPath="masks.safetensors", backbone=ready.args.backbone, examples=10))
+    main(
+        command(
+            promptPath="live.safetensors",
+            maskPath="masks.safetensors",
+            backbone=ready.args.backbone,
+            examples=10,
+        )
+    )
     assert set(read_csv("results.csv")["n"]) == {10}
 
 
@@ -525,13 +635,22 @@ def test_the_command_takes_a_runs_prompts_and_any_masks(ready, command):
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"maskPath": "wide.safetensors"}, "wide.safetensors: mask 'joy/3' is [2, 23], but .* has [2, 24] neurons (layers, width)"),
+        (
+            {"maskPath": "wide.safetensors"},
+            "wide.safetensors: mask 'joy/3' is [2, 23], but .* has [2, 24] neurons (layers, width)",
+        ),
         ({"maskPath": "empty.safetensors"}, "empty.safetensors: holds no mask"),
         ({"maskPath": "there.is.none"}, "there.is.none: not there; it was to hold masks"),
-        ({"maskPath": "masks.pkl"}, "masks.pkl: masks are read from safetensors alone, since pickles (.pkl, .pt) can run code"),
+        (
+            {"maskPath": "masks.pkl"},
+            "masks.pkl: masks are read from safetensors alone, since pickles (.pkl, .pt) can run code",
+        ),
         ({"promptPath": "masks.pkl"}, "masks.pkl: prompts are read from safetensors alone"),
         ({"promptPath": "out/masks.safetensors"}, "out/masks.safetensors: has no tensor `prompts`"),
-        ({"promptPath": "narrow.safetensors"}, "narrow.safetensors: its prompts are vectors of 31, but .* takes 32"),
+        (
+            {"promptPath": "narrow.safetensors"},
+            "narrow.safetensors: its prompts are vectors of 31, but .* takes 32",
+        ),
         ({"promptPath": None}, "outputs/joy-3.safetensors: not there"),
         ({"sentiment": "anger"}, "joy-3.safetensors: its prompts are for joy, not anger"),
         ({"random_seed": 5}, "joy-3.safetensors: has the seeds 3, not 5"),
@@ -550,5 +669,9 @@ def test_the_command_says_what_is_wrong(ready, command, settings, message):
     with pytest.raises(SystemExit) as exit_:
         stage.run(lambda: main(command(**settings)))
     said = str(exit_.value)
-    assert re.search(".*".join(map(re.escape, message.split(".*"))), said) and said.startswith("error: ") and "\n" not in said
+    assert (
+        re.search(".*".join(map(re.escape, message.split(".*"))), said)
+        and said.startswith("error: ")
+        and "\n" not in said
+    )
     assert not Path("results.csv").exists()

@@ -26,12 +26,28 @@ from model_emotion.figures import catalogue
 from model_emotion.human import user_ratings
 from model_emotion.inputs import user_data
 from model_emotion.toolkit.masks import rank_neurons
-from stages import activations, claims, drops, evaluation, figures, mask_plan, masks, prompts, retests, searchlight
+from stages import (
+    activations,
+    claims,
+    drops,
+    evaluation,
+    figures,
+    mask_plan,
+    masks,
+    prompts,
+    retests,
+    searchlight,
+)
 from stages import targets as stage
 
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"^```\n(.*?)^```", (ROOT / "docs/own.md").read_text(), re.MULTILINE | re.DOTALL)
-EXPERIMENTS = {words[words.index("--name") + 1]: words for block in BLOCKS if "dvc exp run" in block for words in [shlex.split(block)]}
+EXPERIMENTS = {
+    words[words.index("--name") + 1]: words
+    for block in BLOCKS
+    if "dvc exp run" in block
+    for words in [shlex.split(block)]
+}
 STUDYS = ["joy", "anger", "fear", "sadness", "love"]
 TINY = {"n_layers": 2, "dim": 16, "hidden_dim": 24, "n_heads": 2, "initializer_range": 0.5}
 MEASURE = (stage, mask_plan, prompts, activations, searchlight, masks, evaluation)
@@ -49,12 +65,16 @@ def project(tmp_path_factory):
         shutil.copy(ROOT / name, folder / name)
     (folder / "requirements.lock").write_text("")
     worlds.human_results(folder)
-    accuracy = pd.DataFrame({"emotion": study.EMOTIONS, "seed": 1, "accuracy": draw.random(27), "majority": None, "n": None})
+    accuracy = pd.DataFrame(
+        {"emotion": study.EMOTIONS, "seed": 1, "accuracy": draw.random(27), "majority": None, "n": None}
+    )
     accuracy.to_csv(folder / "results/published/accuracy.csv", index=False)
 
     (script,) = [block for block in BLOCKS if "<<'END'" in block]
     (size,) = re.findall(r"size = (\{.*\})", script)
-    subprocess.run(["bash", "-e", "-c", script.replace(size, str(TINY))], cwd=folder, check=True, capture_output=True)
+    subprocess.run(
+        ["bash", "-e", "-c", script.replace(size, str(TINY))], cwd=folder, check=True, capture_output=True
+    )
     posts = pd.read_csv(folder / "data/own/posts.csv")  # GoEmotions, made up alike
     posts[["split", "text", *STUDYS]].to_parquet(folder / "data/goemotions.parquet", index=False)
     return folder
@@ -116,15 +136,26 @@ def test_the_page_to_the_letter(here, monkeypatch, name):
     emotions, ratings = asked["emotions"], pd.read_csv("data/own/ratings.csv").set_index("emotion")
     attributes = list(ratings) if "own.attributes" in asked else list(study.ATTRIBUTES)
     assert read_activations("results/live/activations.safetensors").emotions == tuple(emotions)
-    assert set(found["drop_by_attribute"]["attribute"]) <= set(attributes) == set(found["significant_by_layer"]["attribute"])
+    assert (
+        set(found["drop_by_attribute"]["attribute"])
+        <= set(attributes)
+        == set(found["significant_by_layer"]["attribute"])
+    )
     assert (len(found["weights"]) == len(attributes)) == judged == bool(len(found["mean_rdm"]))
-    assert (len(found["human_correlation"]) > 0) == judged == ("human" in set(found["model_rsa"]["reference"]))
+    assert (
+        (len(found["human_correlation"]) > 0) == judged == ("human" in set(found["model_rsa"]["reference"]))
+    )
     assert (len(found["agreement"]) > 0) == ("own.texts" not in asked)
     assert {figure: figure in drawn for figure in figures_there} == figures_there
-    verdicts = {claim["id"]: claim["status"] for claim in yaml.safe_load(Path("results/live/claims.json").read_text())["claims"]}
+    verdicts = {
+        claim["id"]: claim["status"]
+        for claim in yaml.safe_load(Path("results/live/claims.json").read_text())["claims"]
+    }
     not_applicable = {claim.split(".")[0] for claim, status in verdicts.items() if status == "NOT APPLICABLE"}
     of_texts, of_attributes = {"L1", "L2", "L3", "L4", "L5"}, {"L3", "L4", "L5"}
-    assert not_applicable == (of_texts if "own.texts" in asked else of_attributes if "own.attributes" in asked else set())
+    assert not_applicable == (
+        of_texts if "own.texts" in asked else of_attributes if "own.attributes" in asked else set()
+    )
     assert "FAIL" not in verdicts.values()
 
     ours = SimpleNamespace(name="outputs/my-model", layers=2, width=24)
@@ -138,8 +169,18 @@ def test_the_page_to_the_letter(here, monkeypatch, name):
     ("ratings", "spaces"),
     [
         ({"warmth": [1, 2, 4, 8, 16, 32]}, []),
-        ({"warmth": [1, 2, 4, 8, 16, 32], "heat": [2, 4, 8, 16, 32, 64], "cold": [0, -1, -3, -7, -15, -31]}, []),  # say the same
-        ({"arousal": [1, 2, 4, 8, 16, 32], "valence": [4, 1, 2, 7, 3, 1], "pace": [0, 0, 1, 0, 1, 1]}, ["affective"]),
+        (
+            {
+                "warmth": [1, 2, 4, 8, 16, 32],
+                "heat": [2, 4, 8, 16, 32, 64],
+                "cold": [0, -1, -3, -7, -15, -31],
+            },
+            [],
+        ),  # say the same
+        (
+            {"arousal": [1, 2, 4, 8, 16, 32], "valence": [4, 1, 2, 7, 3, 1], "pace": [0, 0, 1, 0, 1, 1]},
+            ["affective"],
+        ),
     ],
 )
 def test_few_attributes_and_those_that_say_the_same(here, monkeypatch, ratings, spaces):
@@ -161,10 +202,14 @@ def test_few_attributes_and_those_that_say_the_same(here, monkeypatch, ratings, 
 
 
 def test_rescaled_distances_by_hand():
-    scores = user_ratings.rescaled(pd.DataFrame({"warmth": [10.1, 10.3, 10.2, 10.5]}, index=["awe", "joy", "zest", "calm"]))
+    scores = user_ratings.rescaled(
+        pd.DataFrame({"warmth": [10.1, 10.3, 10.2, 10.5]}, index=["awe", "joy", "zest", "calm"])
+    )
     np.testing.assert_allclose(scores["warmth"], [0, 0.5, 0.25, 1])
     # of the run's emotions, in its order: (calm, zest), (calm, joy), (zest, joy); 10.3 - 10.2 and 10.2 - 10.1 would differ in floats
-    np.testing.assert_allclose(user_ratings.attribute_rdms(scores, ["calm", "zest", "joy"])["warmth"], [0.75, 0.5, 0.25])
+    np.testing.assert_allclose(
+        user_ratings.attribute_rdms(scores, ["calm", "zest", "joy"])["warmth"], [0.75, 0.5, 0.25]
+    )
     awe, zest, joy = "awe", "zest", "joy"
     first, _, second = user_ratings.attribute_rdms(scores, [awe, zest, joy])["warmth"]
     assert first == second and 10.3 - 10.2 != 10.2 - 10.1
@@ -182,8 +227,13 @@ def test_the_weights_of_own_ratings_are_kendalls_tau_with_the_mean_human_rdm(her
     judged = human[human["emotion_a"].isin(STUDYS) & human["emotion_b"].isin(STUDYS)]
     assert len(judged) == 10 and list(weights.index) == list(ratings)
     for attribute in ratings:
-        distances = [round(abs(ratings[attribute][a] - ratings[attribute][b]), 9) for a, b, _ in judged.itertuples(index=False)]
-        assert weights.loc[attribute, "tau"] == pytest.approx(stats.kendalltau(distances, judged["distance"]).statistic)
+        distances = [
+            round(abs(ratings[attribute][a] - ratings[attribute][b]), 9)
+            for a, b, _ in judged.itertuples(index=False)
+        ]
+        assert weights.loc[attribute, "tau"] == pytest.approx(
+            stats.kendalltau(distances, judged["distance"]).statistic
+        )
     assert results()["attributes"]["emotion"].tolist() == STUDYS[:4] and len(results()["attribute_rdms"]) == 6
 
 
@@ -219,7 +269,11 @@ def replaced(file, old, new):
 def rewritten(file, **columns):
     """The CSV with other columns; None leaves one out."""
     path = Path("data/own", file)
-    table = pd.read_csv(path).assign(**columns).drop(columns=[name for name, values in columns.items() if values is None])
+    table = (
+        pd.read_csv(path)
+        .assign(**columns)
+        .drop(columns=[name for name, values in columns.items() if values is None])
+    )
     table.to_csv(path, index=False)
 
 
@@ -298,7 +352,9 @@ RATINGS, POSTS = "data/own/ratings.csv: ", "data/own/posts.csv: "
          "params.yaml: emotions[5]: the study has no ratings of 'zest'; give some as own.attributes"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_meant_is_said_in_one_line_before_anything_is_written(here, monkeypatch, spoil, values, message):
+def test_what_cannot_be_meant_is_said_in_one_line_before_anything_is_written(
+    here, monkeypatch, spoil, values, message
+):
     change({"emotions": STUDYS} | values)
     if spoil:
         spoil()
@@ -313,8 +369,12 @@ def test_what_needs_no_complaint(here, monkeypatch):
     table = pd.read_csv("data/own/posts.csv").assign(id=range(600), fear=lambda rows: rows["fear"] == 1)
     table.loc[3, "text"], table.loc[table["split"] == "test", "joy"] = "null", 0
     categories = pd.Categorical(table["split"], ["val", "dev", "train", "test"])
-    table.assign(split=categories, tags=[["a", "b"]] * 600, n=1).to_parquet("data/own/posts.parquet", index=False)
-    table.assign(fear=table["fear"].astype(float)).to_csv("data/own/posts.csv", index=False, encoding="utf-8-sig")
+    table.assign(split=categories, tags=[["a", "b"]] * 600, n=1).to_parquet(
+        "data/own/posts.parquet", index=False
+    )
+    table.assign(fear=table["fear"].astype(float)).to_csv(
+        "data/own/posts.csv", index=False, encoding="utf-8-sig"
+    )
     made = []
     for file in ("posts.csv", "posts.parquet"):
         change({"own.texts": file, "emotions": STUDYS})
@@ -334,8 +394,13 @@ def test_the_run_published_and_a_run_of_nothing_own_take_what_is_the_studys(here
     run(monkeypatch, stage)
     for name in ("attributes", "attribute_rdms", "mean_rdm", "weights", "agreement"):
         for of in ("published", "live"):
-            assert Path(f"results/{of}/{name}.csv").read_bytes() == Path(f"results/human/{name}.csv").read_bytes()
-            assert Path(f"data/texts/{of}.parquet").read_bytes() == Path("data/goemotions.parquet").read_bytes()
+            assert (
+                Path(f"results/{of}/{name}.csv").read_bytes()
+                == Path(f"results/human/{name}.csv").read_bytes()
+            )
+            assert (
+                Path(f"data/texts/{of}.parquet").read_bytes() == Path("data/goemotions.parquet").read_bytes()
+            )
 
 
 def test_dvc_sees_that_a_file_changes_and_what_does_not_follow_from_it_stays(here, caplog):
@@ -350,7 +415,11 @@ def test_dvc_sees_that_a_file_changes_and_what_does_not_follow_from_it_stays(her
         caplog.clear()
         done = repos.dvc("repro", "--single-item", "own@live", "own@published")
         assert done.returncode == 0, done.stderr
-        made = [*Path("results/live").glob("*.csv"), *Path("results/published").glob("*.csv"), *Path("data/texts").iterdir()]
+        made = [
+            *Path("results/live").glob("*.csv"),
+            *Path("results/published").glob("*.csv"),
+            *Path("data/texts").iterdir(),
+        ]
         return "Running stage" in caplog.text, {path.as_posix(): path.read_bytes() for path in made}
 
     (first, before), (again, _) = repro(), repro()

@@ -5,20 +5,57 @@ import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-WORDS = ["negative", "positive", "i", "am", "so", "happy", "sad", "today", "it", "was", "a", "long", "day", "again"]
-SPECIAL = {"cls_token": "<s>", "pad_token": "<pad>", "sep_token": "</s>", "unk_token": "<unk>", "mask_token": "<mask>"}
+WORDS = [
+    "negative",
+    "positive",
+    "i",
+    "am",
+    "so",
+    "happy",
+    "sad",
+    "today",
+    "it",
+    "was",
+    "a",
+    "long",
+    "day",
+    "again",
+]
+SPECIAL = {
+    "cls_token": "<s>",
+    "pad_token": "<pad>",
+    "sep_token": "</s>",
+    "unk_token": "<unk>",
+    "mask_token": "<mask>",
+}
 VOCABULARY = [*SPECIAL.values(), *WORDS]
 
-BERT_LIKE = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4, "max_position_embeddings": 40}
-DEBERTA = BERT_LIKE | {"relative_attention": True, "position_biased_input": False, "pos_att_type": ["c2p", "p2c"]}
+BERT_LIKE = {
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 40,
+}
+DEBERTA = BERT_LIKE | {
+    "relative_attention": True,
+    "position_biased_input": False,
+    "pos_att_type": ["c2p", "p2c"],
+}
 CONFIGS = {
     "roberta": ("Roberta", BERT_LIKE),
     "bert": ("Bert", BERT_LIKE),
-    "distilbert": ("DistilBert", {"dim": 16, "hidden_dim": 24, "n_layers": 3, "n_heads": 4, "max_position_embeddings": 40}),
+    "distilbert": (
+        "DistilBert",
+        {"dim": 16, "hidden_dim": 24, "n_layers": 3, "n_heads": 4, "max_position_embeddings": 40},
+    ),
     "electra": ("Electra", BERT_LIKE | {"embedding_size": 8}),
     "mpnet": ("MPNet", BERT_LIKE),
     "deberta": ("Deberta", DEBERTA),
-    "deberta-v2": ("DebertaV2", DEBERTA | {"conv_kernel_size": 3, "position_buckets": 8, "share_att_key": True}),
+    "deberta-v2": (
+        "DebertaV2",
+        DEBERTA | {"conv_kernel_size": 3, "position_buckets": 8, "share_att_key": True},
+    ),
     "modernbert": ("ModernBert", BERT_LIKE | {"global_attn_every_n_layers": 2, "local_attention": 8}),
 }
 ARCHITECTURES = sorted(CONFIGS)
@@ -29,14 +66,23 @@ def tokenizer(max_length=40):
     numbers = {word: number for number, word in enumerate(VOCABULARY)}
     words = Tokenizer(models.WordLevel(numbers, unk_token="<unk>"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
-    words.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+    words.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
     return PreTrainedTokenizerFast(tokenizer_object=words, model_max_length=max_length, **SPECIAL)
 
 
 def model(kind, seed=1, task="ForMaskedLM", **settings):
     """A random transformers model whose weights are large enough that everything matters to its output."""
     prefix, sizes = CONFIGS[kind]
-    special = {"vocab_size": len(VOCABULARY), "pad_token_id": 1, "bos_token_id": 0, "cls_token_id": 0, "eos_token_id": 2, "sep_token_id": 2}
+    special = {
+        "vocab_size": len(VOCABULARY),
+        "pad_token_id": 1,
+        "bos_token_id": 0,
+        "cls_token_id": 0,
+        "eos_token_id": 2,
+        "sep_token_id": 2,
+    }
     config = getattr(transformers, f"{prefix}Config")(**sizes | special | settings)
     made = getattr(transformers, f"{prefix}{task}")(config)
     generator = torch.Generator().manual_seed(seed)

@@ -58,7 +58,9 @@ def human_results(folder, seed=0):
     pairs = rdm.pair_names(study.EMOTIONS)
     scores = pd.DataFrame(draw.random((27, 14)), columns=study.ATTRIBUTES)
     distances = pd.DataFrame(rdm.absolute_rdm(scores.to_numpy().T).T, columns=study.ATTRIBUTES)
-    judged = pd.DataFrame(draw.integers(1, 10, (6, 351)), columns=pairs["emotion_a"] + "|" + pairs["emotion_b"])
+    judged = pd.DataFrame(
+        draw.integers(1, 10, (6, 351)), columns=pairs["emotion_a"] + "|" + pairs["emotion_b"]
+    )
     tables = {
         "attributes": pd.concat([pd.Series(study.EMOTIONS, name="emotion"), scores], axis=1),
         "attribute_rdms": pairs.join(distances),
@@ -75,9 +77,14 @@ def texts(rows, seed):
     """Rows of a made-up GoEmotions: the words `happy` and `sad` tell joy and love from the other three emotions."""
     draw = np.random.default_rng(seed)
     labels = draw.integers(0, len(EMOTIONS), rows)
-    words = [["today", "it", "was", "long"][: draw.integers(1, 5)] + ["happy" if label in (0, 3) else "sad"] for label in labels]
+    words = [
+        ["today", "it", "was", "long"][: draw.integers(1, 5)] + ["happy" if label in (0, 3) else "sad"]
+        for label in labels
+    ]
     table = pd.DataFrame({"text": [" ".join(draw.permutation(of)) for of in words]})
-    return table.assign(**{emotion: (labels == number).astype(int) for number, emotion in enumerate(EMOTIONS)})
+    return table.assign(
+        **{emotion: (labels == number).astype(int) for number, emotion in enumerate(EMOTIONS)}
+    )
 
 
 SMALL = {

@@ -26,12 +26,29 @@ class Activations:
     def __post_init__(self):
         shape = (len(self.seeds), len(self.emotions), self.layers * self.width)
         if self.values.shape != shape:
-            raise UserError(f"activations of shape {self.values.shape}, but seeds, emotions and layers x width make {shape}")
+            raise UserError(
+                f"activations of shape {self.values.shape}, but seeds, emotions and layers x width make {shape}"
+            )
         for seed, emotion in np.argwhere(~np.isfinite(self.values).all(axis=2)):
-            raise UserError(f"activations of {self.emotions[emotion]}, seed {self.seeds[seed]}: a value is not finite")
+            raise UserError(
+                f"activations of {self.emotions[emotion]}, seed {self.seeds[seed]}: a value is not finite"
+            )
 
 
-RETESTS = ["question", "key", "k", "estimate", "ci_low", "ci_high", "p", "n", "reference", "decided_by", "verdict", "method"]
+RETESTS = [
+    "question",
+    "key",
+    "k",
+    "estimate",
+    "ci_low",
+    "ci_high",
+    "p",
+    "n",
+    "reference",
+    "decided_by",
+    "verdict",
+    "method",
+]
 """Columns of results/RUN/retests.csv."""
 HOLDS, DOES_NOT_HOLD = "holds", "does not hold"
 """The verdicts of a re-test."""

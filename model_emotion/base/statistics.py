@@ -78,13 +78,31 @@ def paired_drop(drops):
     drops = np.asarray(drops, dtype=float)
     mean, df = drops.mean(), len(drops) - 1
     if df == 0:
-        return {"drop": mean, "t": np.nan, "df": 0, "se": np.nan, "ci_low": np.nan, "ci_high": np.nan, "p": np.nan}
+        return {
+            "drop": mean,
+            "t": np.nan,
+            "df": 0,
+            "se": np.nan,
+            "ci_low": np.nan,
+            "ci_high": np.nan,
+            "p": np.nan,
+        }
     se = drops.std(ddof=1) / np.sqrt(len(drops))
     half = stats.t.ppf(0.975, df) * se
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.divide(mean, se)
-    p = stats.t.sf(t, df) if se > 0 else (0.0 if mean > 0 else 1.0)  # no variance: the drop is certain, or is none
-    return {"drop": mean, "t": t, "df": df, "se": se, "ci_low": mean - half, "ci_high": mean + half, "p": float(p)}
+    p = (
+        stats.t.sf(t, df) if se > 0 else (0.0 if mean > 0 else 1.0)
+    )  # no variance: the drop is certain, or is none
+    return {
+        "drop": mean,
+        "t": t,
+        "df": df,
+        "se": se,
+        "ci_low": mean - half,
+        "ci_high": mean + half,
+        "p": float(p),
+    }
 
 
 def mean_correlation(r):

@@ -3,7 +3,6 @@
 The study is Li et al., arXiv 2302.09582 (iScience 27(12) 111401). Nothing here is a result.
 """
 
-
 EMOTIONS = (
     "realization", "surprise", "admiration", "gratitude", "optimism", "approval", "pride", "excitement", "joy",
     "love", "amusement", "caring", "relief", "curiosity", "desire", "disgust", "disapproval", "anger", "annoyance",

@@ -109,7 +109,9 @@ def same_percentiles(claim, table):
     """As same_table, on each column's percentiles, which the RDM images show; distances equal to 9 decimals are ties."""
     released = read_csv(raw("reference", claim.reference))
     _labels_are_right(claim, table, released.columns)
-    ours, theirs = (values.round(9).rank(pct=True).to_numpy() for values in (table.select_dtypes("number"), released))
+    ours, theirs = (
+        values.round(9).rank(pct=True).to_numpy() for values in (table.select_dtypes("number"), released)
+    )
     return Finding("as released", f"{theirs.size:,} cells", float(np.abs(ours - theirs).max()))
 
 
@@ -125,7 +127,9 @@ def same_loadings(claim, table):
 def _both_ranks(claim, table):
     theirs = read_csv(raw("reference", claim.reference))
     right = np.array_equal(table["attribute"], np.tile(theirs.columns, len(theirs)))
-    if not right or not np.array_equal(table["neuron"], np.repeat(np.arange(1, len(theirs) + 1), theirs.shape[1])):
+    if not right or not np.array_equal(
+        table["neuron"], np.repeat(np.arange(1, len(theirs) + 1), theirs.shape[1])
+    ):
         raise UserError(f"{claim.file}: neurons and attributes are not in the order of {claim.reference}")
     ours = pd.DataFrame(table["rank"].to_numpy().reshape(theirs.shape), columns=theirs.columns)
     return ours, theirs
@@ -148,7 +152,9 @@ def same_order(claim, table):
 def same_best(claim, table):
     """How many of the sets of N best neurons, every attribute and N, are the released ones exactly."""
     ours, theirs = _both_ranks(claim, table)
-    equal = [((ours[name] <= k) == (theirs[name] <= k)).all() for name in theirs for k in study.ATTRIBUTE_TOP_K]
+    equal = [
+        ((ours[name] <= k) == (theirs[name] <= k)).all() for name in theirs for k in study.ATTRIBUTE_TOP_K
+    ]
     return _beside(int(sum(equal)), len(equal))
 
 
@@ -173,7 +179,9 @@ def readings(claim, table):
         raise UserError(f"{claim.file}: {', '.join(keys)} do not tell its rows apart")
     ours = both["_ours"]
     if not len(both) or ours.isna().any():
-        raise UserError(f"{claim.file}: no value for {'any reading' if not len(both) else both.loc[ours.isna(), keys].iloc[0].to_dict()}")
+        raise UserError(
+            f"{claim.file}: no value for {'any reading' if not len(both) else both.loc[ours.isna(), keys].iloc[0].to_dict()}"
+        )
     limit = both["resolution"] if claim.within is None else claim.within
     met = int(((both["value"] - ours).abs() <= limit + 1e-12).sum())
     return Finding(f"{met:,} met", f"{len(both):,} read", len(both) - met)
@@ -204,8 +212,12 @@ def interval(claim, table):
     by_p = {"p": True, "interval": False}[row["decided_by"]]
     holds = bool(row["p"] < 0.05 if by_p else row["ci_low"] > 0)
     known = not np.isnan([row["estimate"], row["p"] if by_p else row["ci_low"]]).any()
-    if holds != (row["verdict"] == "holds") or (known and not by_p and not row["ci_low"] <= row["estimate"] <= row["ci_high"]):
-        raise UserError(f"{claim.file}: estimate, limits, p and verdict contradict each other where {claim.where}")
+    if holds != (row["verdict"] == "holds") or (
+        known and not by_p and not row["ci_low"] <= row["estimate"] <= row["ci_high"]
+    ):
+        raise UserError(
+            f"{claim.file}: estimate, limits, p and verdict contradict each other where {claim.where}"
+        )
     expected = "p < .05" if by_p else "interval above 0"
     if not known:
         return Finding("no estimate", expected, 1.0, f"no estimate: {row['method']}")

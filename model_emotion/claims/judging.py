@@ -30,7 +30,9 @@ def departures(params, ranking="attributes"):
         if getattr(analysis, name) != own:
             found[name] = f"analysis.{name} is {getattr(analysis, name)}, the study's {own}"
     if analysis.bootstrap.samples < ENOUGH_SAMPLES:
-        found["bootstrap"] = f"analysis.bootstrap.samples is {analysis.bootstrap.samples}; fewer than {ENOUGH_SAMPLES} scatter too far"
+        found["bootstrap"] = (
+            f"analysis.bootstrap.samples is {analysis.bootstrap.samples}; fewer than {ENOUGH_SAMPLES} scatter too far"
+        )
     for name, others in (("attributes", "the study's"), ("texts", "GoEmotions")):
         if file := getattr(params.own, name):
             found[name] = f"own.{name} is {file}, not {others}"
@@ -59,9 +61,13 @@ def joined(stated, judged):
     for claim in stated:
         run = run_of(claim)
         if run not in judged:
-            verdicts.append(_unanswered(_said(claim), claim, NOT_APPLICABLE, f"the run {run} was not measured"))
+            verdicts.append(
+                _unanswered(_said(claim), claim, NOT_APPLICABLE, f"the run {run} was not measured")
+            )
         elif claim.id not in by_id:
-            raise UserError(f"results/{run}/claims.json: no verdict on {claim.id}; run `dvc repro judge@{run}`")
+            raise UserError(
+                f"results/{run}/claims.json: no verdict on {claim.id}; run `dvc repro judge@{run}`"
+            )
         else:
             verdicts.append(by_id[claim.id])
     return verdicts
@@ -96,7 +102,9 @@ def _said(claim):
 
 
 def _unanswered(base, claim, status, reason):
-    return Verdict(**base, published=claim.published, regenerated=None, difference=None, status=status, reason=reason)
+    return Verdict(
+        **base, published=claim.published, regenerated=None, difference=None, status=status, reason=reason
+    )
 
 
 @lru_cache

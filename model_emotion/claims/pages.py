@@ -31,7 +31,12 @@ def render(verdicts, unpublished):
         of_section = [verdict for verdict in verdicts if verdict.id.startswith(section)]
         if of_section:
             lines += [f"## {title}", "", *claim_table(of_section), ""]
-    lines += ["## Not published", "", "The study released no value of these; a test holds them to an independent computation.", ""]
+    lines += [
+        "## Not published",
+        "",
+        "The study released no value of these; a test holds them to an independent computation.",
+        "",
+    ]
     lines += ["| result | what | file | test |", "| --- | --- | --- | --- |"]
     lines += [f"| {entry.id} | {entry.what} | `{entry.file}` | `{entry.test}` |" for entry in unpublished]
     return "\n".join(lines) + "\n"
@@ -40,7 +45,10 @@ def render(verdicts, unpublished):
 def headline_table(verdicts):
     """Markdown lines for README: how many of the study's claims hold, by headline; those on a model measured here are left out."""
     verdicts = [verdict for verdict in verdicts if run_of(verdict) == "published"]
-    lines = ["| | the study's claim | claims checked | " + " | ".join(STATUSES[:3]) + " |", "| --- " * 6 + "|"]
+    lines = [
+        "| | the study's claim | claims checked | " + " | ".join(STATUSES[:3]) + " |",
+        "| --- " * 6 + "|",
+    ]
     for headline, sentence in HEADLINES.items():
         counts = tally([verdict for verdict in verdicts if verdict.headline == headline])
         cells = [headline, sentence, sum(counts.values()), *(counts[status] for status in STATUSES[:3])]
@@ -56,16 +64,36 @@ def readme_block(verdicts):
 
 def claim_table(verdicts):
     """Markdown lines, a row a verdict."""
-    lines = ["| id | claim | published | regenerated | within | verdict | where published | answered by |", "| --- " * 8 + "|"]
+    lines = [
+        "| id | claim | published | regenerated | within | verdict | where published | answered by |",
+        "| --- " * 8 + "|",
+    ]
     for v in verdicts:
         verdict = v.status + (f": {v.reason}" if v.reason else "")
-        cells = (v.id, v.claim, _number(v.published), _regenerated(v), _number(v.tolerance), verdict, v.source, f"`{v.file}`")
+        cells = (
+            v.id,
+            v.claim,
+            _number(v.published),
+            _regenerated(v),
+            _number(v.tolerance),
+            verdict,
+            v.source,
+            f"`{v.file}`",
+        )
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 
 
 def _number(value):
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else value
+    return (
+        ""
+        if value is None
+        else f"{value:.4g}"
+        if isinstance(value, float)
+        else f"{value:,}"
+        if isinstance(value, int)
+        else value
+    )
 
 
 def _regenerated(verdict):

@@ -13,8 +13,7 @@ import yaml
 
 from model_emotion.claims import verdicts
 from model_emotion.params import load_params
-from model_emotion.project import environment
-from model_emotion.project import stage
+from model_emotion.project import environment, stage
 
 TARGETS = ("figures", "retests", "claims")
 """The last stages of a run."""
@@ -50,9 +49,14 @@ def reproduce(run: str | None) -> bool:
     """
     runs = [run] if run else load_params().runs
     call("dvc", "repro", *([f"{name}@{run}" for name in TARGETS] if run else []))
-    committed = stages_with_committed_outputs(yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8")), runs)
+    committed = stages_with_committed_outputs(
+        yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8")), runs
+    )
     if stages := never_run([name for name in committed if not run or name.endswith(f"@{run}")]):
-        print(f"Not run in this checkout yet, although their outputs are committed: {', '.join(stages)}", flush=True)
+        print(
+            f"Not run in this checkout yet, although their outputs are committed: {', '.join(stages)}",
+            flush=True,
+        )
         call("dvc", "repro", "--force", "--single-item", *stages)
     if run:
         call(sys.executable, "-m", "stages.report", "--run", run)

@@ -23,7 +23,9 @@ class Claim(Entry):
     claim: str
     source: str
     run: Literal["human", "published", "live"]
-    supposes: list[Literal["study", "searchlight_alpha", "drop_alpha", "bootstrap", "ranking", "attributes", "texts"]] = []
+    supposes: list[
+        Literal["study", "searchlight_alpha", "drop_alpha", "bootstrap", "ranking", "attributes", "texts"]
+    ] = []
     """The settings that must be as the claim takes them, mostly the study's own; else it is NOT APPLICABLE."""
     file: str
     measure: str
@@ -73,20 +75,25 @@ def load_claims(path="claims.yaml"):
         if claim.id in seen:
             raise UserError(f"{path}: id {claim.id} stands twice")
         if claim.measure not in COMPARISONS:
-            raise UserError(f"{path}: {claim.id}: no measure '{claim.measure}'; there are {', '.join(COMPARISONS)}")
+            raise UserError(
+                f"{path}: {claim.id}: no measure '{claim.measure}'; there are {', '.join(COMPARISONS)}"
+            )
         seen.add(claim.id)
     return Claims(claims=expanded, unpublished=claims.unpublished)
 
 
 def _expand(claim):
     """A table of published values, or of readings, or a list of keys -> one claim a key, with {key} filled in."""
-    published = _read_off(claim) if claim.reading else dict.fromkeys(claim.each) if claim.each else claim.published
+    published = (
+        _read_off(claim) if claim.reading else dict.fromkeys(claim.each) if claim.each else claim.published
+    )
     if not isinstance(published, dict):
         return [claim]
     texts = {name: text for name in ("claim", "where", "column") if (text := getattr(claim, name))}
     return [
         claim.model_copy(
-            update={name: text.replace("{key}", str(key)) for name, text in texts.items()} | {"id": f"{claim.id}.{key}", "published": value}
+            update={name: text.replace("{key}", str(key)) for name, text in texts.items()}
+            | {"id": f"{claim.id}.{key}", "published": value}
         )
         for key, value in published.items()
     ]
@@ -98,6 +105,8 @@ def _read_off(claim):
     for column, value in claim.reading.items():
         read = read[read[column] == value]
     if not len(read) or read[claim.key].duplicated().any():
-        raise UserError(f"{READINGS}: {len(read)} readings for {claim.id}, which {claim.key} does not tell apart")
+        raise UserError(
+            f"{READINGS}: {len(read)} readings for {claim.id}, which {claim.key} does not tell apart"
+        )
     keys = read[claim.key].astype(int) if read[claim.key].dtype.kind == "f" else read[claim.key]
     return dict(zip(keys, read["value"].astype(float), strict=True))

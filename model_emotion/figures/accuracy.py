@@ -20,17 +20,25 @@ def _chance(ax, draw):
 
 def _condition_legend(figure, conditions, extra=()):
     handles = [
-        style.mpl.lines.Line2D([], [], marker="o", linestyle="", color=style.CONDITIONS[name], label=style.CONDITION_NAMES[name])
+        style.mpl.lines.Line2D(
+            [], [], marker="o", linestyle="", color=style.CONDITIONS[name], label=style.CONDITION_NAMES[name]
+        )
         for name in conditions
     ]
     handles += extra
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), handletextpad=0.4, columnspacing=1.4)
+    figure.legend(
+        handles=handles, loc="outside upper center", ncols=len(handles), handletextpad=0.4, columnspacing=1.4
+    )
 
 
 def _by_accuracy(table, sizes):
     """The emotions by their mean over the three conditions, highest first, as in the study; masks of the given sizes count."""
-    counted = table[table["k"].isin([0, *sizes])].groupby(["emotion", "condition"], sort=False)["accuracy"].mean()
-    return list(counted.groupby("emotion", sort=False).mean().sort_values(ascending=False, kind="stable").index)
+    counted = (
+        table[table["k"].isin([0, *sizes])].groupby(["emotion", "condition"], sort=False)["accuracy"].mean()
+    )
+    return list(
+        counted.groupby("emotion", sort=False).mean().sort_values(ascending=False, kind="stable").index
+    )
 
 
 def accuracy(accuracy_by_condition, accuracy, *, top_k):
@@ -43,12 +51,30 @@ def accuracy(accuracy_by_condition, accuracy, *, top_k):
         table = accuracy_by_condition[accuracy_by_condition["condition"] == condition]
         rows = at_size(table, 0 if condition == "none" else top_k).set_index("emotion").loc[emotions]
         mean, half = rows["accuracy"].to_numpy(), rows["se"].to_numpy() / 2
-        style.dots(ax, mean, mean - half, mean + half, np.arange(len(emotions)) + shift, style.CONDITIONS[condition], horizontal=False)
+        style.dots(
+            ax,
+            mean,
+            mean - half,
+            mean + half,
+            np.arange(len(emotions)) + shift,
+            style.CONDITIONS[condition],
+            horizontal=False,
+        )
     majority = accuracy.groupby("emotion")["majority"].mean().reindex(emotions)
-    floor = style.mpl.lines.Line2D([], [], color=style.QUIET, linewidth=0.9, linestyle=":", label="a coin toss")
+    floor = style.mpl.lines.Line2D(
+        [], [], color=style.QUIET, linewidth=0.9, linestyle=":", label="a coin toss"
+    )
     if majority.notna().all():
-        floor = style.mpl.lines.Line2D([], [], color=style.QUIET, linewidth=0.9, label="always the commoner class")
-        ax.hlines(majority, np.arange(len(emotions)) - 0.35, np.arange(len(emotions)) + 0.35, color=style.QUIET, linewidth=0.9)
+        floor = style.mpl.lines.Line2D(
+            [], [], color=style.QUIET, linewidth=0.9, label="always the commoner class"
+        )
+        ax.hlines(
+            majority,
+            np.arange(len(emotions)) - 0.35,
+            np.arange(len(emotions)) + 0.35,
+            color=style.QUIET,
+            linewidth=0.9,
+        )
     else:
         _chance(ax, ax.axhline)
     style.names_below(ax, emotions, rotation=60)
@@ -73,7 +99,14 @@ def accuracy_by_size(accuracy_by_condition):
         ax.axhspan(mean - se / 2, mean + se / 2, color=style.CONDITIONS["none"], alpha=0.15, linewidth=0)
         for condition in ("random", "attribute"):
             rows = mine[mine["condition"] == condition].sort_values("k")
-            ax.errorbar(rows["k"], rows["accuracy"], rows["se"] / 2, color=style.CONDITIONS[condition], marker="o", markersize=1.8)
+            ax.errorbar(
+                rows["k"],
+                rows["accuracy"],
+                rows["se"] / 2,
+                color=style.CONDITIONS[condition],
+                marker="o",
+                markersize=1.8,
+            )
         ax.set_title(emotion)
         style.in_percent(ax.yaxis)
     axes[0].set_xlim(0, None)
@@ -96,7 +129,9 @@ def accuracy_and_agreement(accuracy, agreement):
     ax.grid()
     ax.scatter(kappa, mean, s=9, color=style.EXAMPLE, linewidths=0, zorder=3)
     ax.set(xlabel="agreement of raters (Cohen's κ)", ylabel="accuracy without mask")
-    ax.set_title(f"Pearson's r = {stats.pearsonr(kappa, mean).statistic:.2f} over {len(kappa)} emotions", loc="left")
+    ax.set_title(
+        f"Pearson's r = {stats.pearsonr(kappa, mean).statistic:.2f} over {len(kappa)} emotions", loc="left"
+    )
     ax.margins(0.06)
     style.in_percent(ax.yaxis)
     label_points(ax, kappa.to_numpy(), mean.to_numpy(), list(kappa.index), SMALL)
@@ -112,8 +147,16 @@ def accuracy_by_mask(accuracy_by_mask, weights):
     figure = style.canvas(DOUBLE, 190)
     axes = style.panels(figure, len(attributes), 7, sharey=True)
     for ax, attribute in zip(axes, attributes, strict=True):
-        random = table[(table["kind"] == "random") & table["attribute"].isin([attribute, ""])].groupby(["emotion", "k"])["accuracy"].mean()
-        own = table[(table["kind"] == "attribute") & (table["attribute"] == attribute)].groupby(["emotion", "k"])["accuracy"].mean()
+        random = (
+            table[(table["kind"] == "random") & table["attribute"].isin([attribute, ""])]
+            .groupby(["emotion", "k"])["accuracy"]
+            .mean()
+        )
+        own = (
+            table[(table["kind"] == "attribute") & (table["attribute"] == attribute)]
+            .groupby(["emotion", "k"])["accuracy"]
+            .mean()
+        )
         blocks = [block.unstack("k").reindex(emotions).to_numpy() for block in (random, own)]
         gap = np.full((len(emotions), 1), np.nan)
         image = style.heat_map(ax, 100 * np.hstack([blocks[0], gap, blocks[1]]), style.SCORE, norm)
@@ -123,6 +166,8 @@ def accuracy_by_mask(accuracy_by_mask, weights):
         ax.set_title(attribute)
     sizes = [np.sort(table.loc[table["kind"] == kind, "k"].unique()) for kind in ("random", "attribute")]
     spans = [f"{part[0]:,} to {part[-1]:,}" for part in sizes]
-    figure.supxlabel(f"masked neurons, from left to right: random {spans[0]}, the attribute's own {spans[1]}", fontsize=7)
+    figure.supxlabel(
+        f"masked neurons, from left to right: random {spans[0]}, the attribute's own {spans[1]}", fontsize=7
+    )
     style.colour_bar(figure, image, list(axes), "accuracy (%)", shrink=0.4)
     return figure

@@ -203,7 +203,10 @@ def draw(entry, frames, options):
 
 def save(figure, entry, options, folder):
     """Write NAME.svg and NAME.png; both say what they show. The same figure gives the same bytes. Returns the paths."""
-    about = {"Title": entry.name, "Description": f"{entry.describe(options)} Shows {', '.join(entry.shows)} of the catalogue."}
+    about = {
+        "Title": entry.name,
+        "Description": f"{entry.describe(options)} Shows {', '.join(entry.shows)} of the catalogue.",
+    }
     paths = [folder / f"{entry.name}.{kind}" for kind in ("svg", "png")]
     with rc_context(STYLE):
         for path in paths:
@@ -215,7 +218,11 @@ def save(figure, entry, options, folder):
 
 def index(run, options, drawn):
     """The page that shows the figures of a run that were drawn (names): picture, caption, results and tables. Markdown."""
-    lines = [f"# Figures of the run `{run}`", "", "Made by `stages/figures.py`; this page too. Letters and numbers: `CLAIMS.md`."]
+    lines = [
+        f"# Figures of the run `{run}`",
+        "",
+        "Made by `stages/figures.py`; this page too. Letters and numbers: `CLAIMS.md`.",
+    ]
     for entry in (entry for entry in entries(run) if entry.name in drawn):
         files = ", ".join(f"`{tables.path(name, run)}`" for name in entry.inputs)
         lines += ["", f"## {entry.name}", "", f"![{entry.name}]({entry.name}.png)", "", entry.describe(options), "",

@@ -55,11 +55,29 @@ def parallel_analysis(parallel_analysis):
     figure = style.canvas(SINGLE, 55)
     ax = figure.subplots()
     ax.grid(axis="y")
-    ax.plot(table["component"], table["random_quantile"], color=style.QUIET, linestyle="--", label="random data, 95th percentile")
+    ax.plot(
+        table["component"],
+        table["random_quantile"],
+        color=style.QUIET,
+        linestyle="--",
+        label="random data, 95th percentile",
+    )
     ax.plot(table["component"], table["random_mean"], color=style.QUIET, label="random data, mean")
     ax.plot(table["component"], table["eigenvalue"], color=style.EXAMPLE, label="answers of the raters")
-    style.dots(ax, table["eigenvalue"], table["eigenvalue"], table["eigenvalue"], table["component"], style.EXAMPLE, kept, 3, False)
-    ax.set(xlabel="component", ylabel="eigenvalue", title=f"{n} components lie above random data", ylim=(0, None))
+    style.dots(
+        ax,
+        table["eigenvalue"],
+        table["eigenvalue"],
+        table["eigenvalue"],
+        table["component"],
+        style.EXAMPLE,
+        kept,
+        3,
+        False,
+    )
+    ax.set(
+        xlabel="component", ylabel="eigenvalue", title=f"{n} components lie above random data", ylim=(0, None)
+    )
     ax.legend()
     return figure
 
@@ -103,7 +121,15 @@ def weights(human_weights):
     ax.grid(axis="x")
     ax.axvline(0, color="black", linewidth=0.5)
     colours = [style.ATTRIBUTE_COLOURS[name] for name in table["attribute"]]
-    style.dots(ax, table["tau_boot"], table["ci_low"], table["ci_high"], np.arange(len(table)), colours, table["q"] < 0.05)
+    style.dots(
+        ax,
+        table["tau_boot"],
+        table["ci_low"],
+        table["ci_high"],
+        np.arange(len(table)),
+        colours,
+        table["q"] < 0.05,
+    )
     style.names_beside(ax, table["attribute"])
     ax.set_xlabel("weight in the human space (Kendall's τ)")
     style.space_legend(figure, table["attribute"])
@@ -117,7 +143,9 @@ def human_and_model(mean_rdm, activations, model_rsa):
         human = rdm.select(mean_rdm, emotions)["distance"]
     except KeyError as error:
         raise UserError(f"mean_rdm.csv: {error.args[0]}") from None
-    model = np.mean([rdm.cosine_rdm(values) for values in activations.values.astype(float, copy=False)], axis=0)
+    model = np.mean(
+        [rdm.cosine_rdm(values) for values in activations.values.astype(float, copy=False)], axis=0
+    )
     tau = model_rsa.query("layer == 0 and reference == 'human'")["tau"].item()
     figure = style.canvas(DOUBLE, 94)
     axes = figure.subplots(1, 2, sharey=True)

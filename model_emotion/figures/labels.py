@@ -27,7 +27,11 @@ def label_points(ax, x, y, names, fontsize, avoid=()):
         width, height = _size(figure, names[index], fontsize)
         centre, far = _place(points[index], width, height, taken, frame, unit)
         taken.append(_box(centre, width, height))
-        line = {"arrowstyle": "-", "color": "#9a9a9a", "linewidth": 0.4, "shrinkA": 0, "shrinkB": 2} if far else None
+        line = (
+            {"arrowstyle": "-", "color": "#9a9a9a", "linewidth": 0.4, "shrinkA": 0, "shrinkB": 2}
+            if far
+            else None
+        )
         ax.annotate(
             names[index], (x[index], y[index]), ax.transData.inverted().transform(centre),
             fontsize=fontsize, ha="center", va="center", arrowprops=line,

@@ -18,7 +18,9 @@ def _drop_panel(ax, rows, names, column, colours):
     ax.grid(axis="x")
     ax.axvline(0, color="black", linewidth=0.5)
     star = table["star"].fillna(False).to_numpy(dtype=bool)
-    style.dots(ax, table["drop"], table["ci_low"], table["ci_high"], np.arange(len(names)), colours, star, size=2.8)
+    style.dots(
+        ax, table["drop"], table["ci_low"], table["ci_high"], np.arange(len(names)), colours, star, size=2.8
+    )
     style.names_beside(ax, names)
     style.in_points(ax.xaxis)
     for row in np.flatnonzero(star):
@@ -40,7 +42,9 @@ def _drops_at_size(table, column, top_k, colours, height):
 
 def _drops_by_size(table, column, colours, height):
     sizes = np.sort(table["k"].unique())
-    names = list(table.groupby(column, sort=False)["drop"].mean().sort_values(ascending=False, kind="stable").index)
+    names = list(
+        table.groupby(column, sort=False)["drop"].mean().sort_values(ascending=False, kind="stable").index
+    )
     figure = style.canvas(DOUBLE, height)
     axes = style.panels(figure, len(sizes), len(sizes), sharey=True, sharex=True)
     for ax, k in zip(axes, sizes, strict=True):
@@ -89,7 +93,9 @@ def drop_by_cell(drop_by_cell, weights, *, top_k):
     table = at_size(drop_by_cell, top_k)
     emotions, attributes = list(table["emotion"].unique()), by_weight(table["attribute"].unique(), weights)
     drop = wide(table, "attribute", "emotion", "drop", attributes, emotions)
-    star = wide(table, "attribute", "emotion", "star", attributes, emotions).fillna(False).to_numpy(dtype=bool)
+    star = (
+        wide(table, "attribute", "emotion", "star", attributes, emotions).fillna(False).to_numpy(dtype=bool)
+    )
     figure = style.canvas(DOUBLE, 82)
     ax = figure.subplots()
     image = style.heat_map(ax, 100 * drop, style.SIGNED, style.around_zero(100 * drop))
@@ -103,7 +109,10 @@ def drop_by_cell(drop_by_cell, weights, *, top_k):
 
 def dip(unimodality, weights):
     """E8: Hartigan's dip of each attribute's effects over the emotions, printed; a star where p < .05."""
-    sizes, attributes = np.sort(unimodality["k"].unique()), by_weight(unimodality["attribute"].unique(), weights)
+    sizes, attributes = (
+        np.sort(unimodality["k"].unique()),
+        by_weight(unimodality["attribute"].unique(), weights),
+    )
     dips = wide(unimodality, "attribute", "k", "dip", attributes, sizes)
     p = wide(unimodality, "attribute", "k", "p", attributes, sizes).to_numpy()
     figure = style.canvas(SINGLE, 72)
@@ -132,9 +141,33 @@ def human_correlation(human_correlation, human_correlation_summary, *, emotion):
     ax.axhline(0, color="black", linewidth=0.5)
     x = human_correlation["k"].map(sizes.index) + human_correlation["emotion"].map(spread)
     example = (human_correlation["emotion"] == emotion).to_numpy()
-    ax.scatter(x[~example], human_correlation["r"][~example], s=5, color=style.QUIET, linewidths=0, label="an emotion")
-    ax.scatter(x[example], human_correlation["r"][example], s=9, marker="D", color=style.EXAMPLE, linewidths=0, label=emotion)
-    style.dots(ax, summary["mean_r"], summary["ci_low"], summary["ci_high"], places + 0.25, "#D55E00", size=4, horizontal=False)
+    ax.scatter(
+        x[~example],
+        human_correlation["r"][~example],
+        s=5,
+        color=style.QUIET,
+        linewidths=0,
+        label="an emotion",
+    )
+    ax.scatter(
+        x[example],
+        human_correlation["r"][example],
+        s=9,
+        marker="D",
+        color=style.EXAMPLE,
+        linewidths=0,
+        label=emotion,
+    )
+    style.dots(
+        ax,
+        summary["mean_r"],
+        summary["ci_low"],
+        summary["ci_high"],
+        places + 0.25,
+        "#D55E00",
+        size=4,
+        horizontal=False,
+    )
     ax.scatter([], [], s=16, color="#D55E00", label="mean, 95 % interval")
     ax.set_xticks(places, [f"{k:,}" for k in sizes])
     ax.set(xlabel="masked neurons", ylabel="correlation with human weight (r)")
@@ -158,14 +191,20 @@ def regression_lines(drop_by_cell, human_correlation, weights, *, top_k, emotion
     left.plot(ends, heights.T, color=style.QUIET, linewidth=0.8)
     example, height = lines.loc[emotion], heights[lines.index.get_loc(emotion)]
     left.plot(ends, height, color=style.EXAMPLE, linewidth=1.8)
-    left.annotate(emotion, (ends[1], height[1]), (-3, 4), textcoords="offset points", ha="right", color=style.EXAMPLE)
+    left.annotate(
+        emotion, (ends[1], height[1]), (-3, 4), textcoords="offset points", ha="right", color=style.EXAMPLE
+    )
     left.set_title(f"{len(lines)} emotions, {top_k:,} masked neurons", loc="left")
 
     across = np.linspace(*ends, 50)
     n, centred = len(weight), weight - weight.mean()
     fitted = example["intercept"] + example["slope"] * across
     residual = np.sqrt(((drop - example["intercept"] - example["slope"] * weight) ** 2).sum() / (n - 2))
-    half = stats.t.ppf(0.975, n - 2) * residual * np.sqrt(1 / n + (across - weight.mean()) ** 2 / (centred**2).sum())
+    half = (
+        stats.t.ppf(0.975, n - 2)
+        * residual
+        * np.sqrt(1 / n + (across - weight.mean()) ** 2 / (centred**2).sum())
+    )
     right.fill_between(across, fitted - half, fitted + half, color=style.EXAMPLE, alpha=0.12, linewidth=0)
     right.plot(across, fitted, color=style.EXAMPLE, linewidth=1.8)
     right.scatter(weight, drop, s=12, color=_space_colours(cells.index), zorder=3, linewidths=0)

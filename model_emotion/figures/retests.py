@@ -45,7 +45,16 @@ def masks_among_random(retests):
     ax = figure.subplots()
     ax.grid(axis="x")
     ax.axvline(0, color="black", linewidth=0.5)
-    style.dots(ax, rows["estimate"], rows["ci_low"], rows["ci_high"], np.arange(len(names)), _colours(names), holds, size=2.8)
+    style.dots(
+        ax,
+        rows["estimate"],
+        rows["ci_low"],
+        rows["ci_high"],
+        np.arange(len(names)),
+        _colours(names),
+        holds,
+        size=2.8,
+    )
     style.names_beside(ax, names)
     style.in_points(ax.xaxis)
     k, random = rows[["k", "n"]].iloc[0].astype(int)
@@ -70,7 +79,16 @@ def human_space(retests):
     ax.axvline(0, color="black", linewidth=0.5)
     ax.axvspan(ceiling["lower"], ceiling["upper"], color=style.QUIET, alpha=0.5, linewidth=0)
     holds = rows["verdict"] == HOLDS
-    style.dots(ax, rows["estimate"], rows["ci_low"], rows["ci_high"], np.arange(len(names)), _colours(names), holds, size=2.8)
+    style.dots(
+        ax,
+        rows["estimate"],
+        rows["ci_low"],
+        rows["ci_high"],
+        np.arange(len(names)),
+        _colours(names),
+        holds,
+        size=2.8,
+    )
     style.names_beside(ax, names)
     ax.set_title("grey: noise ceiling", loc="left")
     ax.set_xlabel("Kendall's tau with single subjects, mean", loc="right")

@@ -30,7 +30,11 @@ def _counts(table, columns, height):
         counts = table[table["attribute"] == name].set_index("layer")["significant"].reindex(layers)
         ax.grid(axis="y")
         ax.bar(layers, counts, color=_colour(name), width=0.8)
-        ax.set(title=f"{name} ({counts.sum():,})", xticks=layers[:: max(1, len(layers) // 4)], ylim=(0, max(1, counts.max()) * 1.05))
+        ax.set(
+            title=f"{name} ({counts.sum():,})",
+            xticks=layers[:: max(1, len(layers) // 4)],
+            ylim=(0, max(1, counts.max()) * 1.05),
+        )
         ax.yaxis.set_major_locator(style.ticks(4, integer=True))
     figure.supxlabel("layer", fontsize=7)
     figure.supylabel("significant neurons", fontsize=7)
@@ -44,7 +48,9 @@ def significant_neurons(significant_by_layer):
 
 def significant_neurons_of_spaces(searchlight_spaces):
     """F: the same for neurons ranked by the three spaces."""
-    table = searchlight_spaces.groupby(["attribute", "layer"], observed=True)["significant"].sum().reset_index()
+    table = (
+        searchlight_spaces.groupby(["attribute", "layer"], observed=True)["significant"].sum().reset_index()
+    )
     return _counts(table, 3, 45)
 
 
@@ -76,18 +82,32 @@ def best_neurons(searchlight, *, top_k):
     shown = ranks[order].T
     colours = style.mpl.colormaps["magma_r"](0.15 + 0.85 * (1 - norm(shown)))
     colours[shown > top_k] = 1
-    above.imshow(shrink(colours, COLUMNS), aspect="auto", interpolation="nearest", extent=(0, len(order), len(names) - 0.5, -0.5))
+    above.imshow(
+        shrink(colours, COLUMNS),
+        aspect="auto",
+        interpolation="nearest",
+        extent=(0, len(order), len(names) - 0.5, -0.5),
+    )
     style.names_beside(above, names)
-    above.set_xlabel(f"neurons among the best {top_k:,} of at least one attribute, sorted by attribute and rank")
+    above.set_xlabel(
+        f"neurons among the best {top_k:,} of at least one attribute, sorted by attribute and rank"
+    )
     above.xaxis.set_major_formatter("{x:,.0f}")
     above.set_title(f"{len(order):,} of {len(ranks):,} neurons", loc="left")
-    scale = style.mpl.colors.LinearSegmentedColormap.from_list("rank", style.mpl.colormaps["magma_r"](np.linspace(1, 0.15, 64)))
+    scale = style.mpl.colors.LinearSegmentedColormap.from_list(
+        "rank", style.mpl.colormaps["magma_r"](np.linspace(1, 0.15, 64))
+    )
     bar = style.colour_bar(figure, style.mpl.cm.ScalarMappable(norm, scale), above, "rank by τ", aspect=15)
     bar.set_ticks([1, top_k], labels=["1", f"{top_k:,}"])
     bar.ax.invert_yaxis()
 
     layers = np.unique(layer)
-    share = np.array([[(ranks[layer == number, column] <= top_k).mean() for number in layers] for column in range(len(names))])
+    share = np.array(
+        [
+            [(ranks[layer == number, column] <= top_k).mean() for number in layers]
+            for column in range(len(names))
+        ]
+    )
     image = style.heat_map(below, 100 * share, "cividis", Normalize(0, None))
     style.names_beside(below, names)
     style.names_below(below, layers, rotation=0)
@@ -151,10 +171,18 @@ def tau_of_significant(searchlight):
         rows = found[mine]
         ax.grid(axis="y")
         if len(rows):
-            style_of = {"s": 0.35, "color": _colour(name), "alpha": shade[mine], "linewidths": 0, "rasterized": True}
+            style_of = {
+                "s": 0.35,
+                "color": _colour(name),
+                "alpha": shade[mine],
+                "linewidths": 0,
+                "rasterized": True,
+            }
             ax.scatter(rows["neuron"], rows["tau"], **style_of)
         ax.set(title=f"{name} ({len(rows):,})", xlim=(0, last))
-        ax.set_xticks(middle[:: max(1, len(middle) // 4)], range(1, len(middle) + 1, max(1, len(middle) // 4)))
+        ax.set_xticks(
+            middle[:: max(1, len(middle) // 4)], range(1, len(middle) + 1, max(1, len(middle) // 4))
+        )
         ax.tick_params(axis="x", length=0)
     figure.supxlabel("layer, units from left to right", fontsize=7)
     figure.supylabel("Kendall's τ of significant neurons", fontsize=7)
@@ -163,7 +191,10 @@ def tau_of_significant(searchlight):
 
 def model_rsa(model_rsa):
     """F: the model's RDM, whole and by layer, against the human RDM and the attributes'."""
-    names, layers = in_order(model_rsa["reference"].unique(), ("human", *study.ATTRIBUTES)), np.sort(model_rsa["layer"].unique())
+    names, layers = (
+        in_order(model_rsa["reference"].unique(), ("human", *study.ATTRIBUTES)),
+        np.sort(model_rsa["layer"].unique()),
+    )
     tau = wide(model_rsa, "reference", "layer", "tau", names, layers)
     norm = style.around_zero(tau)
     figure = style.canvas(DOUBLE, 82)
@@ -171,10 +202,14 @@ def model_rsa(model_rsa):
     rows, columns = [part for part in (judged, names[len(judged) :]) if part], [layers[:1], layers[1:]]
     heights, widths = [len(part) for part in rows], [len(part) for part in columns]
     axes = figure.subplots(len(rows), 2, height_ratios=heights, width_ratios=widths, squeeze=False)
-    for ax, (down, across) in zip(axes.ravel(), [(down, across) for down in rows for across in columns], strict=True):
+    for ax, (down, across) in zip(
+        axes.ravel(), [(down, across) for down in rows for across in columns], strict=True
+    ):
         part = tau.loc[down, across]
         image = style.heat_map(ax, part, style.SIGNED, norm)
-        style.print_values(ax, image, [[f"{value:z.2f}".replace("-", "−") for value in row] for row in part.to_numpy()])
+        style.print_values(
+            ax, image, [[f"{value:z.2f}".replace("-", "−") for value in row] for row in part.to_numpy()]
+        )
         ax.set(xticks=[], yticks=[])
     for ax, part in zip(axes[:, 0], rows, strict=True):
         style.names_beside(ax, ["human judgements"] if part == judged else part)

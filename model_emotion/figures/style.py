@@ -53,9 +53,15 @@ SMALL = 6  # points: the least size of letters
 
 # Okabe and Ito's colours, the indigo is Tol's; conditions and spaces share none.
 CONDITIONS = {"none": "#000000", "random": "#0072B2", "attribute": "#D55E00"}
-CONDITION_NAMES = {"none": "without mask", "random": "random neurons masked", "attribute": "attribute's neurons masked"}
+CONDITION_NAMES = {
+    "none": "without mask",
+    "random": "random neurons masked",
+    "attribute": "attribute's neurons masked",
+}
 SPACE_COLOURS = dict(zip(SPACES, ("#332288", "#009E73", "#E69F00"), strict=True))
-ATTRIBUTE_COLOURS = {attribute: SPACE_COLOURS[space] for space, members in SPACES.items() for attribute in members}
+ATTRIBUTE_COLOURS = {
+    attribute: SPACE_COLOURS[space] for space, members in SPACES.items() for attribute in members
+}
 NAME_COLOURS = ATTRIBUTE_COLOURS | SPACE_COLOURS
 EXAMPLE, QUIET = "#0072B2", "#9a9a9a"
 DISTANCE, SCORE, SIGNED = "viridis", "viridis", "PuOr_r"
@@ -77,7 +83,12 @@ def settle(figure):
     if layout is None:
         return
     layout.execute(figure)
-    free = [axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis) if isinstance(axis.get_major_locator(), AutoLocator)]
+    free = [
+        axis
+        for ax in figure.axes
+        for axis in (ax.xaxis, ax.yaxis)
+        if isinstance(axis.get_major_locator(), AutoLocator)
+    ]
     for axis in free:
         axis.set_major_locator(ticks(np.clip(axis.get_tick_space(), 2, 9)))
     if free:
@@ -102,7 +113,9 @@ def names_beside(ax, names, **options):
 
 def heat_map(ax, values, cmap, norm=None):
     """[rows, columns] as an image without a frame; returns it for a colour bar. Missing values stay white."""
-    image = ax.imshow(np.asarray(values, dtype=float), cmap=cmap, norm=norm, aspect="auto", interpolation="nearest")
+    image = ax.imshow(
+        np.asarray(values, dtype=float), cmap=cmap, norm=norm, aspect="auto", interpolation="nearest"
+    )
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     return image
@@ -125,7 +138,9 @@ def around_zero(*values):
 
 def colour_bar(figure, image, axes, label, **options):
     """A slim colour bar beside `axes`, without a frame."""
-    bar = figure.colorbar(image, ax=axes, **({"pad": 0.02, "aspect": 25, "shrink": 0.8, "ticks": ticks(6)} | options))
+    bar = figure.colorbar(
+        image, ax=axes, **({"pad": 0.02, "aspect": 25, "shrink": 0.8, "ticks": ticks(6)} | options)
+    )
     bar.outline.set_visible(False)
     bar.set_label(label, fontsize=7)
     return bar
@@ -169,8 +184,13 @@ def space_legend(figure, names):
     """The colours of the spaces, above the figure, unless none of the names is of one."""
     if not set(names) & set(NAME_COLOURS):
         return
-    handles = [mpl.lines.Line2D([], [], marker="o", linestyle="", color=SPACE_COLOURS[space], label=f"{space} space") for space in SPACES]
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), handletextpad=0.3, columnspacing=1.2)
+    handles = [
+        mpl.lines.Line2D([], [], marker="o", linestyle="", color=SPACE_COLOURS[space], label=f"{space} space")
+        for space in SPACES
+    ]
+    figure.legend(
+        handles=handles, loc="outside upper center", ncols=len(handles), handletextpad=0.3, columnspacing=1.2
+    )
 
 
 def panels(figure, n, columns, **options):

@@ -11,7 +11,10 @@ ATTRIBUTES = list(study.ATTRIBUTES)
 TABLES = {
     "attributes": ("results/human/attributes.csv", ["emotion", *ATTRIBUTES]),
     "loadings": ("results/human/loadings.csv", ["item", *study.SPACES["appraisal"]]),
-    "parallel_analysis": ("results/human/parallel_analysis.csv", ["component", "eigenvalue", "random_mean", "random_quantile"]),
+    "parallel_analysis": (
+        "results/human/parallel_analysis.csv",
+        ["component", "eigenvalue", "random_mean", "random_quantile"],
+    ),
     "reliability": ("results/human/reliability.csv", ["attribute", "kind", "icc", "q", *INTERVAL]),
     "attribute_rdms": ("results/human/attribute_rdms.csv", [*PAIR, *ATTRIBUTES]),
     "human_weights": ("results/human/weights.csv", ["attribute", "tau_boot", "q", *INTERVAL]),
@@ -20,16 +23,31 @@ TABLES = {
     "agreement": ("results/{run}/agreement.csv", ["emotion", "kappa"]),
     "activations": ("results/{run}/activations.safetensors", None),
     "accuracy": ("results/{run}/accuracy.csv", ["emotion", "seed", "accuracy", "majority"]),
-    "accuracy_by_condition": ("results/{run}/accuracy_by_condition.csv", ["emotion", "condition", "k", "accuracy", "se"]),
-    "accuracy_by_mask": ("results/{run}/accuracy_by_mask.csv", ["emotion", "attribute", "kind", "k", "accuracy"]),
-    "searchlight": ("results/{run}/searchlight.parquet", ["neuron", "layer", "attribute", "tau", "rank", "significant"]),
-    "searchlight_spaces": ("results/{run}/searchlight_spaces.parquet", ["neuron", "layer", "attribute", "tau", "rank", "significant"]),
+    "accuracy_by_condition": (
+        "results/{run}/accuracy_by_condition.csv",
+        ["emotion", "condition", "k", "accuracy", "se"],
+    ),
+    "accuracy_by_mask": (
+        "results/{run}/accuracy_by_mask.csv",
+        ["emotion", "attribute", "kind", "k", "accuracy"],
+    ),
+    "searchlight": (
+        "results/{run}/searchlight.parquet",
+        ["neuron", "layer", "attribute", "tau", "rank", "significant"],
+    ),
+    "searchlight_spaces": (
+        "results/{run}/searchlight_spaces.parquet",
+        ["neuron", "layer", "attribute", "tau", "rank", "significant"],
+    ),
     "significant_by_layer": ("results/{run}/significant_by_layer.csv", ["attribute", "layer", "significant"]),
     "overlap": ("results/{run}/overlap.csv", ["k", "attribute_a", "attribute_b", "shared"]),
     "selectivity": ("results/{run}/selectivity.csv", ["k", "attributes", "neurons"]),
     "model_rsa": ("results/{run}/model_rsa.csv", ["layer", "reference", "tau"]),
     "drop_by_emotion": ("results/{run}/drop_by_emotion.csv", ["emotion", "k", "drop", "star", *INTERVAL]),
-    "drop_by_attribute": ("results/{run}/drop_by_attribute.csv", ["attribute", "k", "drop", "star", *INTERVAL]),
+    "drop_by_attribute": (
+        "results/{run}/drop_by_attribute.csv",
+        ["attribute", "k", "drop", "star", *INTERVAL],
+    ),
     "drop_by_cell": ("results/{run}/drop_by_cell.csv", ["emotion", "attribute", "k", "drop", "star"]),
     "unimodality": ("results/{run}/unimodality.csv", ["k", "attribute", "dip", "p"]),
     "human_correlation": ("results/{run}/human_correlation.csv", ["k", "emotion", "r", "slope", "intercept"]),
@@ -66,7 +84,9 @@ def check(name, found, run):
     """Raises UserError that names the first column of the table which is not among those found."""
     for column in TABLES[name][1] or ():
         if column not in found:
-            raise UserError(f"{path(name, run)}: no column '{column}', which a figure needs; make it anew with `dvc repro`")
+            raise UserError(
+                f"{path(name, run)}: no column '{column}', which a figure needs; make it anew with `dvc repro`"
+            )
 
 
 def at_size(table, k):
@@ -81,7 +101,11 @@ def at_size(table, k):
 def of_run(options, run):
     """params.figures as a run can show them: its first size of mask, emotion, attribute, where it has not those that are named."""
     cells, layers, own = read("drop_by_cell", run), read("significant_by_layer", run), dict(options)
-    for name, column in (("top_k", cells["k"]), ("emotion", cells["emotion"]), ("attribute", layers["attribute"])):
+    for name, column in (
+        ("top_k", cells["k"]),
+        ("emotion", cells["emotion"]),
+        ("attribute", layers["attribute"]),
+    ):
         if own[name] not in set(column):
             own[name] = column.iloc[0]
     return own | {"top_k": int(own["top_k"])}
@@ -95,7 +119,9 @@ def in_order(names, known):
 
 def wide(table, rows, columns, values, row_names, column_names):
     """A long table as a frame with the given rows and columns; what is not there is missing."""
-    return table.pivot(index=rows, columns=columns, values=values).reindex(index=row_names, columns=column_names)
+    return table.pivot(index=rows, columns=columns, values=values).reindex(
+        index=row_names, columns=column_names
+    )
 
 
 def by_weight(attributes, weights):

@@ -29,7 +29,9 @@ MARKERS = dict(zip(COMPONENTS, (8, 3, 24, 23, 0, 18), strict=True))
 ITEMS = 38
 STUDY_EPS = 1e-5  # where R's stats::varimax stops by default, and the study's scores come from
 CONVERGED_EPS = 1e-14  # the study's table of loadings comes from a rotation that ran to the end
-RANDOM_DECIMALS = 9  # of the eigenvalues of random data: those by LAPACK differ by about 2e-15 between processors
+RANDOM_DECIMALS = (
+    9  # of the eigenvalues of random data: those by LAPACK differ by about 2e-15 between processors
+)
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,14 @@ def parallel_analysis(answers, samples, seed, quantile=0.95):
     The random eigenvalues are LAPACK's, for speed, and their mean and quantile are rounded to RANDOM_DECIMALS.
     """
     rng = np.random.default_rng(seed)
-    random = [np.linalg.eigvalsh(np.corrcoef(rng.standard_normal(answers.shape), rowvar=False)) for _ in range(samples)]
-    mean, upper = (np.round(values[::-1], RANDOM_DECIMALS) for values in (np.mean(random, axis=0), np.quantile(random, quantile, axis=0)))
+    random = [
+        np.linalg.eigvalsh(np.corrcoef(rng.standard_normal(answers.shape), rowvar=False))
+        for _ in range(samples)
+    ]
+    mean, upper = (
+        np.round(values[::-1], RANDOM_DECIMALS)
+        for values in (np.mean(random, axis=0), np.quantile(random, quantile, axis=0))
+    )
     return ParallelAnalysis(eigen(correlations(answers))[0], mean, upper)
 
 
@@ -101,7 +109,10 @@ def eigen(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             tangent = math.copysign(1, cotangent) / (abs(cotangent) + math.sqrt(cotangent * cotangent + 1))
             cosine = 1 / math.sqrt(tangent * tangent + 1)
             sine = tangent * cosine
-            diagonal = a[p, p] - tangent * a[p, q], a[q, q] + tangent * a[p, q]  # more exact than by rotation (Rutishauser 1966)
+            diagonal = (
+                a[p, p] - tangent * a[p, q],
+                a[q, q] + tangent * a[p, q],
+            )  # more exact than by rotation (Rutishauser 1966)
             for rows in (a, a.T, vectors):
                 rows[p], rows[q] = cosine * rows[p] - sine * rows[q], sine * rows[p] + cosine * rows[q]
             a[p, p], a[q, q] = diagonal
@@ -140,7 +151,10 @@ def varimax(loadings, eps=STUDY_EPS, max_iterations=10_000):
         squares = rotated * rotated
         gradient = product(unit.T, rotated * (squares - squares.mean(axis=0)))
         rotation = polar(gradient)
-        before, criterion = criterion, math.fsum((rotation * gradient).ravel())  # the sum of the singular values
+        before, criterion = (
+            criterion,
+            math.fsum((rotation * gradient).ravel()),
+        )  # the sum of the singular values
         if criterion < before * (1 + eps):
             return product(unit, rotation) * length, rotation
     raise UserError(f"varimax has not converged after {max_iterations} iterations")
@@ -151,7 +165,9 @@ def fit(answers, eps=STUDY_EPS):
     mean, sd = answers.mean(axis=0), answers.std(axis=0, ddof=1)
     values, vectors = (found[..., : len(COMPONENTS)] for found in eigen(correlations(answers)))
     loadings = named(varimax(vectors * np.sqrt(values), eps)[0])
-    weights = product(vectors / values, product(vectors.T, loadings))  # the correlations' inverse, times loadings
+    weights = product(
+        vectors / values, product(vectors.T, loadings)
+    )  # the correlations' inverse, times loadings
     return Components(mean, sd, loadings, weights)
 
 
@@ -160,7 +176,9 @@ def named(loadings):
     markers = list(MARKERS.values())
     columns = np.abs(loadings[markers]).argmax(axis=1)
     if len(set(columns)) != len(markers):
-        raise UserError("the components of the appraisal items can't be named: two marker items load most on the same one")
+        raise UserError(
+            "the components of the appraisal items can't be named: two marker items load most on the same one"
+        )
     ordered = loadings[:, columns]
     return ordered * np.sign(ordered[markers, range(len(markers))])
 
@@ -168,15 +186,27 @@ def named(loadings):
 def published_loadings(path):
     """The study's table of loadings (an HTML table in a .doc): index item, the 6 components, communality."""
     # its columns are RC1 RC2 RC3 RC5 RC6 RC4: the order of the attributes
-    text = Path(path).read_text(encoding="utf-8", errors="replace").replace("\N{EN DASH}", "-").replace("\N{MINUS SIGN}", "-")
-    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL) for row in re.findall(r"<tr>(.*?)</tr>", text, re.DOTALL)]
+    text = (
+        Path(path)
+        .read_text(encoding="utf-8", errors="replace")
+        .replace("\N{EN DASH}", "-")
+        .replace("\N{MINUS SIGN}", "-")
+    )
+    rows = [
+        re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL)
+        for row in re.findall(r"<tr>(.*?)</tr>", text, re.DOTALL)
+    ]
     rows = {row[0].strip(): row[1:] for row in rows if len(row) == 2 + len(COMPONENTS)}
     try:
-        table = pd.DataFrame.from_dict(rows, orient="index", columns=[*COMPONENTS, "communality"]).astype(float)
+        table = pd.DataFrame.from_dict(rows, orient="index", columns=[*COMPONENTS, "communality"]).astype(
+            float
+        )
     except ValueError:
         raise InputError(f"{path}: the table of loadings holds something that is not a number") from None
     if len(table) != ITEMS:
-        raise InputError(f"{path}: a table of {len(table)} items on {len(COMPONENTS)} components, not of {ITEMS}")
+        raise InputError(
+            f"{path}: a table of {len(table)} items on {len(COMPONENTS)} components, not of {ITEMS}"
+        )
     return table.rename_axis("item")
 
 
@@ -185,5 +215,7 @@ def item_names(loadings, published, tolerance=0.01):
     distance = np.abs(loadings[:, None] - published[list(COMPONENTS)].to_numpy()[None]).max(axis=2)
     nearest = distance.argmin(axis=1)
     if len(set(nearest)) != len(nearest) or distance.min(axis=1).max() > tolerance:
-        raise UserError("the loadings are too far from the study's table to tell the items' names: did the answers or the rules change?")
+        raise UserError(
+            "the loadings are too far from the study's table to tell the items' names: did the answers or the rules change?"
+        )
     return [published.index[row] for row in nearest]

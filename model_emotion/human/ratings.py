@@ -14,7 +14,11 @@ import pandas as pd
 from model_emotion.base import study
 from model_emotion.base.errors import InputError
 
-AGREED = {"Finished": "TRUE", "UserLanguage": "EN", "Consent": "I AGREE"}  # compared in upper case: the files differ
+AGREED = {
+    "Finished": "TRUE",
+    "UserLanguage": "EN",
+    "Consent": "I AGREE",
+}  # compared in upper case: the files differ
 CATCH = 28  # the item that asks for the answer 9
 AFFECTIVE = ("Arousal", "Valence")
 PHYSICAL = ("Happy", "Anger", "Sad", "Fear", "Surprise", "Disgust")
@@ -81,7 +85,9 @@ def appraisal(path):
     as a missing value). The first two rows under the header are question texts and import ids.
     """
     answers = [*APPRAISAL_ITEMS, *APPRAISAL_CATCH]
-    table = _table(path, [*AGREED, "EMOTION", *answers], {"Specific Event": lambda story: story.strip() != "n/a"}).iloc[2:]
+    table = _table(
+        path, [*AGREED, "EMOTION", *answers], {"Specific Event": lambda story: story.strip() != "n/a"}
+    ).iloc[2:]
     given = len(table)
     table = table[_agreed(table)]
     numbers = _numbers(path, table, answers, also=NOT_APPLICABLE)
@@ -112,7 +118,9 @@ def agreement(path):
 
 def _survey(path, words, attributes):
     """A survey with one row a rater and one column an item and attribute, `3_Valence_1` and so on."""
-    columns = {(item, attribute): f"{item}_{attribute}_1" for item in range(1, CATCH + 1) for attribute in attributes}
+    columns = {
+        (item, attribute): f"{item}_{attribute}_1" for item in range(1, CATCH + 1) for attribute in attributes
+    }
     table = _table(path, [*AGREED, *columns.values()])
     given = len(table)
     table = table[_agreed(table)]
@@ -150,7 +158,9 @@ def _table(path, columns, converters=None):
             place = {column: header.index(_plain(column)) for column in convert}
             for number, row in enumerate(reader, 1):
                 if len(row) != len(header):
-                    raise InputError(f"{path}: data row {number} has {len(row)} cells where the header has {len(header)}")
+                    raise InputError(
+                        f"{path}: data row {number} has {len(row)} cells where the header has {len(header)}"
+                    )
                 rows.append([function(row[place[column]]) for column, function in convert.items()])
     except UnicodeDecodeError:
         raise InputError(f"{path}: not UTF-8 text") from None

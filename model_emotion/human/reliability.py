@@ -50,7 +50,9 @@ def icc_2k(ratings, level=0.95):
     rest = k * ms_raters + (k * n - k - n) * ms_error
     low = n * (ms_between - lower_f * ms_error) / (lower_f * rest + n * ms_between)
     high = n * (upper_f * ms_between - ms_error) / (rest + n * upper_f * ms_between)
-    low, high = (k * limit / (1 + (k - 1) * limit) for limit in (low, high))  # from a single rating to the mean of k
+    low, high = (
+        k * limit / (1 + (k - 1) * limit) for limit in (low, high)
+    )  # from a single rating to the mean of k
     icc = (ms_between - ms_error) / (ms_between + (ms_raters - ms_error) / n)
     return ICC("ICC(2,k)", icc, f, df1, df2, float(f_distribution.sf(f, df1, df2)), low, high)
 

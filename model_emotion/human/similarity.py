@@ -14,7 +14,12 @@ from model_emotion.rsa import rdm
 from model_emotion.rsa.correction import q_rank
 from model_emotion.rsa.kendall import tau_b
 
-HEADER = ("EmoPair_1", "EmoPair_2", "DistMean", "DistStd")  # then one column a subject, headed by an id that is never read
+HEADER = (
+    "EmoPair_1",
+    "EmoPair_2",
+    "DistMean",
+    "DistStd",
+)  # then one column a subject, headed by an id that is never read
 
 
 def judgements(path):
@@ -26,8 +31,15 @@ def judgements(path):
         with open(path, "rb") as file:
             sheet = openpyxl.load_workbook(file, read_only=True, data_only=True).worksheets[0]
             first = next(sheet.iter_rows(max_row=1, values_only=True), ())
-            header, width = first[: len(HEADER)], sum(cell is not None for cell in first)  # what heads a subject's column is not kept
-            rows = [row for row in sheet.iter_rows(min_row=2, values_only=True) if any(cell is not None for cell in row)]
+            header, width = (
+                first[: len(HEADER)],
+                sum(cell is not None for cell in first),
+            )  # what heads a subject's column is not kept
+            rows = [
+                row
+                for row in sheet.iter_rows(min_row=2, values_only=True)
+                if any(cell is not None for cell in row)
+            ]
     except (BadZipFile, ParseError, zlib.error, EOFError, KeyError, ValueError, IndexError):
         raise InputError(f"{path}: not an Excel workbook, or cut off") from None
     for place, name in enumerate(HEADER):
@@ -46,7 +58,9 @@ def judgements(path):
         if pair in found:
             raise InputError(f"{path}: data row {number} has a pair that stood before")
         cells = row[len(HEADER) : width] + (None,) * (width - len(row))
-        found[pair] = [_distance(value, path, column, number) for column, value in enumerate(cells, len(HEADER) + 1)]
+        found[pair] = [
+            _distance(value, path, column, number) for column, value in enumerate(cells, len(HEADER) + 1)
+        ]
     pairs = rdm.pair_names(study.EMOTIONS)
     for a, b in pairs.itertuples(index=False):
         if frozenset((a, b)) not in found:

@@ -33,7 +33,9 @@ def user_tables(params: Params) -> dict[str, pd.DataFrame]:
         tables |= _tables_of_ratings(params)
     elif unknown:
         key = f"emotions[{params.emotions.index(unknown[0])}]"
-        raise UserError(f"params.yaml: {key}: the study has no ratings of '{unknown[0]}'; give some as own.attributes")
+        raise UserError(
+            f"params.yaml: {key}: the study has no ratings of '{unknown[0]}'; give some as own.attributes"
+        )
     if unknown:
         tables |= {name: _no_rows(name) for name in ("mean_rdm", "weights")}
     return tables
@@ -41,7 +43,11 @@ def user_tables(params: Params) -> dict[str, pd.DataFrame]:
 
 def user_texts(params: Params) -> pd.DataFrame | None:
     """Return the user's texts, as `read_texts` does, or None if params.yaml names none."""
-    return user_data.read_texts(params.own.texts, params.emotions, params.protocol.split) if params.own.texts else None
+    return (
+        user_data.read_texts(params.own.texts, params.emotions, params.protocol.split)
+        if params.own.texts
+        else None
+    )
 
 
 def _no_rows(name: str) -> pd.DataFrame:
@@ -52,8 +58,12 @@ def _tables_of_ratings(params: Params) -> dict[str, pd.DataFrame]:
     """Return the tables made of the file of ratings that params.yaml names."""
     file, bootstrap, shown = params.own.attributes, params.analysis.bootstrap, params.figures.attribute
     ratings, path = user_data.read_ratings(file, params.emotions), user_data.FOLDER / file
-    if params.masks.ranking == "spaces" and not any(set(names) <= set(ratings) for names in study.SPACES.values()):
-        raise UserError(f"params.yaml: masks.ranking: 'spaces' needs all attributes of a space, but {path} lacks some")
+    if params.masks.ranking == "spaces" and not any(
+        set(names) <= set(ratings) for names in study.SPACES.values()
+    ):
+        raise UserError(
+            f"params.yaml: masks.ranking: 'spaces' needs all attributes of a space, but {path} lacks some"
+        )
     if shown not in {*ratings, *study.ATTRIBUTES}:
         near = did_you_mean(shown, ratings)
         raise UserError(f"params.yaml: figures.attribute: '{shown}' is no column of {path}{near}")

@@ -1,6 +1,5 @@
 """A user's own ratings as the study's are made: rescaled attributes, their RDMs and their weights in the human space."""
 
-
 import pandas as pd
 
 from model_emotion.base import study
@@ -15,7 +14,9 @@ def rescaled(ratings):
 
 def attribute_rdms(scores, emotions):
     """Data frame [pairs of emotions, attributes] of absolute differences of rescaled ratings; what is equal by arithmetic is tied."""
-    return pd.DataFrame(rdm.keep_ties(rdm.absolute_rdm(scores.loc[list(emotions)].to_numpy().T)).T, columns=scores.columns)
+    return pd.DataFrame(
+        rdm.keep_ties(rdm.absolute_rdm(scores.loc[list(emotions)].to_numpy().T)).T, columns=scores.columns
+    )
 
 
 def human_weights(scores, judgements, samples, seed):

@@ -56,14 +56,22 @@ def fetch(group, mirror=None, root=RAW, registry=REGISTRY, files=FILES, archives
     missing = _clean(store)
     count = len(missing)
     looked = [] if mirror else ["no mirror (MODEL_EMOTION_MIRROR is not set)"]
-    with tqdm(desc=f"fetch {group}", total=len(store.registry), unit="file", mininterval=0.1 if sys.stderr.isatty() else 10) as bar:
+    with tqdm(
+        desc=f"fetch {group}",
+        total=len(store.registry),
+        unit="file",
+        mininterval=0.1 if sys.stderr.isatty() else 10,
+    ) as bar:
         bar.update(len(store.registry) - count)
         if missing and mirror:
             source = _Site(mirror) if mirror.startswith(("http://", "https://")) else _Directory(mirror)
             missing, problem = _take(source, missing, store, bar)
             if missing:
                 looked.append(f"the mirror {source.where} ({problem})")
-                tqdm.write(f"{looked[-1]}: asking the public source for {len(missing)} of {count} files", file=sys.stderr)
+                tqdm.write(
+                    f"{looked[-1]}: asking the public source for {len(missing)} of {count} files",
+                    file=sys.stderr,
+                )
         if missing:
             source = _Site(files) if len(missing) <= SINGLY else _Archive(archives, GROUPS[group], bar)
             missing, problem = _take(source, missing, store, bar)
@@ -214,7 +222,14 @@ class _Metered:
 
 def _session():
     """A session that waits and asks again on 429 and 5xx, as long as the server says or twice as long each time."""
-    retry = Retry(total=6, connect=1, read=2, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), retry_after_max=120)
+    retry = Retry(
+        total=6,
+        connect=1,
+        read=2,
+        backoff_factor=0.5,
+        status_forcelist=(429, 500, 502, 503, 504),
+        retry_after_max=120,
+    )
     session = requests.Session()
     session.headers["Accept-Encoding"] = "identity"
     for scheme in ("http://", "https://"):

@@ -16,7 +16,9 @@ def read_labels(path):
     """The 28 label names in GoEmotions' order, `neutral` last; label id i is name i. Raises InputError."""
     names = path.read_text(encoding="utf-8").split()
     if len(names) != LABELS or len(set(names)) != LABELS or names[-1] != "neutral":
-        raise InputError(f"{path}: {len(names)} names, {len(set(names))} different; must be {LABELS}, 'neutral' the last")
+        raise InputError(
+            f"{path}: {len(names)} names, {len(set(names))} different; must be {LABELS}, 'neutral' the last"
+        )
     return names
 
 
@@ -59,4 +61,6 @@ def _label_row(ids, count):
 
 def tidy(splits):
     """{split: its table} -> one data frame with `split` as its first column, splits in the order given."""
-    return pd.concat([table.assign(split=split)[["split", *table]] for split, table in splits.items()], ignore_index=True)
+    return pd.concat(
+        [table.assign(split=split)[["split", *table]] for split, table in splits.items()], ignore_index=True
+    )

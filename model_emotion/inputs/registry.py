@@ -11,7 +11,13 @@ from model_emotion.base.errors import InputError
 STUDY = "thunlp/Model_Emotion/614c978ad0220fcd86e30e990b0e32934876a06c"
 GOEMOTIONS = "google-research/google-research/2adf640a14f11025ae5a9d0ec493b78530d276d3"
 
-GROUPS = {"goemotions": GOEMOTIONS, "human": STUDY, "activations": STUDY, "masking": STUDY, "reference": STUDY}
+GROUPS = {
+    "goemotions": GOEMOTIONS,
+    "human": STUDY,
+    "activations": STUDY,
+    "masking": STUDY,
+    "reference": STUDY,
+}
 """Group -> the repository, at its pinned commit, that all its files come from."""
 
 RAW = Path("data/raw")
@@ -22,5 +28,7 @@ def raw(group, path, root=RAW):
     """Path of a fetched file; `path` is its path inside the group's repository. Raises InputError when it is not there."""
     file = Path(root) / group / GROUPS[group] / path
     if not file.is_file():
-        raise InputError(f"{file}: not there; fetch it with `dvc repro fetch@{group}` (`make repro` does it all)")
+        raise InputError(
+            f"{file}: not there; fetch it with `dvc repro fetch@{group}` (`make repro` does it all)"
+        )
     return file

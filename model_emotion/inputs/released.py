@@ -87,6 +87,8 @@ def read_masked_accuracy(path_of, emotions, seeds, top_k):
     for kind, draw in (("attribute", None), ("random", 1)):
         for emotion in emotions:
             for seed in seeds:
-                for attribute, k, accuracy in read_masked(path_of(kind, emotion, seed), emotion, seed, kind, top_k[kind]):
+                for attribute, k, accuracy in read_masked(
+                    path_of(kind, emotion, seed), emotion, seed, kind, top_k[kind]
+                ):
                     rows.append((emotion, seed, attribute, kind, draw, k, accuracy, None))
     return pd.DataFrame(rows, columns=MASKED_ACCURACY).astype({"draw": "Int64"})

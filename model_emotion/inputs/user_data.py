@@ -29,7 +29,9 @@ def read_ratings(name, emotions):
         raise UserError(f"{path}: data row {twice}: '{rated[twice - 1]}' stands twice")
     for place, emotion in enumerate(emotions):
         if emotion not in set(rated):
-            raise UserError(f"params.yaml: emotions[{place}]: '{emotion}' has no row in {path}{did_you_mean(emotion, map(str, rated))}")
+            raise UserError(
+                f"params.yaml: emotions[{place}]: '{emotion}' has no row in {path}{did_you_mean(emotion, map(str, rated))}"
+            )
     if not len(table.columns):
         raise UserError(f"{path}: no attribute: there is no column beside 'emotion'")
     for attribute in table:
@@ -41,7 +43,9 @@ def read_ratings(name, emotions):
         if row := _first(~np.isfinite(numbers)):
             raise UserError(f"{path}: data row {row}, column '{attribute}': is not a number")
         if numbers[rated.isin(emotions)].nunique() == 1:
-            raise UserError(f"{path}: column '{attribute}' is the same for all of params.yaml's emotions: it tells none apart")
+            raise UserError(
+                f"{path}: column '{attribute}' is the same for all of params.yaml's emotions: it tells none apart"
+            )
         table[attribute] = numbers
     return table.set_index(rated)
 
@@ -55,7 +59,9 @@ def read_texts(name, emotions, asked):
     path, table = FOLDER / name, _read(name)
     for column in ("text", "split"):
         if column not in table:
-            raise UserError(f"{path}: no column '{column}' among its {len(table.columns)}; the first row must name them")
+            raise UserError(
+                f"{path}: no column '{column}' among its {len(table.columns)}; the first row must name them"
+            )
     if row := _first(~table["split"].isin(SPLITS)):
         raise UserError(f"{path}: data row {row}, column 'split': is not train, dev or test")
     if row := _first(~table["text"].map(lambda text: isinstance(text, str) and bool(text.strip()))):
@@ -72,7 +78,9 @@ def read_texts(name, emotions, asked):
             of_split = labels[emotion][table["split"] == split]
             if of_split.nunique() < 2:
                 lacks = "no row" if not of_split.any() else "every row"
-                raise UserError(f"{path}: {lacks} of {split} has '{emotion}'; a task needs texts with and without it")
+                raise UserError(
+                    f"{path}: {lacks} of {split} has '{emotion}'; a task needs texts with and without it"
+                )
     return pd.DataFrame({"split": table["split"].astype(str), "text": table["text"].astype(str), **labels})
 
 
@@ -81,20 +89,26 @@ def _read(name):
     path = FOLDER / name
     if not path.is_file():
         there = sorted(file.name for file in FOLDER.glob("*") if file.suffix.lower() in OWN_KINDS)
-        raise UserError(f"{path}: not there" + (did_you_mean(name, there) or f"; {FOLDER} has {_listed(there)}"))
+        raise UserError(
+            f"{path}: not there" + (did_you_mean(name, there) or f"; {FOLDER} has {_listed(there)}")
+        )
     try:
         table = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
     except UnicodeDecodeError:
         raise UserError(f"{path}: not UTF-8; save it as CSV UTF-8") from None
     except ValueError as error:  # those of pandas and pyarrow are
-        raise UserError(f"{path}: can't be read as {path.suffix[1:]}: {' '.join(str(error).split())}") from None
+        raise UserError(
+            f"{path}: can't be read as {path.suffix[1:]}: {' '.join(str(error).split())}"
+        ) from None
     if not len(table):
         raise UserError(f"{path}: has no rows")
     table = table.set_axis(table.columns.map(str), axis=1)
     if row := _first(table.columns.duplicated()):
         raise UserError(f"{path}: column '{table.columns[row - 1]}' stands twice")
     if row := _first([not str(column).strip() for column in table]):
-        raise UserError(f"{path}: column {row} has no name; where it is pandas' index, write with index=False")
+        raise UserError(
+            f"{path}: column {row} has no name; where it is pandas' index, write with index=False"
+        )
     return table.reset_index(drop=True)
 
 

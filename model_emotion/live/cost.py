@@ -53,7 +53,10 @@ def work_of_cells(params, table):
     looked = training.epochs * task_sizes(params, table, "dev", training.dev_examples)
     once = task_sizes(params, table, params.protocol.split, caps.unmasked_examples)
     masked = task_sizes(params, table, params.protocol.split, caps.examples)
-    return [Work(*(seeds * int(n) for n in cell)) for cell in zip(trained, looked, once + masks * masked, strict=True)]
+    return [
+        Work(*(seeds * int(n) for n in cell))
+        for cell in zip(trained, looked, once + masks * masked, strict=True)
+    ]
 
 
 def work(params, table):
@@ -76,7 +79,9 @@ def flops(params, asked):
     """
     backbone, tokens = params.backbone, 1 + params.training.prompt_len + TOKENS
     hidden = backbone.width // 4
-    forward = backbone.layers * tokens * 2 * (4 * hidden**2 + 2 * hidden * backbone.width + 2 * hidden * tokens)
+    forward = (
+        backbone.layers * tokens * 2 * (4 * hidden**2 + 2 * hidden * backbone.width + 2 * hidden * tokens)
+    )
     return forward * (2 * asked.trained + asked.looked + asked.evaluated)
 
 
@@ -100,11 +105,20 @@ def measured_rates(engine, params, texts, seconds=20.0):
     bounds = (engine.backbone.tokenizer.cls_token_id, engine.backbone.tokenizer.sep_token_id)
 
     def examples(n):
-        texts = [[bounds[0], *draw.integers(vocabulary // 2, vocabulary, TOKENS - 2).tolist(), bounds[1]] for _ in range(n)]
+        texts = [
+            [bounds[0], *draw.integers(vocabulary // 2, vocabulary, TOKENS - 2).tolist(), bounds[1]]
+            for _ in range(n)
+        ]
         return Examples(texts, np.arange(n) % 2)
 
     training = params.training
-    recipe = Recipe(prompt_len=training.prompt_len, epochs=1, batch=training.batch, lr=training.lr, dropout=training.dropout)
+    recipe = Recipe(
+        prompt_len=training.prompt_len,
+        epochs=1,
+        batch=training.batch,
+        lr=training.lr,
+        dropout=training.dropout,
+    )
     shape = (32, engine.backbone.layers, engine.backbone.width)
     masks = torch.from_numpy((draw.random(shape) > 0.1).astype(np.uint8))
     prompt = torch.zeros(1, training.prompt_len, engine.backbone.embedding_width)
@@ -128,13 +142,16 @@ def _rate(work, n, seconds):
         done += work(n)
     return done / (perf_counter() - start)
 
+
 DRAWS, EPOCHS = (2, 20, 100), (2, 50)
 
 
 def changed(params, draws, epochs):
     """Params with other numbers of random draws, of every size, and of epochs."""
     masks = params.masks.model_copy(update={"draws": draws, "other_draws": draws})
-    return params.model_copy(update={"masks": masks, "training": params.training.model_copy(update={"epochs": epochs})})
+    return params.model_copy(
+        update={"masks": masks, "training": params.training.model_copy(update={"epochs": epochs})}
+    )
 
 
 def refusal(params, table):
@@ -154,7 +171,14 @@ def hours(params, table, rates):
     for epochs in EPOCHS:
         for draws in DRAWS:
             asked = work(changed(params, draws, epochs), table)
-            rows.append((epochs, draws, asked.trained / rates[0] / 3600, (asked.looked + asked.evaluated) / rates[1] / 3600))
+            rows.append(
+                (
+                    epochs,
+                    draws,
+                    asked.trained / rates[0] / 3600,
+                    (asked.looked + asked.evaluated) / rates[1] / 3600,
+                )
+            )
     table = pd.DataFrame(rows, columns=["epochs", "random draws", "training (h)", "evaluation (h)"])
     return table.assign(**{"whole (h)": table["training (h)"] + table["evaluation (h)"]})
 
@@ -168,7 +192,9 @@ def main():
         raise UserError(refusal(params, table))
     texts = task_sizes(params, table, params.protocol.split, params.evaluation.examples)
     rates = measured_rates(load_engine(params.backbone, params.protocol.positions), params, int(texts.mean()))
-    print(f"{torch.cuda.get_device_name()}: {rates[0]:,.0f} examples a second in training, {rates[1]:,.0f} in masked evaluation")
+    print(
+        f"{torch.cuda.get_device_name()}: {rates[0]:,.0f} examples a second in training, {rates[1]:,.0f} in masked evaluation"
+    )
     print(hours(params, table, rates).round(2).to_string(index=False), flush=True)
 
 

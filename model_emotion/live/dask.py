@@ -56,7 +56,9 @@ class Job:
             raise UserError("other code or packages than here; start it anew, in this checkout")
         for path, digest in _digests(self.files).items():
             if digest != self.files[path]:
-                raise UserError(f"{path}: {'other data than here' if digest else 'not there'}; start it in this checkout")
+                raise UserError(
+                    f"{path}: {'other data than here' if digest else 'not there'}; start it in this checkout"
+                )
         make, settings = cloudpickle.loads(self.work)
         return make(settings)
 
@@ -64,7 +66,9 @@ class Job:
 def _digests(files):
     """{path: sha256 of the file, None for one that is not there}"""
     paths = map(Path, files)
-    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None for path in paths}
+    return {
+        str(path): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None for path in paths
+    }
 
 
 _functions = {}
@@ -99,7 +103,9 @@ def map_emotions(make, settings, names, workers, files):
                     raise UserError(f"{_address(client)}: no worker for {PATIENCE} s; what is done stays")
                 while todo and len(running) < places:
                     name = todo.pop(0)
-                    running[client.submit(_call, job, name, key=f"{name}-{job.key}", resources=resources)] = name
+                    running[client.submit(_call, job, name, key=f"{name}-{job.key}", resources=resources)] = (
+                        name
+                    )
                 done = _some(running)
             for future in done:
                 for result in _fetched(client, running[future], future):
@@ -135,7 +141,9 @@ def _fetched(client, name, future):
     try:
         return [future.result(None if future.status == "error" else FETCH)]
     except KilledWorker as killed:
-        raise UserError(f"{name}: {killed.allowed_failures + 1} workers died of it; have they too little memory?") from None
+        raise UserError(
+            f"{name}: {killed.allowed_failures + 1} workers died of it; have they too little memory?"
+        ) from None
     except CancelledError:
         raise _gone(client) from None
     except TimeoutError:
@@ -168,7 +176,9 @@ def _interrupted():
 
 
 def _gone(client):
-    return UserError(f"{_address(client)}: the scheduler is gone; what is done stays, the same command goes on")
+    return UserError(
+        f"{_address(client)}: the scheduler is gone; what is done stays, the same command goes on"
+    )
 
 
 def _address(client):
@@ -194,8 +204,17 @@ def _client(address, workers):
         with client:
             yield client, lambda: None
     else:
-        alone = {"n_workers": 0, "host": LOCAL, "dashboard_address": f"{LOCAL}:0", "silence_logs": logging.CRITICAL}
-        with LocalCluster(**alone) as cluster, Client(cluster) as client, _workers(cluster.scheduler_address, workers) as tend:
+        alone = {
+            "n_workers": 0,
+            "host": LOCAL,
+            "dashboard_address": f"{LOCAL}:0",
+            "silence_logs": logging.CRITICAL,
+        }
+        with (
+            LocalCluster(**alone) as cluster,
+            Client(cluster) as client,
+            _workers(cluster.scheduler_address, workers) as tend,
+        ):
             yield client, tend
 
 
@@ -204,7 +223,9 @@ def _workers(scheduler, many):
     """Processes on this machine that work for a scheduler; a function that starts those again that have died."""
     import torch
 
-    gpus = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(torch.cuda.device_count())))).split(",")
+    gpus = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(torch.cuda.device_count())))).split(
+        ","
+    )
     gpus, processes = gpus if torch.cuda.is_available() else [None], [None] * many
 
     def tend():

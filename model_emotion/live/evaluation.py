@@ -54,7 +54,9 @@ def answers(
     todo, names, correct = all_masks(plan), [], []
     while some := dict(islice(todo, AT_ONCE)):
         names += some
-        correct.append(evaluate(engine, prompt, torch.from_numpy(np.stack(list(some.values()))), examples, rows))
+        correct.append(
+            evaluate(engine, prompt, torch.from_numpy(np.stack(list(some.values()))), examples, rows)
+        )
     return names, np.concatenate(correct).astype(np.uint8)
 
 
@@ -79,7 +81,9 @@ def make_evaluator(params: Params) -> Callable[[str], tuple[dict[str, np.ndarray
         for seed, prompt in zip(params.seeds, prompts, strict=True):
             alone = examples(emotion, seed, caps.unmasked_examples)
             tensors[f"labels/{seed}"] = alone.labels.astype(np.uint8)
-            tensors[f"unmasked/{seed}"] = evaluate(engine, prompt[None], None, alone, caps.rows)[0].astype(np.uint8)
+            tensors[f"unmasked/{seed}"] = evaluate(engine, prompt[None], None, alone, caps.rows)[0].astype(
+                np.uint8
+            )
             if seed in masked_seeds:
                 under = examples(emotion, seed, caps.examples)
                 names, tensors[f"masked/{seed}"] = answers(engine, prompt[None], plan, under, caps.rows)

@@ -10,7 +10,11 @@ from model_emotion.params import Params
 
 
 def map_emotions(
-    make: Callable[[Params], Callable], params: Params, names: Sequence[str], workers: int, files: Iterable[Path]
+    make: Callable[[Params], Callable],
+    params: Params,
+    names: Sequence[str],
+    workers: int,
+    files: Iterable[Path],
 ) -> Iterator[tuple[str, object]]:
     """Yield (name, result) as results arrive.
 

@@ -68,7 +68,9 @@ def canonical(node: object) -> object:
         node = _without_unused_imports(node)
     if isinstance(node, ast.AST):
         fields = ((name, value) for name, value in ast.iter_fields(node) if name not in IGNORED_FIELDS)
-        return type(node).__name__, *((name, canonical(value)) for name, value in fields if value not in (None, []))
+        return type(node).__name__, *(
+            (name, canonical(value)) for name, value in fields if value not in (None, [])
+        )
     if isinstance(node, list):
         return tuple(canonical(one) for one in node if not _is_text(one))
     return repr(node)
@@ -76,7 +78,11 @@ def canonical(node: object) -> object:
 
 def _is_text(node: object) -> bool:
     """Whether a statement is only a string: a docstring, or a note below a constant."""
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
 
 
 def _without_unused_imports(tree: ast.Module) -> ast.Module:

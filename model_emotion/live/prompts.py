@@ -76,7 +76,8 @@ def count_examples(params: Params, emotions: Iterable[str]) -> dict[str, int]:
     for emotion in emotions:
         corpus.task(emotion, "dev", first, protocol.negatives)
     return {
-        emotion: recipe.sees(len(corpus.task(emotion, "train", first, protocol.negatives))) for emotion in emotions
+        emotion: recipe.sees(len(corpus.task(emotion, "train", first, protocol.negatives)))
+        for emotion in emotions
     }
 
 
@@ -84,7 +85,8 @@ def fingerprints(params: Params) -> dict[str, str]:
     """Return the fingerprint of each emotion's prompts, which those of its group share."""
     settings, files = params.model_dump(include=USED), input_files(params.backbone)
     of_group = {
-        emotions: fingerprint([settings, emotions], files, "live.prompts") for emotions in groups_of(params).values()
+        emotions: fingerprint([settings, emotions], files, "live.prompts")
+        for emotions in groups_of(params).values()
     }
     return {emotion: mark for emotions, mark in of_group.items() for emotion in emotions}
 
@@ -116,7 +118,9 @@ def _train_missing(params: Params, cache: Cache, missing: list[str]) -> list[str
                 about |= {"curve": tuned.curve.to_numpy().tolist()}
                 cache.write(emotion, {"prompts": tuned.prompts.numpy()}, about)
                 majority = max(positive, 1 - positive)
-                bar.write(f"{emotion}: accuracy {tuned.accuracies.mean():.3f} on dev (majority class {majority:.3f})")
+                bar.write(
+                    f"{emotion}: accuracy {tuned.accuracies.mean():.3f} on dev (majority class {majority:.3f})"
+                )
             bar.update(seen[emotion] * len(params.seeds))
     return failed
 

@@ -68,7 +68,9 @@ def load_corpus(engine: Engine, prompt_len: int, max_length: int) -> Corpus:
     room = engine.room(prompt_len)
     if room < 3:
         name = engine.backbone.name
-        raise UserError(f"params.yaml: training.prompt_len: {prompt_len} vectors leave {name} no room for a text")
+        raise UserError(
+            f"params.yaml: training.prompt_len: {prompt_len} vectors leave {name} no room for a text"
+        )
     return Corpus.read(TEXTS, engine.backbone.tokenizer, min(max_length, room), TOKENS)
 
 

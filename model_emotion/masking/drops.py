@@ -40,13 +40,17 @@ def accuracy_drops(masked):
     attribute = masked[masked["kind"] == "attribute"]
     random = masked[masked["kind"] == "random"].groupby(CELL, sort=False, as_index=False)["accuracy"].mean()
     own = random.rename(columns={"accuracy": "own"})
-    shared = random[random["attribute"] == ""].drop(columns="attribute").rename(columns={"accuracy": "shared"})
+    shared = (
+        random[random["attribute"] == ""].drop(columns="attribute").rename(columns={"accuracy": "shared"})
+    )
     table = attribute.merge(own, on=CELL, how="left").merge(shared, on=["emotion", "seed", "k"], how="left")
     table["random"] = table["own"].fillna(table["shared"])
     alone = table[table["random"].isna()]
     if len(alone):
         first = alone.iloc[0]
-        raise UserError(f"masked accuracies: no random mask of size {first['k']} for {first['emotion']}, seed {first['seed']}")
+        raise UserError(
+            f"masked accuracies: no random mask of size {first['k']} for {first['emotion']}, seed {first['seed']}"
+        )
     drop = table["random"] - table["accuracy"]
     table["drop"] = drop.where(drop.abs() > ROUNDING, 0.0)
     return table.rename(columns={"accuracy": "masked"})[[*CELL, "random", "masked", "drop"]]
@@ -92,7 +96,9 @@ def human_correlation(table, weights):
     weight, ENOUGH of them.
     """
     attributes = set(table["attribute"])
-    if not attributes <= set(weights.index) or len(attributes) < ENOUGH:  # neurons ranked by something that people did not judge
+    if (
+        not attributes <= set(weights.index) or len(attributes) < ENOUGH
+    ):  # neurons ranked by something that people did not judge
         return tuple(pd.DataFrame(columns=columns) for columns in (EACH, OVER_EMOTIONS, OVER_ATTRIBUTES))
     each, over_emotions, over_attributes = [], [], []
     for k, of_k in effects(table).groupby("k", sort=False):
@@ -126,7 +132,9 @@ def accuracy_by_condition(accuracy, masked):
 
 def accuracy_by_mask(masked):
     """Mean accuracy over seeds and draws of each emotion, attribute, kind and k: `emotion, attribute, kind, k, accuracy, se, n`."""
-    return _mean_and_se(masked.assign(attribute=masked["attribute"].fillna("")), ["emotion", "attribute", "kind", "k"])
+    return _mean_and_se(
+        masked.assign(attribute=masked["attribute"].fillna("")), ["emotion", "attribute", "kind", "k"]
+    )
 
 
 def shown_size(table, k):
@@ -159,7 +167,9 @@ def metrics(accuracy, tables, k):
         "drop": {attribute: _six_decimals(by_attribute.loc[attribute, "drop"]) for attribute in headline},
     }
     r = tables["human_correlation_summary"].set_index("k")["mean_r"]
-    return found | ({"human_correlation": _six_decimals(r.loc[k])} if k in r and np.isfinite(r.loc[k]) else {})
+    return found | (
+        {"human_correlation": _six_decimals(r.loc[k])} if k in r and np.isfinite(r.loc[k]) else {}
+    )
 
 
 def floor(accuracy):

@@ -58,7 +58,12 @@ class Plan:
     @property
     def random(self):
         """What all random masks have in common, as `masks.random_masks` takes it."""
-        return {"kind": self.kind, "baseline": self.baseline, "seed": self.seed, "shape": (self.layers, self.width)}
+        return {
+            "kind": self.kind,
+            "baseline": self.baseline,
+            "seed": self.seed,
+            "shape": (self.layers, self.width),
+        }
 
 
 def of_published(grid):
@@ -74,7 +79,16 @@ def of_live(backbone, sizes, masks):
     draws = [masks.draws] + [masks.other_draws] * (len(sizes) - 1)
     sizes = tuple(Size(k, k / backbone.neurons, number) for k, number in zip(sizes, draws, strict=True))
     chosen_by = tuple(masks.ranking_seeds or ())
-    return Plan(backbone.layers, backbone.width, masks.ranking, masks.kind, masks.baseline, masks.seed, sizes, chosen_by)
+    return Plan(
+        backbone.layers,
+        backbone.width,
+        masks.ranking,
+        masks.kind,
+        masks.baseline,
+        masks.seed,
+        sizes,
+        chosen_by,
+    )
 
 
 def path(run: str) -> Path:
@@ -90,5 +104,8 @@ def write(plan: Plan, run: str) -> None:
 def read(run: str) -> Plan:
     """Read the plan of a run."""
     values = json.loads(path(run).read_text(encoding="utf-8"))
-    values |= {"sizes": tuple(Size(**size) for size in values["sizes"]), "ranking_seeds": tuple(values["ranking_seeds"])}
+    values |= {
+        "sizes": tuple(Size(**size) for size in values["sizes"]),
+        "ranking_seeds": tuple(values["ranking_seeds"]),
+    }
     return Plan(**values)

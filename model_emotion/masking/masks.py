@@ -74,7 +74,10 @@ def random_masks(draws, attributes, shape, *, kind, baseline, seed):
                 drawn = {f"random/{k}/{draw}": uniform(neurons, k, seed, draw)}
             else:
                 of_size = {name: like for name, like in chosen.items() if name.endswith(f"/{k}")}
-                drawn = {f"random/{name}/{draw}": layer_matched(like, layers, seed, draw, name) for name, like in of_size.items()}
+                drawn = {
+                    f"random/{name}/{draw}": layer_matched(like, layers, seed, draw, name)
+                    for name, like in of_size.items()
+                }
             for name, selection in drawn.items():
                 yield name, as_mask(selection, layers, kind, seed, name)
 
@@ -94,4 +97,6 @@ def _check(k, neurons):
 
 
 def _generator(*entropy):
-    return np.random.default_rng([crc32(part.encode()) if isinstance(part, str) else part for part in entropy])
+    return np.random.default_rng(
+        [crc32(part.encode()) if isinstance(part, str) else part for part in entropy]
+    )

@@ -52,9 +52,15 @@ class Architecture:
         return self.before_ffn, self.activation, self.output
 
 
-_BERT_HEAD = Head(("cls.predictions.transform",), "cls.predictions.decoder.weight", "cls.predictions.decoder.bias")
-_ROBERTA_HEAD = Head(("lm_head.dense", gelu, "lm_head.layer_norm"), "lm_head.decoder.weight", "lm_head.decoder.bias")
-_DISTILBERT_HEAD = Head(("vocab_transform", "activation", "vocab_layer_norm"), "vocab_projector.weight", "vocab_projector.bias")
+_BERT_HEAD = Head(
+    ("cls.predictions.transform",), "cls.predictions.decoder.weight", "cls.predictions.decoder.bias"
+)
+_ROBERTA_HEAD = Head(
+    ("lm_head.dense", gelu, "lm_head.layer_norm"), "lm_head.decoder.weight", "lm_head.decoder.bias"
+)
+_DISTILBERT_HEAD = Head(
+    ("vocab_transform", "activation", "vocab_layer_norm"), "vocab_projector.weight", "vocab_projector.bias"
+)
 _ELECTRA_HEAD = Head(("generator_predictions",), "generator_lm_head.weight", "generator_lm_head.bias")
 _MODERNBERT_HEAD = Head(("head",), "decoder.weight", "decoder.bias")
 _DEBERTA_HEAD = Head(
@@ -65,7 +71,10 @@ _DEBERTA_HEAD = Head(
 
 _BERT = ("encoder.layer", "attention", "intermediate.intermediate_act_fn", "output.dense")
 _BERT_BLOCK = (
-    *(f"attention.{name}" for name in ("self.query", "self.key", "self.value", "output.dense", "output.LayerNorm")),
+    *(
+        f"attention.{name}"
+        for name in ("self.query", "self.key", "self.value", "output.dense", "output.LayerNorm")
+    ),
     *("intermediate.dense", "intermediate.intermediate_act_fn", "output.dense", "output.LayerNorm"),
 )
 _DISTILBERT = ("transformer.layer", "sa_layer_norm", "ffn.activation", "ffn.lin2")
@@ -93,4 +102,6 @@ def architecture_of(config, name):
         return ARCHITECTURES[kind]
     if decoder or (kind in CAUSAL and kind not in MASKED):
         kind += ", a decoder-only model without a masked token"
-    raise BackboneError(f"{name}: can't measure a model of type {kind}; this takes masked encoders: {', '.join(ARCHITECTURES)}")
+    raise BackboneError(
+        f"{name}: can't measure a model of type {kind}; this takes masked encoders: {', '.join(ARCHITECTURES)}"
+    )

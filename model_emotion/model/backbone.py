@@ -97,7 +97,12 @@ def load(name, revision="", device="cpu"):
             config.legacy = False  # DeBERTa's own head; by default transformers makes another, at random
         with _quiet():
             model, report = transformers.AutoModelForMaskedLM.from_pretrained(
-                folder, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+                folder,
+                config=config,
+                dtype=torch.float32,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
             )
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except BackboneError:
@@ -116,11 +121,16 @@ def wrap(model, tokenizer, name, *, revision="", source="memory", headless=False
             raise BackboneError(f"{name}: its tokenizer has no {token} token")
     model.requires_grad_(False).eval()
     encoder, embeddings = model.base_model, model.get_input_embeddings().weight
-    layers, heads = encoder.get_submodule(architecture.layers), getattr(model.config, "num_attention_heads", None)
+    layers, heads = (
+        encoder.get_submodule(architecture.layers),
+        getattr(model.config, "num_attention_heads", None),
+    )
     parameters = dict(model.named_parameters(remove_duplicate=False))
     if headless:
         if embeddings.shape[1] != model.config.hidden_size:
-            raise BackboneError(f"{name}: no language-model head, and word embeddings of another width than its hidden states")
+            raise BackboneError(
+                f"{name}: no language-model head, and word embeddings of another width than its hidden states"
+            )
         log.warning("%s has no language-model head: the class is read with its word embeddings", name)
         readout = Readout("tied_embeddings", (), embeddings, None)
     else:
@@ -134,7 +144,8 @@ def wrap(model, tokenizer, name, *, revision="", source="memory", headless=False
         model=model,
         tokenizer=tokenizer,
         ffns=tuple(FeedForward(*map(layer.get_submodule, architecture.watched)) for layer in layers),
-        blocks=architecture.block and tuple(Block(heads, *map(layer.get_submodule, architecture.block)) for layer in layers),
+        blocks=architecture.block
+        and tuple(Block(heads, *map(layer.get_submodule, architecture.block)) for layer in layers),
         first_position=encoder.embeddings.padding_idx + 1 if architecture.after_padding else 0,
         readout=readout,
     )
@@ -147,7 +158,9 @@ def verbalizer_ids(backbone, words):
         tokens = tokenizer.encode(word, add_special_tokens=False)
         if len(tokens) != 1 or tokens[0] == tokenizer.unk_token_id:
             pieces = ", ".join(repr(token) for token in tokenizer.convert_ids_to_tokens(tokens))
-            raise UserError(f"verbalizer: {word!r} is not one token of {backbone.name} but {pieces or 'none'}; take another word")
+            raise UserError(
+                f"verbalizer: {word!r} is not one token of {backbone.name} but {pieces or 'none'}; take another word"
+            )
         ids += tokens
     if len(set(ids)) != 2 or len(ids) != 2:
         raise UserError(f"verbalizer: {', '.join(map(repr, words))}: two different words are needed")

@@ -72,7 +72,9 @@ class Block:
         if self._varied:
             seen = self._varied_attention(*parts, layout.starts, layout, layout.longest)
         else:
-            seen = torch.cat([self._attention(*own) for own in zip(*map(layout.rectangles, parts), strict=True)])
+            seen = torch.cat(
+                [self._attention(*own) for own in zip(*map(layout.rectangles, parts), strict=True)]
+            )
         return self.norm(state + self.mix(seen))
 
     @property
@@ -99,16 +101,23 @@ class Block:
             low, ends = state.to(self.dtype), layout.starts.long()
             first = state[ends[:-1]]
             each = torch.arange(len(ends), device=self.device, dtype=torch.int32)
-            seen = self._varied_attention(self.query(first.to(self.dtype)), self.key(low), self.value(low), each, layout, 1)
+            seen = self._varied_attention(
+                self.query(first.to(self.dtype)), self.key(low), self.value(low), each, layout, 1
+            )
             return self.norm(first + self.mix(seen))
         parts = layout.rectangles(state)
         first = torch.cat([part[:, 0] for part in parts])
         query = self.query(first.to(self.dtype)).unflatten(1, (self.heads, -1))
         scale = query.shape[-1] ** -0.5
         query = torch.einsum("rhw,hwi->rhi", query, self.key.weight.unflatten(0, (self.heads, -1)))
-        pairs = zip(query.split([len(part) for part in parts]), (part.to(self.dtype) for part in parts), strict=True)
+        pairs = zip(
+            query.split([len(part) for part in parts]), (part.to(self.dtype) for part in parts), strict=True
+        )
         seen = torch.cat([scaled_dot_product_attention(own, part, part, scale=scale) for own, part in pairs])
-        seen = torch.einsum("rhi,hwi->rhw", seen, self.value.weight.unflatten(0, (self.heads, -1))).flatten(1) + self.value.bias
+        seen = (
+            torch.einsum("rhi,hwi->rhw", seen, self.value.weight.unflatten(0, (self.heads, -1))).flatten(1)
+            + self.value.bias
+        )
         return self.norm(first + self.mix(seen))
 
     def difference(self, mask):

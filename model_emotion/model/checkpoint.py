@@ -22,7 +22,8 @@ class Pin:
 
 
 _ROBERTA_BASE = Pin(
-    revision="e2da8e2f811d1448a5b465c236feacd80ffbac7b", sha256="5bde1d28afb363d0103324efeb5afc8b2b397fe5e04beabb9b1ef355255ade81"
+    revision="e2da8e2f811d1448a5b465c236feacd80ffbac7b",
+    sha256="5bde1d28afb363d0103324efeb5afc8b2b397fe5e04beabb9b1ef355255ade81",
 )
 PINS = {
     "sentence-transformers/all-MiniLM-L6-v2": Pin(
@@ -52,7 +53,9 @@ def find(name, revision, pin):
             return _from_hub(name, revision), f"the Hub at {revision}"
         except BackboneError:
             raise
-        except Exception as error:  # whatever its client raises; the HTTP library below it differs between versions
+        except (
+            Exception
+        ) as error:  # whatever its client raises; the HTTP library below it differs between versions
             looked.append(f"the Hub at {revision} ({one_line(error)})")
     else:
         looked.append("not the Hub, for want of a revision (a commit)")
@@ -70,7 +73,9 @@ def _from_hub(name, revision):
             return folder
     except OSError:
         pass
-    HfApi().model_info(name, revision=revision, timeout=10)  # fails at once where the Hub can't be reached; a download tries for long
+    HfApi().model_info(
+        name, revision=revision, timeout=10
+    )  # fails at once where the Hub can't be reached; a download tries for long
     configuration(snapshot_download(name, revision=revision, allow_patterns=["config.json"]), name)
     return Path(snapshot_download(name, revision=revision, allow_patterns=files))
 
@@ -84,7 +89,11 @@ def configuration(folder, name):
 
 def tensor_names(folder, name, pin):
     """Names of all tensors in a folder's safetensors; a pinned file's sha256 is checked first."""
-    files = [file] if (file := Path(folder) / "model.safetensors").exists() else sorted(Path(folder).glob("model-*.safetensors"))
+    files = (
+        [file]
+        if (file := Path(folder) / "model.safetensors").exists()
+        else sorted(Path(folder).glob("model-*.safetensors"))
+    )
     if not files:
         raise BackboneError(f"{name}: {folder} holds no model.safetensors; other formats are not read")
     keys = []

@@ -37,15 +37,27 @@ class Engine:
     elsewhere. scale: the logits are multiplied by it, for a backbone whose logits are far below 1.
     """
 
-    def __init__(self, backbone, verbalizer=("negative", "positive"), positions="zero", precision="float32", scale=1.0):
+    def __init__(
+        self, backbone, verbalizer=("negative", "positive"), positions="zero", precision="float32", scale=1.0
+    ):
         for key, value, known in (("positions", positions, POSITIONS), ("precision", precision, PRECISIONS)):
             if value not in known:
                 raise UserError(f"{key}: {value!r} is not one of {', '.join(known)}")
         self.device = backbone.model.device
-        if precision == "bf16" and self.device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
-            raise UserError(f"precision: {torch.cuda.get_device_name(self.device)} does not compute in bfloat16; use float32")
-        if precision == "bf16" and backbone.model.config.model_type == "deberta":  # it fills bfloat16 scores with float32's least number
-            raise UserError(f"precision: transformers can't run {backbone.name} (DeBERTa, version 1) under bfloat16 autocast; use float32")
+        if (
+            precision == "bf16"
+            and self.device.type == "cuda"
+            and not torch.cuda.is_bf16_supported(including_emulation=False)
+        ):
+            raise UserError(
+                f"precision: {torch.cuda.get_device_name(self.device)} does not compute in bfloat16; use float32"
+            )
+        if (
+            precision == "bf16" and backbone.model.config.model_type == "deberta"
+        ):  # it fills bfloat16 scores with float32's least number
+            raise UserError(
+                f"precision: transformers can't run {backbone.name} (DeBERTa, version 1) under bfloat16 autocast; use float32"
+            )
         self.backbone = backbone
         self.precision = precision
         self.scale = scale
@@ -91,7 +103,9 @@ class Engine:
                 self._check(masks, len(prompts))
                 masks = masks.to(self.device)
                 for layer, ffn in enumerate(self.backbone.ffns):
-                    hooks.enter_context(ffn.output.register_forward_pre_hook(_multiply(masks[:, layer, None])))
+                    hooks.enter_context(
+                        ffn.output.register_forward_pre_hook(_multiply(masks[:, layer, None]))
+                    )
             hidden = self._hidden(prompts, ids, attention)
         return self._read(hidden)
 
@@ -107,7 +121,11 @@ class Engine:
         with ExitStack() as hooks:
             for ffn in self.backbone.ffns:
                 module = ffn.output if point == "post_gelu" else ffn.activation
-                hooks.enter_context(module.register_forward_pre_hook(lambda module, inputs: found.append(inputs[0][:, 0].float())))
+                hooks.enter_context(
+                    module.register_forward_pre_hook(
+                        lambda module, inputs: found.append(inputs[0][:, 0].float())
+                    )
+                )
             self._hidden(prompts, ids, attention)
         activations = torch.cat(found, dim=1)
         return activations.sign() if point == "sign" else activations
@@ -115,7 +133,9 @@ class Engine:
     def probe(self, kind="s"):
         """ids [1, 1] of the sentence that activations are recorded with: the token `<s>` alone, or `<mask>` (its version 2)."""
         tokenizer = self.backbone.tokenizer
-        return torch.tensor([[{"s": tokenizer.cls_token_id, "mask": tokenizer.mask_token_id}[kind]]], device=self.device)
+        return torch.tensor(
+            [[{"s": tokenizer.cls_token_id, "mask": tokenizer.mask_token_id}[kind]]], device=self.device
+        )
 
     @property
     def shares(self):
@@ -128,13 +148,31 @@ class Engine:
         prompts: [rows, prompt_len, embedding]. texts: a list of token ids for each row; rows of equal length should be neighbours.
         """
         self._fits(prompts, max(map(len, texts)))
-        words, encoder, first = self.backbone.model.get_input_embeddings(), self.backbone.model.base_model, self.blocks[0]
+        words, encoder, first = (
+            self.backbone.model.get_input_embeddings(),
+            self.backbone.model.base_model,
+            self.blocks[0],
+        )
         begin = words.weight[[self.backbone.tokenizer.mask_token_id]]
-        tokens = words(torch.tensor([token for text in texts for token in text], device=self.device)).split([len(text) for text in texts])
-        inputs = torch.cat([part for prompt, text in zip(prompts, tokens, strict=True) for part in (begin, prompt, text)])
-        layout = Layout(tuple((len(list(rows)), 1 + prompts.shape[1] + length) for length, rows in groupby(map(len, texts))), self.device)
-        positions = torch.cat([torch.arange(size).repeat(rows) for rows, size in layout.shapes]).to(self.device) + self.first_position
-        state = encoder.embeddings(input_ids=None, inputs_embeds=inputs[None], position_ids=positions[None])[0]
+        tokens = words(torch.tensor([token for text in texts for token in text], device=self.device)).split(
+            [len(text) for text in texts]
+        )
+        inputs = torch.cat(
+            [part for prompt, text in zip(prompts, tokens, strict=True) for part in (begin, prompt, text)]
+        )
+        layout = Layout(
+            tuple(
+                (len(list(rows)), 1 + prompts.shape[1] + length) for length, rows in groupby(map(len, texts))
+            ),
+            self.device,
+        )
+        positions = (
+            torch.cat([torch.arange(size).repeat(rows) for rows, size in layout.shapes]).to(self.device)
+            + self.first_position
+        )
+        state = encoder.embeddings(input_ids=None, inputs_embeds=inputs[None], position_ids=positions[None])[
+            0
+        ]
         if hasattr(encoder, "embeddings_project"):
             state = encoder.embeddings_project(state)
         with self.computing():
@@ -157,7 +195,9 @@ class Engine:
         with self.computing():
             state = first.ffn_norm(state + linear(neurons.index_select(1, changed), difference))
             for block, (up, up_bias, down) in zip(others, weights[1:], strict=True):
-                state = block.attend_at_0(state, layout) if block is others[-1] else block.attend(state, layout)
+                state = (
+                    block.attend_at_0(state, layout) if block is others[-1] else block.attend(state, layout)
+                )
                 neurons = block.activation(linear(state.to(block.dtype), up, up_bias))
                 state = block.ffn_norm(state + linear(neurons, down, block.down.bias))
         if not others:
@@ -173,7 +213,9 @@ class Engine:
         words, rows = self.backbone.model.get_input_embeddings(), len(prompts)
         mask_token = words.weight[self.backbone.tokenizer.mask_token_id]
         inputs = torch.cat([mask_token.expand(rows, 1, -1), prompts, words(ids).expand(rows, -1, -1)], dim=1)
-        return inputs, (torch.arange(inputs.shape[1], device=self.device) + self.first_position).expand(rows, -1)
+        return inputs, (torch.arange(inputs.shape[1], device=self.device) + self.first_position).expand(
+            rows, -1
+        )
 
     def _hidden(self, prompts, ids, attention):
         """[rows, hidden] state of position 0 after the last layer."""
@@ -190,7 +232,9 @@ class Engine:
     def _fits(self, prompts, tokens):
         if prompts.ndim != 3 or prompts.shape[2] != self.backbone.embedding_width:
             expected = f"[rows, prompt_len, {self.backbone.embedding_width}]"
-            raise UserError(f"prompts of shape {list(prompts.shape)}, but {self.backbone.name} takes {expected}")
+            raise UserError(
+                f"prompts of shape {list(prompts.shape)}, but {self.backbone.name} takes {expected}"
+            )
         if tokens > self.room(prompts.shape[1]):
             sizes = f"a prompt of {prompts.shape[1]} vectors leaves {self.room(prompts.shape[1])} tokens for a text"
             raise UserError(f"{self.backbone.name}: {sizes}, but one has {tokens}")
@@ -198,7 +242,9 @@ class Engine:
     def _check(self, masks, rows):
         layers, width = self.backbone.layers, self.backbone.width
         if masks.shape[-2:] != (layers, width):
-            raise UserError(f"masks of {list(masks.shape[-2:])} neurons, but {self.backbone.name} has [{layers}, {width}] (layers, width)")
+            raise UserError(
+                f"masks of {list(masks.shape[-2:])} neurons, but {self.backbone.name} has [{layers}, {width}] (layers, width)"
+            )
         if masks.ndim != 3 or len(masks) not in (1, rows):
             raise ValueError(f"masks of shape {list(masks.shape)} for {rows} rows")
 

@@ -56,7 +56,9 @@ def _mixed(engine, prompts, masks, texts, rows, progress):
         text, pair = np.divmod(np.arange(start, min(start + rows, found.numel())), pairs)
         ids, attention = engine.pad([texts[t] for t in text])
         own = prompts[pair if len(prompts) > 1 else np.zeros_like(pair)].to(engine.device)
-        masked = masks if masks is None or len(masks) == 1 else masks[pair]  # the engine takes one mask for all
+        masked = (
+            masks if masks is None or len(masks) == 1 else masks[pair]
+        )  # the engine takes one mask for all
         found.view(-1)[start : start + len(pair)] = _margin(engine.logits(own, masked, ids, attention))
         progress(len(pair))
     return found.T
@@ -67,12 +69,19 @@ def _shared(engine, prompts, masks, texts, rows, progress):
     masks = [None] if masks is None else masks
     if len(prompts) > 1 and len(masks) > 1:
         own = zip(prompts, masks, strict=True)
-        return torch.cat([_shared(engine, prompt[None], mask[None], texts, rows, progress) for prompt, mask in own])
+        return torch.cat(
+            [_shared(engine, prompt[None], mask[None], texts, rows, progress) for prompt, mask in own]
+        )
     text, prompt = np.divmod(np.arange(len(texts) * len(prompts)), len(prompts))
     found = torch.empty(len(masks), len(text), device=engine.device)
     for first in range(0, len(text), rows * KEPT):
-        places = [slice(start, start + rows) for start in range(first, min(first + rows * KEPT, len(text)), rows)]
-        started = [engine.start(prompts[prompt[place]].to(engine.device), [texts[t] for t in text[place]]) for place in places]
+        places = [
+            slice(start, start + rows) for start in range(first, min(first + rows * KEPT, len(text)), rows)
+        ]
+        started = [
+            engine.start(prompts[prompt[place]].to(engine.device), [texts[t] for t in text[place]])
+            for place in places
+        ]
         for mask, margin in zip(masks, found, strict=True):
             weights = engine.weights(mask)
             for place, batch in zip(places, started, strict=True):

@@ -56,11 +56,16 @@ def _balanced_true_negatives(positive, seed, name):
     """Different rows that don't have the emotion."""
     others, count = np.flatnonzero(~positive), np.count_nonzero(positive)
     if len(others) < count:
-        raise UserError(f"{name}: {count} rows have it and only {len(others)} do not; protocol.negatives can't be balanced_true_negatives")
+        raise UserError(
+            f"{name}: {count} rows have it and only {len(others)} do not; protocol.negatives can't be balanced_true_negatives"
+        )
     return np.random.default_rng(seed).choice(others, count, replace=False)
 
 
-NEGATIVES = {"with_replacement_any": _with_replacement_any, "balanced_true_negatives": _balanced_true_negatives}
+NEGATIVES = {
+    "with_replacement_any": _with_replacement_any,
+    "balanced_true_negatives": _balanced_true_negatives,
+}
 """What `protocol.negatives` can be."""
 
 
@@ -86,7 +91,9 @@ def cap(task, examples, seed):
         raise ValueError(f"a task of {examples} examples")
     order = np.random.default_rng(seed).permutation(len(task))
     positives = round(examples * task.labels.mean())
-    kept = np.concatenate([order[task.labels[order] == 1][:positives], order[task.labels[order] == 0][: examples - positives]])
+    kept = np.concatenate(
+        [order[task.labels[order] == 1][:positives], order[task.labels[order] == 0][: examples - positives]]
+    )
     kept.sort()
     return Task(task.rows[kept], task.labels[kept])
 
@@ -128,15 +135,24 @@ class Corpus:
             kept = str(self._folder / f"{self._key(texts)}.arrow")
 
         def tokenise(rows):
-            return {"ids": self._tokenizer(rows["text"], truncation=True, max_length=self._max_length)["input_ids"]}
+            return {
+                "ids": self._tokenizer(rows["text"], truncation=True, max_length=self._max_length)[
+                    "input_ids"
+                ]
+            }
 
         disable_progress_bars()
         rows = Dataset.from_dict({"text": texts})
-        return rows.map(tokenise, batched=True, remove_columns="text", cache_file_name=kept, new_fingerprint="tokens")["ids"][:]
+        return rows.map(
+            tokenise, batched=True, remove_columns="text", cache_file_name=kept, new_fingerprint="tokens"
+        )["ids"][:]
 
     def _key(self, texts):
         """Digest of all that tokens depend on; what a call sets in the tokenizer is no part of it."""
-        tokenizer = json.loads(self._tokenizer.backend_tokenizer.to_str()) | {"truncation": None, "padding": None}
+        tokenizer = json.loads(self._tokenizer.backend_tokenizer.to_str()) | {
+            "truncation": None,
+            "padding": None,
+        }
         return hashlib.sha256(json.dumps([texts, tokenizer, self._max_length]).encode()).hexdigest()
 
     def _split(self, split):

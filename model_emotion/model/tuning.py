@@ -33,7 +33,9 @@ SCHEDULES = {"constant": lambda done: 1.0, "linear": lambda done: 1.0 - done}
 
 
 def _normal(backbone, prompt_len, generator):
-    return torch.from_numpy(generator.normal(0, INIT_SD, (prompt_len, backbone.embedding_width)).astype(np.float32))
+    return torch.from_numpy(
+        generator.normal(0, INIT_SD, (prompt_len, backbone.embedding_width)).astype(np.float32)
+    )
 
 
 def _mask(backbone, prompt_len, generator):
@@ -71,7 +73,10 @@ class Recipe:
     def steps(self, length):
         """Steps that a prompt is trained, with so many examples to learn from; at least one an epoch."""
         a_pass = -(-length // self.batch)
-        return max(self.epochs, self.epochs * a_pass if self.examples is None else -(-self.examples * a_pass // length))
+        return max(
+            self.epochs,
+            self.epochs * a_pass if self.examples is None else -(-self.examples * a_pass // length),
+        )
 
     def sees(self, length):
         """About how many examples that makes."""
@@ -118,7 +123,9 @@ class AdamW:
         self.steps += 1
         self.mean.mul_(self.BETA1).add_(gradient, alpha=1 - self.BETA1)
         self.square.mul_(self.BETA2).addcmul_(gradient, gradient, value=1 - self.BETA2)
-        corrected = (1 - self.BETA2**self.steps) ** 0.5 / (1 - self.BETA1**self.steps) if self.correct_bias else 1.0
+        corrected = (
+            (1 - self.BETA2**self.steps) ** 0.5 / (1 - self.BETA1**self.steps) if self.correct_bias else 1.0
+        )
         self.values.addcdiv_(self.mean, self.square.sqrt().add_(self.EPS), value=-lr * corrected)
         self.values.mul_(1 - lr * self.weight_decay)
 
@@ -153,7 +160,9 @@ def tune_together(engine, tasks, seeds, recipe=None, progress=None):
     """
     recipe, seeds, model = recipe or Recipe(), tuple(seeds), engine.backbone.model
     trainings = [_Training(engine, emotion, seeds, *examples, recipe) for emotion, examples in tasks.items()]
-    unmasked = engine.weights() if engine.shares and not recipe.dropout else None  # the way without padding has no dropout
+    unmasked = (
+        engine.weights() if engine.shares and not recipe.dropout else None
+    )  # the way without padding has no dropout
     with _random(engine, trainings[0].emotion, seeds[0]):
         while going := [training for training in trainings if training.goes_on()]:
             model.train(recipe.dropout)
@@ -173,12 +182,21 @@ def _step(engine, trainings, prompt_len, unmasked=None):
 
     unmasked: `engine.weights()`, for the way without padding; None: with padding.
     """
-    drawn, owners, texts, labels, shares, first = [training.draw() for training in trainings], [], [], [], [], 0
+    drawn, owners, texts, labels, shares, first = (
+        [training.draw() for training in trainings],
+        [],
+        [],
+        [],
+        [],
+        0,
+    )
     for training, (own, some, right) in zip(trainings, drawn, strict=True):
         owners.append(first + own)  # places in `prompts` below
         texts += some
         labels.append(right)
-        shares.append(torch.full_like(right, len(training.alive()) / len(own), dtype=torch.float32))  # 1 / batch
+        shares.append(
+            torch.full_like(right, len(training.alive()) / len(own), dtype=torch.float32)
+        )  # 1 / batch
         first += len(training.prompts)
     owners, labels, shares = np.concatenate(owners), torch.cat(labels), torch.cat(shares)
     prompts = torch.cat([training.prompts for training in trainings]).requires_grad_()
@@ -219,14 +237,23 @@ class _Training:
             raise ValueError(f"{len(seeds)} seeds and {[len(examples) for examples in train]} examples")
         if len(dev) != len(seeds):
             raise ValueError(f"{len(seeds)} seeds and {len(dev)} dev sets")
-        self.engine, self.emotion, self.seeds, self.train, self.dev, self.recipe = engine, emotion, seeds, train, dev, recipe
+        self.engine, self.emotion, self.seeds, self.train, self.dev, self.recipe = (
+            engine,
+            emotion,
+            seeds,
+            train,
+            dev,
+            recipe,
+        )
         self.labels = [torch.from_numpy(examples.labels).to(engine.device) for examples in train]
         make = INITS[recipe.prompt_init]
         made = [make(engine.backbone, recipe.prompt_len, _generator(INIT, emotion, seed)) for seed in seeds]
         self.prompts = torch.stack(made).to(engine.device)
         self.optimiser = AdamW(self.prompts, recipe.weight_decay, recipe.correct_bias)
         self.steps = recipe.steps(self.length)
-        self.batches = _batches([_generator(ORDER, emotion, seed) for seed in seeds], self.length, recipe.batch)
+        self.batches = _batches(
+            [_generator(ORDER, emotion, seed) for seed in seeds], self.length, recipe.batch
+        )
         self.epoch, self.seen, self.losses, self.best, self.curve, self.failed = 1, 0, [], {}, [], {}
 
     def alive(self):

@@ -66,7 +66,9 @@ An experiment: `dvc exp branch NAME NAME && git checkout NAME && dvc pull --allo
 def pack(path):
     """Write the archive of the commit that is checked out. Raises UserError where a tracked file or a stage is not as the commit says."""
     if changed := output("git", "status", "--porcelain", "--untracked-files=no").splitlines():
-        raise UserError(f"{changed[0].split()[-1]} differs from the commit, which an archive is made of: commit it, or take it back")
+        raise UserError(
+            f"{changed[0].split()[-1]} differs from the commit, which an archive is made of: commit it, or take it back"
+        )
     if output("git", "rev-parse", "--is-shallow-repository") == "true":
         raise UserError("this clone has no history to archive: `git fetch --unshallow`")
     commit, seconds = output("git", "log", "-1", "--format=%H %ct").split()
@@ -76,16 +78,32 @@ def pack(path):
         folder = Path(folder)
         _push(folder / "remote", [output("git", "rev-parse", ref) for ref in experiments])
         branch = output("git", "branch", "--show-current")  # none where a commit is checked out by its number
-        single = ["git", "-c", "pack.threads=1", "bundle", "create", "--quiet", folder / BUNDLE]  # more would pack as chance has it
+        single = [
+            "git",
+            "-c",
+            "pack.threads=1",
+            "bundle",
+            "create",
+            "--quiet",
+            folder / BUNDLE,
+        ]  # more would pack as chance has it
         output(*single, "HEAD", *filter(None, [branch]), "--tags", *experiments)
         names = ", ".join(sorted(ref.rpartition("/")[2] for ref in experiments)) or "none"
         text = README.format(commit=commit, experiments=names, dvc=output("dvc", "--version"))
         (folder / "README.md").write_text(text, encoding="utf-8")
         crate.write(folder, int(seconds))
-        sums = {file.relative_to(folder).as_posix(): _sha256(file.open("rb")) for file in sorted(folder.rglob("*")) if file.is_file()}
-        if raw := set(sums.values()) & {sha256 for group in Path(REGISTRY).glob("*.txt") for sha256 in crate.registered(group).values()}:
+        sums = {
+            file.relative_to(folder).as_posix(): _sha256(file.open("rb"))
+            for file in sorted(folder.rglob("*"))
+            if file.is_file()
+        }
+        if raw := set(sums.values()) & {
+            sha256 for group in Path(REGISTRY).glob("*.txt") for sha256 in crate.registered(group).values()
+        }:
             found = next(name for name, sha256 in sums.items() if sha256 in raw)
-            raise UserError(f"{found}: an input as it was fetched, which must not be passed on; no archive was written")
+            raise UserError(
+                f"{found}: an input as it was fetched, which must not be passed on; no archive was written"
+            )
         _tar(path, folder, sums, int(seconds))
     print(f"{path}: {Path(path).stat().st_size / 1e6:.0f} MB, {len(sums)} files, experiments: {names}")
 
@@ -94,11 +112,18 @@ def _push(remote, experiments):
     """A DVC remote of the checkout's and the experiments' outputs, those that may be pushed."""
     remote.mkdir()
     try:
-        with Repo(config={"core": {"remote": "archive"}, "remote": {"archive": {"url": str(remote), "verify": True}}}) as repo:
+        with Repo(
+            config={
+                "core": {"remote": "archive"},
+                "remote": {"archive": {"url": str(remote), "verify": True}},
+            }
+        ) as repo:
             with repo.lock:
                 stale = [stage.addressing for stage in repo.index.stages if stage.changed(allow_missing=True)]
             if stale:
-                raise UserError(f"dvc.lock is not of this commit's code and settings ({', '.join(stale)}): `make repro`, and commit")
+                raise UserError(
+                    f"dvc.lock is not of this commit's code and settings ({', '.join(stale)}): `make repro`, and commit"
+                )
             repo.push(remote="archive", revs=experiments or None)
             for out in repo.index.outs:
                 if out.use_cache and out.can_push and not _holds(remote, out.hash_info.value):
@@ -112,7 +137,9 @@ def _holds(remote, md5):
     file = remote / crate.stored(md5)
     if not file.is_file():
         return False
-    return not md5.endswith(".dir") or all(_holds(remote, member["md5"]) for member in json.loads(file.read_bytes()))
+    return not md5.endswith(".dir") or all(
+        _holds(remote, member["md5"]) for member in json.loads(file.read_bytes())
+    )
 
 
 def _sha256(file):
@@ -145,7 +172,9 @@ def restore(path, into):
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=into, prefix=".restore-") as part:
         with tarfile.open(path, "r:") as tar:
-            tar.extractall(part)  # files alone, inside TOP: `_verify` has seen to it, and Python 3.11.2 has no filter
+            tar.extractall(
+                part
+            )  # files alone, inside TOP: `_verify` has seen to it, and Python 3.11.2 has no filter
         kept, clone = Path(part, TOP), Path(part, "clone")
         output("git", "clone", "--quiet", kept / BUNDLE, clone)
         output("git", "fetch", "--quiet", "origin", "refs/exps/*:refs/exps/*", cwd=clone)
@@ -157,8 +186,12 @@ def restore(path, into):
     output("dvc", "remote", "modify", "--quiet", "--local", "archive", "verify", "true", cwd=into)
     output("dvc", "pull", "--quiet", "--allow-missing", cwd=into)
     commit = output("git", "rev-parse", "--short", "HEAD", cwd=into)
-    print(f"{into}: commit {commit} with all outputs, without the study's own files. In it, `dvc repro --pull --allow-missing`")
-    print("shows that no stage is left to run, and `dvc repro --pull` fetches those files where they can be had.")
+    print(
+        f"{into}: commit {commit} with all outputs, without the study's own files. In it, `dvc repro --pull --allow-missing`"
+    )
+    print(
+        "shows that no stage is left to run, and `dvc repro --pull` fetches those files where they can be had."
+    )
 
 
 def _verify(path):
@@ -173,13 +206,20 @@ def _verify(path):
             left = {name: sha256 for sha256, name in (line.split("  ", 1) for line in listed)}
             for member in iter(tar.next, None):
                 name = member.name.removeprefix(f"{TOP}/")
-                inside = PurePosixPath(member.name).parts[:1] == (TOP,) and ".." not in PurePosixPath(member.name).parts
-                if not (member.isfile() and inside) or left.pop(name, None) != _sha256(tar.extractfile(member)):
+                inside = (
+                    PurePosixPath(member.name).parts[:1] == (TOP,)
+                    and ".." not in PurePosixPath(member.name).parts
+                )
+                if not (member.isfile() and inside) or left.pop(name, None) != _sha256(
+                    tar.extractfile(member)
+                ):
                     raise UserError(f"{path}: {name} is not what {SUMS} says; nothing was restored")
     except (tarfile.TarError, ValueError) as error:
         raise UserError(f"{path}: cut off or altered at {name} ({error}); nothing was restored") from None
     if left:
-        raise UserError(f"{path}: cut off, {len(left)} files are missing, {min(left)} among them; nothing was restored")
+        raise UserError(
+            f"{path}: cut off, {len(left)} files are missing, {min(left)} among them; nothing was restored"
+        )
 
 
 def main():

@@ -54,7 +54,11 @@ def write(folder, seconds, lock="dvc.lock", registry=REGISTRY, citation="CITATIO
     crate.metadata.extra_terms.update(TERMS)
     _root(crate, cff, seconds)
     inputs = _inputs(crate, Path(registry))
-    made = {out["path"]: _output(crate, Path(folder), out) for stage in stages.values() for out in stage.get("outs", [])}
+    made = {
+        out["path"]: _output(crate, Path(folder), out)
+        for stage in stages.values()
+        for out in stage.get("outs", [])
+    }
     for name, stage in stages.items():
         _stage(crate, name, stage, inputs | made)
     text = json.dumps(crate.metadata.generate(), indent=1, sort_keys=True, ensure_ascii=False)
@@ -81,16 +85,29 @@ def _root(crate, cff, seconds):
     root = crate.root_dataset
     root["name"], root["description"], root["version"] = cff["title"], cff["abstract"], cff["version"]
     root["datePublished"] = datetime.fromtimestamp(seconds, UTC).isoformat()
-    root["license"] = _add(crate, "#licences", "CreativeWork", name="Licences of what is here, each part its own", description=whole)
+    root["license"] = _add(
+        crate,
+        "#licences",
+        "CreativeWork",
+        name="Licences of what is here, each part its own",
+        description=whole,
+    )
     root["author"] = _add(crate, "#authors", "Organization", name=cff["authors"][0]["name"])
     people = [
         _add(crate, local(f"{person['given-names']} {person['family-names']}"), "Person",
              name=f"{person['given-names']} {person['family-names']}") for person in study["authors"]
     ]  # fmt: skip
     root["citation"] = _add(crate, study["url"], "ScholarlyArticle", name=study["title"], author=people)
-    crate.add_file(dest_path="repository.bundle", properties={"name": "Code and its history, for git clone", "license": {"@id": OURS}})
-    crate.add_file(dest_path="README.md", properties={"name": "How to restore", "encodingFormat": "text/markdown"})
-    crate.add_file(dest_path="SHA256SUMS", properties={"name": "SHA-256 of each file", "encodingFormat": "text/plain"})
+    crate.add_file(
+        dest_path="repository.bundle",
+        properties={"name": "Code and its history, for git clone", "license": {"@id": OURS}},
+    )
+    crate.add_file(
+        dest_path="README.md", properties={"name": "How to restore", "encodingFormat": "text/markdown"}
+    )
+    crate.add_file(
+        dest_path="SHA256SUMS", properties={"name": "SHA-256 of each file", "encodingFormat": "text/plain"}
+    )
 
 
 def _inputs(crate, registry):
@@ -101,12 +118,18 @@ def _inputs(crate, registry):
         for name, sha256 in members.items():
             url = f"{FILES}/{quote(name)}"
             if not crate.dereference(url):
-                about = {"name": name.rpartition("/")[2], "sha256": sha256, "license": {"@id": LICENCES[repository]}}
+                about = {
+                    "name": name.rpartition("/")[2],
+                    "sha256": sha256,
+                    "license": {"@id": LICENCES[repository]},
+                }
                 crate.add_file(url, fetch_remote=False, validate_url=False, properties=about)
             found[f"{RAW}/{group}/{name}"] = {"@id": url}
         path = f"{RAW}/{group}"
         parts = [found[f"{path}/{name}"] for name in members]
-        found[path] = _add(crate, local(path), "Collection", name=path, license={"@id": LICENCES[repository]}, hasPart=parts)
+        found[path] = _add(
+            crate, local(path), "Collection", name=path, license={"@id": LICENCES[repository]}, hasPart=parts
+        )
     return found
 
 
@@ -126,7 +149,9 @@ def _output(crate, folder, out):
     else:
         if md5.endswith(".dir"):
             about["encodingFormat"] = "application/json"
-            about["description"] = "A folder: its files' names, each with the MD5 under which the remote has it."
+            about["description"] = (
+                "A folder: its files' names, each with the MD5 under which the remote has it."
+            )
         crate.add_file(dest_path=identifier, properties=about)
     return {"@id": identifier}
 
@@ -137,14 +162,29 @@ def _stage(crate, name, stage, known):
     for dep in stage.get("deps", []):
         path = dep["path"]
         about = {"name": path, "md5": dep["md5"], "isPartOf": {"@id": "repository.bundle"}}
-        if path.endswith(".py") or dep["md5"].endswith(".dir"):  # of the type itself only a file of the archive may be
+        if path.endswith(".py") or dep["md5"].endswith(
+            ".dir"
+        ):  # of the type itself only a file of the archive may be
             about["additionalType"] = "https://schema.org/SoftwareSourceCode"
         read.append(known.get(path) or _add(crate, local(path), "CreativeWork", **about))
     for file, settings in stage.get("params", {}).items():
         for key, value in settings.items():
-            read.append(_add(crate, local(f"{file}/{key}"), "PropertyValue", name=key, value=json.dumps(value, ensure_ascii=False)))
+            read.append(
+                _add(
+                    crate,
+                    local(f"{file}/{key}"),
+                    "PropertyValue",
+                    name=key,
+                    value=json.dumps(value, ensure_ascii=False),
+                )
+            )
     script = next((dep["path"] for dep in stage.get("deps", []) if dep["path"].startswith("stages/")), None)
-    about = {"name": name, "description": stage["cmd"], "object": read, "result": [known[out["path"]] for out in stage.get("outs", [])]}
+    about = {
+        "name": name,
+        "description": stage["cmd"],
+        "object": read,
+        "result": [known[out["path"]] for out in stage.get("outs", [])],
+    }
     if script:
         about["instrument"] = {"@id": local(script)}
     crate.root_dataset.append_to("mentions", _add(crate, local(f"stage/{name}"), "CreateAction", **about))

@@ -31,7 +31,11 @@ IMAGE = {"source": "MODEL_EMOTION_IMAGE", "revision": "MODEL_EMOTION_IMAGE_REVIS
 def packages():
     """Version of each package that the project names for this machine; torch's tells its build."""
     named = map(Requirement, requires("model-emotion"))
-    return {each.name: version(each.name) for each in sorted(named, key=str) if not each.marker or each.marker.evaluate({"extra": ""})}
+    return {
+        each.name: version(each.name)
+        for each in sorted(named, key=str)
+        if not each.marker or each.marker.evaluate({"extra": ""})
+    }
 
 
 def gpus():
@@ -41,7 +45,11 @@ def gpus():
         lines = subprocess.run(asked, capture_output=True, text=True, timeout=30).stdout
     except (OSError, subprocess.TimeoutExpired):
         return []
-    return [dict(zip(("name", "driver"), line.split(", "), strict=True)) for line in lines.splitlines() if line.count(", ") == 1]
+    return [
+        dict(zip(("name", "driver"), line.split(", "), strict=True))
+        for line in lines.splitlines()
+        if line.count(", ") == 1
+    ]
 
 
 def cpu():
@@ -65,7 +73,10 @@ def git(*words):
 def code():
     """The commit that is checked out, None outside git, and whether tracked files differ from it."""
     revision = git("rev-parse", "HEAD")
-    return {"revision": revision, "changed": bool(git("status", "--porcelain", "--untracked-files=no")) if revision else None}
+    return {
+        "revision": revision,
+        "changed": bool(git("status", "--porcelain", "--untracked-files=no")) if revision else None,
+    }
 
 
 def describe():
@@ -84,7 +95,9 @@ def describe():
     }
 
 
-def record_measurement(stage: str, params: Params, switches: dict, seconds: float, marks: Mapping[str, str]) -> None:
+def record_measurement(
+    stage: str, params: Params, switches: dict, seconds: float, marks: Mapping[str, str]
+) -> None:
     """Write results/live/provenance/STAGE.json: settings, time, machine and versions of a measurement.
 
     switches: those of torch. marks: {name: fingerprint} of what was measured now, not in an earlier run. The record

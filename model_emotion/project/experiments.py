@@ -60,13 +60,19 @@ def load(name, folder="experiments"):
     """Experiment of that name. Raises UserError that says what there is."""
     path = Path(folder) / f"{name}.yaml"
     if not path.is_file():
-        raise UserError(f"{path}: not there; there are {', '.join(sorted(path.stem for path in Path(folder).glob('*.yaml')))}")
+        raise UserError(
+            f"{path}: not there; there are {', '.join(sorted(path.stem for path in Path(folder).glob('*.yaml')))}"
+        )
     try:
         found = Experiment.model_validate(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         raise UserError(f"{path}: {' '.join(str(error).split())}") from None
     own = {setting.key for setting in found.settings}
-    inherited = [setting for setting in load(found.base, folder).settings if setting.key not in own] if found.base else []
+    inherited = (
+        [setting for setting in load(found.base, folder).settings if setting.key not in own]
+        if found.base
+        else []
+    )
     return found.model_copy(update={"settings": inherited + found.settings})
 
 
@@ -87,9 +93,13 @@ def as_committed():
 
     What a stage's record says of its own run may differ from the commit, and stays as it was.
     """
-    if changed := output("git", "status", "--porcelain", "--untracked-files=no", "--", ".", f":!{RECORDS}").splitlines():
+    if changed := output(
+        "git", "status", "--porcelain", "--untracked-files=no", "--", ".", f":!{RECORDS}"
+    ).splitlines():
         file = changed[0].split()[-1]
-        raise UserError(f"{file} differs from the commit, which an experiment starts from: commit it, or `git checkout {file}`")
+        raise UserError(
+            f"{file} differs from the commit, which an experiment starts from: commit it, or `git checkout {file}`"
+        )
     before = {path: Path(path).read_bytes() for path in SETTINGS}
     records, there = {path: path.read_bytes() for path in Path(RECORDS).glob("*.json")}, _untracked()
     try:
@@ -99,7 +109,9 @@ def as_committed():
             Path(path).write_bytes(content)
         subprocess.run(["git", "checkout", "--quiet", "HEAD", "--", "."])
         subprocess.run(["dvc", "checkout", "--quiet", "--force", "--allow-missing"], capture_output=True)
-        for path in _untracked() - there:  # of folders that git and not DVC keeps: another seed's curve, a figure the commit has not
+        for path in (
+            _untracked() - there
+        ):  # of folders that git and not DVC keeps: another seed's curve, a figure the commit has not
             Path(path).unlink()
         for path, content in records.items():
             path.write_bytes(content)
@@ -107,7 +119,9 @@ def as_committed():
 
 def _untracked():
     """Files among the results that git neither has nor ignores."""
-    return set(output("git", "ls-files", "-z", "--others", "--exclude-standard", "--", *RESULTS).split("\0")) - {""}
+    return set(
+        output("git", "ls-files", "-z", "--others", "--exclude-standard", "--", *RESULTS).split("\0")
+    ) - {""}
 
 
 def perform(name):
@@ -116,11 +130,15 @@ def perform(name):
     experiment.params()
     print(f"{name}: {experiment.question}", flush=True)
     if name in done():
-        raise UserError(f"this commit has an experiment {name}: `dvc exp show` shows it, `dvc exp remove {name}` makes room for another")
+        raise UserError(
+            f"this commit has an experiment {name}: `dvc exp show` shows it, `dvc exp remove {name}` makes room for another"
+        )
     options = [part for setting in experiment.settings for part in ("--set-param", setting.override())]
     with as_committed(), _waiting():
         if subprocess.run(["dvc", "exp", "run", "--name", name, *options]).returncode:
-            raise UserError(f"the experiment {name} did not finish; what it measured is kept, and the same command goes on with it")
+            raise UserError(
+                f"the experiment {name} did not finish; what it measured is kept, and the same command goes on with it"
+            )
 
 
 @contextmanager

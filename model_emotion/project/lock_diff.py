@@ -15,7 +15,10 @@ def difference(committed, found):
         if name not in after or name not in before:
             yield f"{name}: {'no more' if name in before else 'new'}"
         elif before[name] != after[name]:
-            kinds = {kind: _differing(kind, before[name], after[name]) for kind in ("outs", "deps", "params", "cmd")}
+            kinds = {
+                kind: _differing(kind, before[name], after[name])
+                for kind in ("outs", "deps", "params", "cmd")
+            }
             outs = kinds.pop("outs")
             because = "; ".join(f"{kind} {', '.join(names)}" for kind, names in kinds.items() if names)
             yield f"{name}: {', '.join(outs) or 'the same outputs'}{f' ({because})' if because else ''}"

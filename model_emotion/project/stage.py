@@ -56,12 +56,18 @@ def peak_mib() -> float:
     status = Path("/proc/self/status")
     if status.exists() and (found := re.search(r"VmHWM:\s*(\d+) kB", status.read_text())):
         return int(found[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        1024**2 if sys.platform == "darwin" else 1024
+    )
 
 
 def record_time(stage: str) -> None:
     """Write results/times/STAGE.json: how long this process took, and its peak memory and its largest child's."""
     child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
     seconds = time.time() - psutil.Process().create_time()
-    about = {"stage": stage, "seconds": round(seconds, 2), "memory_mib": {"own": round(peak_mib()), "largest_child": child}}
+    about = {
+        "stage": stage,
+        "seconds": round(seconds, 2),
+        "memory_mib": {"own": round(peak_mib()), "largest_child": child},
+    }
     write_json(about | {"ended": round(time.time())}, TIMES / f"{stage}.json")

@@ -12,8 +12,8 @@ import yaml
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_csv
 from model_emotion.base.results import folder
-from model_emotion.claims.verdicts import NOT_APPLICABLE, PASS, STATUSES
 from model_emotion.claims.pages import SECTIONS
+from model_emotion.claims.verdicts import NOT_APPLICABLE, PASS, STATUSES
 from model_emotion.figures import catalogue, tables
 from model_emotion.report import hypotheses
 from model_emotion.report.page import packed
@@ -54,7 +54,14 @@ QUESTIONS = {
 
 def sources(run):
     """Result files of a run that the page reads, figures aside."""
-    names = ("claims.json", "metrics.json", "retests.csv", "significant_by_layer.csv", "searchlight.parquet", "model_rsa.csv")
+    names = (
+        "claims.json",
+        "metrics.json",
+        "retests.csv",
+        "significant_by_layer.csv",
+        "searchlight.parquet",
+        "model_rsa.csv",
+    )
     drops = ("drop_by_emotion.csv", "drop_by_attribute.csv", "human_correlation_summary.csv")
     return [folder(run) / name for name in (*names, *drops)]
 
@@ -65,14 +72,20 @@ def made_from(runs):
     found = {}
     for path in [*(path for run in runs for path in sources(run)), *pictures]:
         if not path.exists():
-            raise UserError(f"{path}: not there; run `make repro` first, or `make published` for the published run alone")
+            raise UserError(
+                f"{path}: not there; run `make repro` first, or `make published` for the published run alone"
+            )
         found[path.as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
 
 
 def verdicts(runs):
     """The verdicts on the claims of these runs, in the order of claims.yaml; each with the figure that shows it and its stage."""
-    claims = [claim for run in runs for claim in json.loads((folder(run) / "claims.json").read_text(encoding="utf-8"))["claims"]]
+    claims = [
+        claim
+        for run in runs
+        for claim in json.loads((folder(run) / "claims.json").read_text(encoding="utf-8"))["claims"]
+    ]
     shown, made_by = figures_of_results(), stages_by_output()
     for claim in claims:
         claim["figure"] = shown.get(claim["id"].split(".")[0], "")
@@ -102,7 +115,11 @@ def stages_by_output(path="dvc.yaml"):
 
 def counts(claims):
     """{status: number} of claims, those that occur."""
-    return {status: number for status in STATUSES if (number := sum(claim["status"] == status for claim in claims))}
+    return {
+        status: number
+        for status in STATUSES
+        if (number := sum(claim["status"] == status for claim in claims))
+    }
 
 
 def headline(claims):
@@ -116,7 +133,11 @@ def headline(claims):
 
 def by_section(claims):
     """[(title, its claims)] in the order of the catalogue."""
-    return [(title, some) for letter, title in SECTIONS.items() if (some := [claim for claim in claims if claim["id"].startswith(letter)])]
+    return [
+        (title, some)
+        for letter, title in SECTIONS.items()
+        if (some := [claim for claim in claims if claim["id"].startswith(letter)])
+    ]
 
 
 def drops(run):
@@ -124,26 +145,43 @@ def drops(run):
     table, answers = read_csv(folder(run) / "drop_by_attribute.csv"), read_csv(folder(run) / "retests.csv")
     k = answers.loc[answers["question"] == "place_among_random", "k"].iloc[0]
     rows = table[table["k"] == k]
-    reach = max(0.05, float(np.ceil(rows[["ci_low", "ci_high"]].abs().to_numpy().max() * 20) / 20))  # to the next 5 points
-    return {"k": int(k), "reach": reach, "rows": rows[["attribute", "drop", "ci_low", "ci_high", "q", "star"]].to_dict("records")}
+    reach = max(
+        0.05, float(np.ceil(rows[["ci_low", "ci_high"]].abs().to_numpy().max() * 20) / 20)
+    )  # to the next 5 points
+    return {
+        "k": int(k),
+        "reach": reach,
+        "rows": rows[["attribute", "drop", "ci_low", "ci_high", "q", "star"]].to_dict("records"),
+    }
 
 
 def retests(run):
     """[(question in words, its rows)] of retests.csv in the order of QUESTIONS, a missing value as None."""
     table = read_csv(folder(run) / "retests.csv").astype(object)
     asked = dict(list(table.where(table.notna(), None).groupby("question", sort=False)))
-    return [(QUESTIONS.get(name, name), asked[name].to_dict("records")) for name in sorted(asked, key=[*QUESTIONS, *asked].index)]
+    return [
+        (QUESTIONS.get(name, name), asked[name].to_dict("records"))
+        for name in sorted(asked, key=[*QUESTIONS, *asked].index)
+    ]
 
 
 def searchlight(run):
     """Every neuron's tau with every attribute for the page: int16 [attributes, neurons] of 1000 tau, and what to compare it with."""
-    table = pd.read_parquet(folder(run) / "searchlight.parquet", columns=["neuron", "layer", "attribute", "tau", "significant"])
+    table = pd.read_parquet(
+        folder(run) / "searchlight.parquet", columns=["neuron", "layer", "attribute", "tau", "significant"]
+    )
     attributes = list(table["attribute"].iloc[: table["attribute"].nunique()])
     tau = table["tau"].to_numpy().reshape(-1, len(attributes)).T
     layers = int(table["layer"].max())
     significant = table["significant"].to_numpy().reshape(-1, len(attributes)).T
-    least = [float(of[chosen].min()) if chosen.any() else None for of, chosen in zip(tau, significant, strict=True)]
-    answers = read_csv(folder(run) / "retests.csv").query("question == 'significant_neurons'").set_index("key")["reference"]
+    least = [
+        float(of[chosen].min()) if chosen.any() else None for of, chosen in zip(tau, significant, strict=True)
+    ]
+    answers = (
+        read_csv(folder(run) / "retests.csv")
+        .query("question == 'significant_neurons'")
+        .set_index("key")["reference"]
+    )
     whole = np.where(np.isnan(tau), UNDEFINED, np.round(np.nan_to_num(tau) * DIGITS)).astype("<i2")
     return {
         "attributes": attributes, "layers": layers, "width": tau.shape[1] // layers, "digits": DIGITS, "undefined": UNDEFINED,
@@ -162,9 +200,17 @@ def pictures(runs, options):
             path = Path("paper_figures", run, f"{entry.name}.svg")
             if path.exists():
                 svg = path.read_text(encoding="utf-8")
-                width, height = (float(re.search(rf'<svg[^>]*? {side}="([\d.]+)pt"', svg).group(1)) for side in ("width", "height"))
+                width, height = (
+                    float(re.search(rf'<svg[^>]*? {side}="([\d.]+)pt"', svg).group(1))
+                    for side in ("width", "height")
+                )
                 caption = entry.describe(tables.of_run(options, run))
-                by_run[run] = {"caption": caption, "width": round(width), "height": round(height), "svg": packed(svg.encode())}
+                by_run[run] = {
+                    "caption": caption,
+                    "width": round(width),
+                    "height": round(height),
+                    "svg": packed(svg.encode()),
+                }
         if by_run:
             found.append({"name": entry.name, "shows": entry.shows, "runs": by_run})
     return found
@@ -174,9 +220,14 @@ def summary(runs, claims):
     """results/report.json: the page in numbers, and what it was made from. claims: `verdicts`."""
     return {
         "headline": headline(claims),
-        "claims": {run: counts([claim for claim in claims if claim["run"] == run]) for run in dict.fromkeys(c["run"] for c in claims)},
+        "claims": {
+            run: counts([claim for claim in claims if claim["run"] == run])
+            for run in dict.fromkeys(c["run"] for c in claims)
+        },
         "hypotheses": {run: [vars(row) for row in hypotheses.table(run, claims)] for run in runs},
-        "metrics": {run: json.loads((folder(run) / "metrics.json").read_text(encoding="utf-8")) for run in runs},
+        "metrics": {
+            run: json.loads((folder(run) / "metrics.json").read_text(encoding="utf-8")) for run in runs
+        },
         "made_from": made_from(runs),
     }
 

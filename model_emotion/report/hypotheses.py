@@ -15,7 +15,9 @@ from model_emotion.retests.rows import POWER
 
 H4 = "The model's space of the emotions resembles the human one"
 """In the article's first version, without a released value."""
-MARKS = {run: (f"<!-- {run}: made by `make readme` -->", f"<!-- end of {run} -->") for run in ("published", "live")}
+MARKS = {
+    run: (f"<!-- {run}: made by `make readme` -->", f"<!-- end of {run} -->") for run in ("published", "live")
+}
 """Around each run's table in docs/method.md."""
 
 
@@ -86,7 +88,11 @@ def neurons(answers):
         yield f"An RDM of {name}, and prompts were trained on these labels, keeps {row['estimate']:.0f}."
     if len(halves := answers("split_half")):
         best = answers("split_half_best")
-        elsewhere, k, chance = best["estimate"] / best["reference"], halves["k"].iloc[0], halves["reference"].iloc[0]
+        elsewhere, k, chance = (
+            best["estimate"] / best["reference"],
+            halves["k"].iloc[0],
+            halves["reference"].iloc[0],
+        )
         yield (
             f"Two halves of the seeds agree on {span(halves['estimate'], percent)} % of an attribute's {k:,.0f} best neurons "
             f"(chance: {percent(chance)} %), whose mean tau in the other half is {span(elsewhere, percent)} % of that in their own."
@@ -100,7 +106,10 @@ def neurons(answers):
 
 def masks(answers):
     """Sentences on H2."""
-    over_emotions, over_attributes = answers.one("masks_hurt_over_emotions"), answers.one("masks_hurt_over_attributes")
+    over_emotions, over_attributes = (
+        answers.one("masks_hurt_over_emotions"),
+        answers.one("masks_hurt_over_attributes"),
+    )
     if over_emotions is not None and over_attributes is not None:
         yield (
             f"The mean drop, in percentage points, is {interval(over_emotions, points)} with emotions as the cases and "
@@ -127,7 +136,10 @@ def masks(answers):
 
 def weights(answers):
     """Sentences on H3."""
-    for key, when in (("", ""), *((key, f"; {key}") for key in answers("human_correlation_attributes").index if key)):
+    for key, when in (
+        ("", ""),
+        *((key, f"; {key}") for key in answers("human_correlation_attributes").index if key),
+    ):
         if (row := answers.one("human_correlation_attributes", key)) is not None:
             yield f"With attributes as the cases r is {interval(row, number)}{when}."
     if len(sizes := answers("human_correlation_of_size")["estimate"].dropna()) > 1:
@@ -154,7 +166,9 @@ def table(run, claims):
     """H1 to H4 of a run. claims: the verdicts of results/claims.json, as dictionaries."""
     out, said = folder(run), {claim["id"]: claim["published"] for claim in claims}
     answers = Answers(read_csv(out / "retests.csv"))
-    significant = read_csv(out / "significant_by_layer.csv").groupby("attribute", sort=False)["significant"].sum()
+    significant = (
+        read_csv(out / "significant_by_layer.csv").groupby("attribute", sort=False)["significant"].sum()
+    )
     by_emotion, by_attribute = (read_csv(out / f"drop_by_{name}.csv") for name in ("emotion", "attribute"))
     k = answers("place_among_random")["k"].iloc[0]
     hurt = [int(drops[drops["k"] == k]["star"].sum()) for drops in (by_emotion, by_attribute)]

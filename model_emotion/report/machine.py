@@ -65,7 +65,9 @@ def compared_experiments():
             **{key: metrics.get(key) for key in ("mean_accuracy", "mean_majority", "human_correlation")},
             "drop": metrics.get("drop", {}),
         })  # fmt: skip
-    return sorted(rows, key=lambda row: (row["against"] in {other["name"] for other in rows}, row["name"]))  # bases first
+    return sorted(
+        rows, key=lambda row: (row["against"] in {other["name"] for other in rows}, row["name"])
+    )  # bases first
 
 
 def describe():

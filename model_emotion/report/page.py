@@ -22,7 +22,11 @@ def packed(content):
 
 def _plain(value):
     """JSON that can stand inside a script element."""
-    return json.dumps(value, allow_nan=False, ensure_ascii=False).replace("</", "<\\/").replace("<!--", "<\\u0021--")
+    return (
+        json.dumps(value, allow_nan=False, ensure_ascii=False)
+        .replace("</", "<\\/")
+        .replace("<!--", "<\\u0021--")
+    )
 
 
 def render(content):

@@ -16,7 +16,9 @@ def with_majority(accuracy, texts):
     unknown = accuracy["majority"].isna()
     tasks = accuracy.loc[unknown, ["emotion", "seed"]].to_numpy()
     drawn = [sample(texts[emotion] == 1, seed, name=emotion).majority for emotion, seed in tasks]
-    return accuracy.assign(majority=accuracy["majority"].mask(unknown, pd.Series(drawn, accuracy.index[unknown], dtype=float)))
+    return accuracy.assign(
+        majority=accuracy["majority"].mask(unknown, pd.Series(drawn, accuracy.index[unknown], dtype=float))
+    )
 
 
 def accuracy_above_majority(accuracy):
@@ -27,7 +29,17 @@ def accuracy_above_majority(accuracy):
     method = "mean of accuracy - majority over emotions, each the mean of its seeds; t interval"
     above = (known["accuracy"] - known["majority"]).groupby(known["emotion"], sort=False).mean()
     test = stats.ttest_1samp(above, 0)
-    return [row("accuracy_above_majority", method, "interval", above.mean(), test.confidence_interval(), test.pvalue, len(above))]
+    return [
+        row(
+            "accuracy_above_majority",
+            method,
+            "interval",
+            above.mean(),
+            test.confidence_interval(),
+            test.pvalue,
+            len(above),
+        )
+    ]
 
 
 def rank_interval(rho, n):
@@ -40,9 +52,23 @@ def accuracy_order(accuracy, published):
 
     No row of fewer than four emotions.
     """
-    both = pd.concat([of_run.groupby("emotion")["accuracy"].mean() for of_run in (accuracy, published)], axis=1, join="inner")
+    both = pd.concat(
+        [of_run.groupby("emotion")["accuracy"].mean() for of_run in (accuracy, published)],
+        axis=1,
+        join="inner",
+    )
     if len(both) < 4:
         return []
     found = regression(*stats.rankdata(both, axis=0).T)
     method = "Spearman's rho over emotions with the mean accuracies of the run published; Fisher z interval, Bonett and Wright (2000)"
-    return [row("accuracy_order", method, "interval", found.r, rank_interval(found.r, len(both)), found.p, len(both))]
+    return [
+        row(
+            "accuracy_order",
+            method,
+            "interval",
+            found.r,
+            rank_interval(found.r, len(both)),
+            found.p,
+            len(both),
+        )
+    ]

@@ -12,10 +12,14 @@ from model_emotion.retests.rows import ALPHA, MISSING, row, table
 
 def means_of_masks(masked, k):
     """Mean accuracy over emotions and seeds under each mask of size k: series by attribute; by attribute and draw of random masks."""
-    of_size = masked[masked["k"] == k].assign(attribute=lambda rows: rows["attribute"].fillna(""), draw=lambda rows: rows["draw"].fillna(0))
+    of_size = masked[masked["k"] == k].assign(
+        attribute=lambda rows: rows["attribute"].fillna(""), draw=lambda rows: rows["draw"].fillna(0)
+    )
     by = of_size.groupby(["kind", "attribute", "draw"], sort=False)["accuracy"]
     if by.size().nunique() > 1:
-        raise UserError(f"masked accuracies: not every mask of size {k} was measured for the same emotions and seeds")
+        raise UserError(
+            f"masked accuracies: not every mask of size {k} was measured for the same emotions and seeds"
+        )
     means = by.mean()
     return means["attribute"].droplevel("draw"), means["random"]
 
@@ -60,10 +64,25 @@ def place_among_random(masked, k):
         lower = int((random <= mean).sum())
         half = _half_width(random)
         estimate, p = random.mean() - mean, (1 + lower) / (n + 1)
-        method = f"place among {n} random masks ({whose}); t prediction interval of one new mask, or their range"
+        method = (
+            f"place among {n} random masks ({whose}); t prediction interval of one new mask, or their range"
+        )
         ci = (min(estimate - half, random.min() - mean), max(estimate + half, random.max() - mean))
         decided_by = limit_below(random)[1]
-        rows.append(row("place_among_random", method, decided_by, estimate, ci, p, n, key=attribute, k=k, reference=mean))
+        rows.append(
+            row(
+                "place_among_random",
+                method,
+                decided_by,
+                estimate,
+                ci,
+                p,
+                n,
+                key=attribute,
+                k=k,
+                reference=mean,
+            )
+        )
     return rows
 
 
@@ -97,10 +116,29 @@ def masks_hurt(masked, k, samples, seed, key=""):
     rows = []
     for cases, found in (("attributes", over_masks(own, random)), ("emotions", paired_drop(drop))):
         if found["df"] > 0:
-            what = "two means of masks, Welch's" if cases == "attributes" and random is not None else f"mean drop, {cases} as the cases;"
-            method, n = f"{what} t interval, one-sided p", own.shape[2] if cases == "attributes" else len(drop)
+            what = (
+                "two means of masks, Welch's"
+                if cases == "attributes" and random is not None
+                else f"mean drop, {cases} as the cases;"
+            )
+            method, n = (
+                f"{what} t interval, one-sided p",
+                own.shape[2] if cases == "attributes" else len(drop),
+            )
             ci = found["ci_low"], found["ci_high"]
-            rows.append(row(f"masks_hurt_over_{cases}", method, "interval", found["drop"], ci, found["p"], n, key=key, k=k))
+            rows.append(
+                row(
+                    f"masks_hurt_over_{cases}",
+                    method,
+                    "interval",
+                    found["drop"],
+                    ci,
+                    found["p"],
+                    n,
+                    key=key,
+                    k=k,
+                )
+            )
     generator = np.random.default_rng(seed)
 
     def drawn(n):
@@ -112,8 +150,14 @@ def masks_hurt(masked, k, samples, seed, key=""):
         of_masks = product(masks, cube.reshape(-1, cube.shape[2]).T).reshape(-1, *cube.shape[:2])
         return ((of_masks * seeds[:, None]).sum(axis=2) * emotions).sum(axis=1)
 
-    apart = means(random, drawn(random.shape[2])) - means(own, attributes) if random is not None else means(own, attributes)
-    method = f"mean drop; emotions, seeds and masks drawn anew {samples} times (Owen 2007); percentile interval"
+    apart = (
+        means(random, drawn(random.shape[2])) - means(own, attributes)
+        if random is not None
+        else means(own, attributes)
+    )
+    method = (
+        f"mean drop; emotions, seeds and masks drawn anew {samples} times (Owen 2007); percentile interval"
+    )
     ci = np.quantile(apart, [0.025, 0.975])
     return [*rows, row("masks_hurt_over_all", method, "interval", drop.mean(), ci, n=own.size, key=key, k=k)]
 
@@ -142,14 +186,35 @@ def over_masks(own, random):
     means = [cube.mean(axis=(0, 1)) for cube in (random, own)]
     drop = means[0].mean() - means[1].mean()
     if min(map(len, means)) < 2:
-        return {"drop": drop, "df": MISSING, "se": MISSING, "ci_low": MISSING, "ci_high": MISSING, "p": MISSING}
+        return {
+            "drop": drop,
+            "df": MISSING,
+            "se": MISSING,
+            "ci_low": MISSING,
+            "ci_high": MISSING,
+            "p": MISSING,
+        }
     parts = [of.var(ddof=1) / len(of) for of in means]
     se = np.sqrt(sum(parts))
     if se < ROUNDING:  # masks are all alike: the drop is certain, or is none
-        return {"drop": drop, "df": np.inf, "se": 0.0, "ci_low": drop, "ci_high": drop, "p": float(drop < ROUNDING)}
+        return {
+            "drop": drop,
+            "df": np.inf,
+            "se": 0.0,
+            "ci_low": drop,
+            "ci_high": drop,
+            "p": float(drop < ROUNDING),
+        }
     df = se**4 / sum(part**2 / (len(of) - 1) for part, of in zip(parts, means, strict=True))
     half = stats.t.ppf(0.975, df) * se
-    return {"drop": drop, "df": df, "se": se, "ci_low": drop - half, "ci_high": drop + half, "p": float(stats.t.sf(drop / se, df))}
+    return {
+        "drop": drop,
+        "df": df,
+        "se": se,
+        "ci_low": drop - half,
+        "ci_high": drop + half,
+        "p": float(stats.t.sf(drop / se, df)),
+    }
 
 
 def share_of_distance(masked, accuracy, k, samples, seed):
@@ -168,16 +233,29 @@ def share_of_distance(masked, accuracy, k, samples, seed):
         return []
     generator = np.random.default_rng(seed)
     weights = generator.multinomial(emotions, np.full(emotions, 1 / emotions), samples)
-    of_attributes = generator.multinomial(attributes, np.full(attributes, 1 / attributes), samples) / attributes
+    of_attributes = (
+        generator.multinomial(attributes, np.full(attributes, 1 / attributes), samples) / attributes
+    )
     drawn = product(weights, distance[:, None])
     ci = np.full((2, 1 + attributes), MISSING)
     if (drawn > 0).all():
         shares = product(weights, wide.to_numpy()) / drawn
-        ci = np.quantile(np.column_stack([(shares * of_attributes).sum(axis=1), shares]), [0.025, 0.975], axis=0)
+        ci = np.quantile(
+            np.column_stack([(shares * of_attributes).sum(axis=1), shares]), [0.025, 0.975], axis=0
+        )
     found = (wide.sum() / distance.sum()).to_numpy()
     method = f"drop as a share of unmasked accuracy - majority; ratio of sums over emotions, drawn anew {samples} times"
     return [
-        row("share_of_distance", method if key else f"{method}, and attributes", "", value, limits, n=emotions, key=key, k=k)
+        row(
+            "share_of_distance",
+            method if key else f"{method}, and attributes",
+            "",
+            value,
+            limits,
+            n=emotions,
+            key=key,
+            k=k,
+        )
         for key, value, limits in zip(["", *wide], [found.mean(), *found], ci.T, strict=True)
     ]
 
@@ -196,5 +274,15 @@ def corrected_stars(masked, alpha):
         tests = drop_table(table, [cases], alpha)
         method = f"drops of each {cases} and size with q < {alpha:g} by Benjamini and Hochberg (1995); reference: by the study's q"
         found = int((tests["q_bh"] < alpha).sum())
-        rows.append(row("corrected_stars", method, "", found, n=len(tests), key=cases, reference=int(tests["star"].sum())))
+        rows.append(
+            row(
+                "corrected_stars",
+                method,
+                "",
+                found,
+                n=len(tests),
+                key=cases,
+                reference=int(tests["star"].sum()),
+            )
+        )
     return rows

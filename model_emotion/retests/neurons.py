@@ -15,6 +15,7 @@ from model_emotion.rsa.searchlight import mean_rdm
 
 ORDERS = 20  # of the emotions, for a mean
 
+
 def significant_neurons(activations, attribute_rdms, samples, seed):
     """Neurons that follow an attribute more closely than the best of all would by chance, emotions permuted: two rows an attribute.
 
@@ -28,7 +29,9 @@ def significant_neurons(activations, attribute_rdms, samples, seed):
 
     tau = np.nan_to_num(correlate(vectors, neurons, pattern(rdms))[0], nan=-1.0)
     by_chance = largest_tau(vectors, neurons, rdms, permutations(activations.shape[1], samples, seed))
-    largest = np.concatenate([tau.max(axis=0, keepdims=True), by_chance])  # the order that was observed is one of those possible
+    largest = np.concatenate(
+        [tau.max(axis=0, keepdims=True), by_chance]
+    )  # the order that was observed is one of those possible
     least, level = least_p(largest, ALPHA)
     maximum = f"emotions permuted {samples} times; p of the largest tau"
     rows = []
@@ -40,7 +43,9 @@ def significant_neurons(activations, attribute_rdms, samples, seed):
     ):  # fmt: skip
         counts = (tau > limits).sum(axis=0)
         for attribute, limit, count, p_largest in zip(attribute_rdms, limits, counts, p, strict=True):
-            rows.append(row(question, method, "p", count, p=p_largest, n=neurons, key=attribute, reference=limit))
+            rows.append(
+                row(question, method, "p", count, p=p_largest, n=neurons, key=attribute, reference=limit)
+            )
     return rows
 
 
@@ -67,7 +72,9 @@ def own_neurons(activations, attribute_rdms, k, seed):
     among = np.array([[stats.kendalltau(a, b).statistic for b in rdms.T] for a in rdms.T])
     if np.linalg.matrix_rank(among) < len(among):
         return []
-    there = permuted_pairs(np.r_[np.arange(activations.shape[1])[None], permutations(activations.shape[1], ORDERS, seed)])
+    there = permuted_pairs(
+        np.r_[np.arange(activations.shape[1])[None], permutations(activations.shape[1], ORDERS, seed)]
+    )
     tau = _tau(activations, rdms[there].transpose(1, 0, 2).reshape(len(rdms), -1))
     shares = []
     for of_order in np.split(tau, len(there), axis=1):
@@ -79,7 +86,9 @@ def own_neurons(activations, attribute_rdms, k, seed):
     )
     return [
         row("own_neurons", method, "", share, n=k, key=attribute, k=k, reference=chance)
-        for attribute, share, chance in zip(attribute_rdms, shares[0], np.mean(shares[1:], axis=0), strict=True)
+        for attribute, share, chance in zip(
+            attribute_rdms, shares[0], np.mean(shares[1:], axis=0), strict=True
+        )
     ]
 
 
@@ -116,8 +125,21 @@ def split_half(activations, attribute_rdms, k, halvings, seed):
         ("split_half_best", best_elsewhere, elsewhere, np.mean(found, axis=0), k),
     ):
         method = f"{method}; mean of {halvings} halvings"
-        for attribute, value, reference in zip(attribute_rdms, np.mean(values, axis=0), references, strict=True):
-            rows.append(row(question, method, "", value, n=activations.shape[2], key=attribute, k=size, reference=reference))
+        for attribute, value, reference in zip(
+            attribute_rdms, np.mean(values, axis=0), references, strict=True
+        ):
+            rows.append(
+                row(
+                    question,
+                    method,
+                    "",
+                    value,
+                    n=activations.shape[2],
+                    key=attribute,
+                    k=size,
+                    reference=reference,
+                )
+            )
     return rows
 
 

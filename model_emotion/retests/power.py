@@ -29,7 +29,9 @@ def detectable_place(masked, k):
     A measure of the design, no claim.
     """
     attribute_means, random_means = means_of_masks(masked, k)
-    limits = [limit_below(random_masks_of(attribute, random_means)[0])[0] for attribute in attribute_means.index]
+    limits = [
+        limit_below(random_masks_of(attribute, random_means)[0])[0] for attribute in attribute_means.index
+    ]
     if not np.isfinite(limits).all():
         return []
     method = "distance below its random masks' mean at which an attribute's mask holds its place; median over attributes"

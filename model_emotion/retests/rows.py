@@ -22,7 +22,19 @@ def table(rows):
     return frame.assign(verdict=verdict)[RETESTS].astype({"k": "Int64", "n": int})
 
 
-def row(question, method, decided_by, estimate=MISSING, ci=(MISSING, MISSING), p=MISSING, n=0, *, key="", k=None, reference=MISSING):
+def row(
+    question,
+    method,
+    decided_by,
+    estimate=MISSING,
+    ci=(MISSING, MISSING),
+    p=MISSING,
+    n=0,
+    *,
+    key="",
+    k=None,
+    reference=MISSING,
+):
     """One row of the table, before its verdict."""
     return {
         "question": question, "key": key, "k": k, "estimate": estimate, "ci_low": ci[0], "ci_high": ci[1], "p": p, "n": n,

@@ -22,7 +22,9 @@ def noise_ceiling(subjects):
     ranks = stats.rankdata(subjects, axis=1)
     total = ranks.sum(axis=0)
     # sums of half ranks are exact, so that what is tied stays tied
-    others = [tau_b(own[None], (total - rank)[:, None])[0, 0] for own, rank in zip(subjects, ranks, strict=True)]
+    others = [
+        tau_b(own[None], (total - rank)[:, None])[0, 0] for own, rank in zip(subjects, ranks, strict=True)
+    ]
     return float(np.mean(others)), float(tau_b(subjects, total[:, None]).mean())
 
 
@@ -50,7 +52,9 @@ def resampled_agreement(subjects, models, emotions, samples, seed):
         first, second = drawn[a], drawn[b]
         pairs = place[first, second][first != second]
         there = people > 0
-        found[sample] = product(people[None, there], np.nan_to_num(tau_b(subjects[there][:, pairs], models[pairs]))) / len(subjects)
+        found[sample] = product(
+            people[None, there], np.nan_to_num(tau_b(subjects[there][:, pairs], models[pairs]))
+        ) / len(subjects)
     return found
 
 
@@ -76,9 +80,20 @@ def agreement_with_subjects(subjects, models, emotions, seed):
         for key, of, limit in zip(("lower", "upper"), ("the other", "all"), ceilings, strict=True)
     ]
     found = agreement(subjects, models.to_numpy())
-    low, high = np.quantile(resampled_agreement(subjects, models.to_numpy(), emotions, RESAMPLED, seed), [0.025, 0.975], axis=0)
+    low, high = np.quantile(
+        resampled_agreement(subjects, models.to_numpy(), emotions, RESAMPLED, seed), [0.025, 0.975], axis=0
+    )
     method = f"mean tau-b with each subject's RDM; subjects and emotions drawn anew {RESAMPLED} times, percentile interval"
     return rows + [
-        row("agreement_with_subjects", method, "interval", tau, ci, n=len(subjects), key=name, reference=ceilings[0])
+        row(
+            "agreement_with_subjects",
+            method,
+            "interval",
+            tau,
+            ci,
+            n=len(subjects),
+            key=name,
+            reference=ceilings[0],
+        )
         for name, tau, *ci in zip(models, found, low, high, strict=True)
     ]

@@ -18,19 +18,37 @@ def _effects(masked, k):
 def human_correlation_of_attributes(masked, k, weights, key=""):
     """H3 with attributes as the cases: Pearson's r of an attribute's mean drop with its human weight. weights: series by attribute."""
     effect = _effects(masked, k)
-    if len(effect) < ENOUGH or not set(effect.index) <= set(weights.index):  # masks of the three spaces, or of the most active neurons
+    if len(effect) < ENOUGH or not set(effect.index) <= set(
+        weights.index
+    ):  # masks of the three spaces, or of the most active neurons
         return []
     method = "Pearson's r over attributes of mean drop with human weight; Fisher z interval"
     if effect.nunique() == 1:  # the same drop everywhere: nothing to correlate
         return [row("human_correlation_attributes", method, "interval", n=len(effect), key=key, k=k)]
     found = regression(weights[effect.index], effect)
     ci = correlation_interval(found.r, len(effect))
-    return [row("human_correlation_attributes", method, "interval", found.r, ci, found.p, len(effect), key=key, k=k)]
+    return [
+        row(
+            "human_correlation_attributes",
+            method,
+            "interval",
+            found.r,
+            ci,
+            found.p,
+            len(effect),
+            key=key,
+            k=k,
+        )
+    ]
 
 
 def human_correlation_of_size(masked, weights):
     """The same at every size of several, a row each, key its number of neurons; it describes: one of them is the largest by chance."""
-    rows = [found for k in several_sizes(masked) for found in human_correlation_of_attributes(masked, k, weights, str(k))]
+    rows = [
+        found
+        for k in several_sizes(masked)
+        for found in human_correlation_of_attributes(masked, k, weights, str(k))
+    ]
     return [found | {"question": "human_correlation_of_size", "decided_by": ""} for found in rows]
 
 
@@ -52,4 +70,14 @@ def human_correlation_permuted(masked, k, weights, samples, seed):
     permuted = stats.PermutationMethod(n_resamples=samples, rng=np.random.default_rng(seed))
     p = stats.pearsonr(effect, weights[effect.index], method=permuted).pvalue
     method = f"Pearson's r over attributes of mean drop with human weight; two-sided p, weights permuted {samples} times"
-    return [row("human_correlation_permuted", method, "p", regression(weights[effect.index], effect).r, p=p, n=len(effect), k=k)]
+    return [
+        row(
+            "human_correlation_permuted",
+            method,
+            "p",
+            regression(weights[effect.index], effect).r,
+            p=p,
+            n=len(effect),
+            k=k,
+        )
+    ]

@@ -275,7 +275,15 @@ def scores_by_walking(order, starts, tied, place, first, last, y_pairs):
     for row in range(rows):
         for column in range(m):
             concordant, discordant = _walk(
-                order[row], starts[row], tied[row], place[column], first[column], last[column], bits, in_block, in_supers
+                order[row],
+                starts[row],
+                tied[row],
+                place[column],
+                first[column],
+                last[column],
+                bits,
+                in_block,
+                in_supers,
             )
             if not tied[row]:
                 discordant = y_pairs[column] - concordant

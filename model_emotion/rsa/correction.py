@@ -1,6 +1,5 @@
 """q values: corrections of p for the number of tests."""
 
-
 import numpy as np
 from scipy import stats
 

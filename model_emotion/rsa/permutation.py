@@ -22,10 +22,14 @@ from model_emotion.rsa import concordance
 from model_emotion.rsa.kendall import ROWS, Ranking, correlate_rankings, pattern, ranking
 from model_emotion.rsa.rdm import pair_indices, square
 
-CANDIDATES = 16  # neurons a permutation whose tau is computed, at 351 pairs; with fewer pairs as many as cost the same
+CANDIDATES = (
+    16  # neurons a permutation whose tau is computed, at 351 pairs; with fewer pairs as many as cost the same
+)
 PAIRS = 351
 CELLS = 2**24  # rho held at a time: 64 MB
-FEW = 5 * 10**5  # neurons times squared pairs / 128 up to which all taus take less time than the choice of candidates
+FEW = (
+    5 * 10**5
+)  # neurons times squared pairs / 128 up to which all taus take less time than the choice of candidates
 AT_ONCE = 256  # orders whose taus are held at a time
 
 
@@ -59,7 +63,11 @@ def least_p(largest: np.ndarray, alpha: float) -> tuple[np.ndarray, float]:
 
 
 def largest_tau(
-    vectors: Callable[[slice], np.ndarray], count: int, rdms: ArrayLike, orders: np.ndarray, candidates: int | None = None
+    vectors: Callable[[slice], np.ndarray],
+    count: int,
+    rdms: ArrayLike,
+    orders: np.ndarray,
+    candidates: int | None = None,
 ) -> np.ndarray:
     """The largest tau-b of `count` vectors with each RDM under each order of the emotions: [samples, m].
 
@@ -93,7 +101,9 @@ def _largest_with(rdm, ranked, unit, there, candidates):
     chosen = _candidates(unit, _unit(stats.rankdata(rdm)[None])[0][there], candidates)
     neuron, sample = chosen.ravel(), np.repeat(np.arange(len(there)), candidates)
 
-    def permuted(rows):  # tau of a vector with a permuted RDM is that of the vector, permuted back, with the RDM
+    def permuted(
+        rows,
+    ):  # tau of a vector with a permuted RDM is that of the vector, permuted back, with the RDM
         order = there[sample[rows][:, None], ranked.order[neuron[rows]]]
         return Ranking(order, ranked.starts[neuron[rows]])
 
@@ -137,7 +147,9 @@ def _places_of_largest(values, count):
 def _ranked(vectors, count):
     """A Ranking of all vectors."""
     blocks = [ranking(vectors(slice(start, min(start + ROWS, count)))) for start in range(0, count, ROWS)]
-    return Ranking(*(np.concatenate([getattr(block, name) for block in blocks]) for name in ("order", "starts")))
+    return Ranking(
+        *(np.concatenate([getattr(block, name) for block in blocks]) for name in ("order", "starts"))
+    )
 
 
 def _unit_ranks(ranked):

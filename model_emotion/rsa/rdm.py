@@ -78,7 +78,10 @@ def select(table, emotions):
         if emotion not in known:
             raise KeyError(f"the RDM table has no emotion '{emotion}'")
     values = table.drop(columns=["emotion_a", "emotion_b"])
-    rows = {frozenset(pair): row for row, pair in enumerate(zip(table["emotion_a"], table["emotion_b"], strict=True))}
+    rows = {
+        frozenset(pair): row
+        for row, pair in enumerate(zip(table["emotion_a"], table["emotion_b"], strict=True))
+    }
     wanted = pair_names(emotions)
     order = [rows[frozenset(pair)] for pair in zip(wanted["emotion_a"], wanted["emotion_b"], strict=True)]
     return values.iloc[order].reset_index(drop=True)

@@ -61,7 +61,9 @@ def searchlight(activations, attribute_rdms):
     A neuron that is the same for all emotions has no tau: NaN, p = 1 and the last rank.
     Raises ValueError where a value is NaN.
     """
-    tau, z = correlate(lambda rows: mean_rdm(activations[:, :, rows]), activations.shape[2], pattern(attribute_rdms))
+    tau, z = correlate(
+        lambda rows: mean_rdm(activations[:, :, rows]), activations.shape[2], pattern(attribute_rdms)
+    )
     p = np.where(np.isnan(tau), 1.0, stats.norm.sf(z))
     order = np.where(np.isnan(tau), np.inf, -tau)
     with ThreadPoolExecutor() as pool:  # sorting, each on a core
@@ -89,7 +91,9 @@ def table(found, attributes, width, alpha):
             "neuron": neuron + 1,
             "layer": (neuron // width + 1).astype(np.int16),
             "unit": neuron % width + 1,
-            "attribute": pd.Categorical.from_codes(np.tile(np.arange(len(attributes), dtype=np.int16), neurons), attributes),
+            "attribute": pd.Categorical.from_codes(
+                np.tile(np.arange(len(attributes), dtype=np.int16), neurons), attributes
+            ),
             **{name: values.ravel() for name, values in vars(found).items()},
             "significant": found.q.ravel() < alpha,
         }

@@ -21,7 +21,11 @@ def overlap(ranks, top_k):
     for k in top_k:
         chosen = selected(ranks, k).astype(int)
         shared = pd.DataFrame(chosen.T @ chosen, index=ranks.columns, columns=ranks.columns)
-        shared = shared.rename_axis("attribute_a").reset_index().melt("attribute_a", var_name="attribute_b", value_name="shared")
+        shared = (
+            shared.rename_axis("attribute_a")
+            .reset_index()
+            .melt("attribute_a", var_name="attribute_b", value_name="shared")
+        )
         frames.append(shared.assign(k=k)[["k", "attribute_a", "attribute_b", "shared"]])
     return pd.concat(frames, ignore_index=True)
 
@@ -36,5 +40,9 @@ def selectivity(ranks, significant, top_k):
         chosen = selected(ranks, k)
         n, neurons = np.unique(chosen.sum(axis=1), return_counts=True)
         shared.append(pd.DataFrame({"k": k, "attributes": n[n > 0], "neurons": neurons[n > 0]}))
-        weak.append(pd.DataFrame({"k": k, "attribute": ranks.columns, "insignificant": (chosen & ~significant).sum(axis=0)}))
+        weak.append(
+            pd.DataFrame(
+                {"k": k, "attribute": ranks.columns, "insignificant": (chosen & ~significant).sum(axis=0)}
+            )
+        )
     return pd.concat(shared, ignore_index=True), pd.concat(weak, ignore_index=True)

@@ -30,7 +30,15 @@ from model_emotion.rsa.selectivity import rank_table
 from model_emotion.smoke import world as synthetic
 
 SEEDS = (1, 3)
-RECIPE = Recipe(prompt_len=synthetic.PROMPT_LEN, epochs=4, batch=16, lr=0.03, schedule="linear", dropout=False, eval_rows=256)
+RECIPE = Recipe(
+    prompt_len=synthetic.PROMPT_LEN,
+    epochs=4,
+    batch=16,
+    lr=0.03,
+    schedule="linear",
+    dropout=False,
+    eval_rows=256,
+)
 EXAMPLES = {"train": 96, "dev": 64}
 K, DRAWS = synthetic.POPULATION, 10
 SAMPLES = 199
@@ -90,7 +98,9 @@ def prompts_and_tasks(engine, texts):
 def measure(engine, ratings, prompts, dev):
     """Run of tuned prompts: from the ratings [emotions, attributes] and the model's forward pass alone."""
     layers, width = engine.backbone.layers, engine.backbone.width
-    values = np.stack([engine.activations(prompt, engine.probe()).numpy() for prompt in prompts.values()], axis=1)
+    values = np.stack(
+        [engine.activations(prompt, engine.probe()).numpy() for prompt in prompts.values()], axis=1
+    )
     activations = Activations(values, SEEDS, tuple(prompts), layers, width, engine.backbone.name)
     rdms = rdm.absolute_rdm(ratings.to_numpy().T).T
     found = searchlight(activations.values, rdms)
@@ -98,7 +108,15 @@ def measure(engine, ratings, prompts, dev):
     masks = attribute_masks(rank_table(in_order), [K], layers, "binary", seed=1)
     masks |= dict(random_masks({K: DRAWS}, masks, (layers, width), kind="binary", baseline="uniform", seed=1))
     accuracy, masked = accuracies(engine, prompts, masks, dev)
-    return Run(activations, accuracy, masked, masks, in_order, by_chance(activations, rdms, found), accuracy_drops(masked))
+    return Run(
+        activations,
+        accuracy,
+        masked,
+        masks,
+        in_order,
+        by_chance(activations, rdms, found),
+        accuracy_drops(masked),
+    )
 
 
 def measure_world(world):
@@ -115,9 +133,15 @@ def accuracies(engine, prompts, masks, dev):
             positive, n = examples.labels.mean(), len(examples)
             alone = overall(evaluate(engine, prompt[None], None, examples, RECIPE.eval_rows))[0]
             rows.append((emotion, seed, alone, max(positive, 1 - positive), n))
-            for name, value in zip(masks, overall(evaluate(engine, prompt[None], stacked, examples, RECIPE.eval_rows)), strict=True):
+            for name, value in zip(
+                masks,
+                overall(evaluate(engine, prompt[None], stacked, examples, RECIPE.eval_rows)),
+                strict=True,
+            ):
                 masked.append({"emotion": emotion, "seed": seed, **describe(name), "accuracy": value, "n": n})
-    return pd.DataFrame(rows, columns=ACCURACY), pd.DataFrame(masked)[MASKED_ACCURACY].astype({"draw": "Int64"})
+    return pd.DataFrame(rows, columns=ACCURACY), pd.DataFrame(masked)[MASKED_ACCURACY].astype(
+        {"draw": "Int64"}
+    )
 
 
 def by_chance(activations, rdms, found):
@@ -131,22 +155,34 @@ def by_chance(activations, rdms, found):
 def judge_planted(world, run):
     """Yields (a line to read, {check: whether it is passed}) of the Run of a planted world."""
     learned = run.accuracy["accuracy"].mean()
-    yield f"planted world: accuracy {learned:.0%} with tuned prompts (chance 50%)", {"prompts are learned": learned >= LEARNED}
+    yield (
+        f"planted world: accuracy {learned:.0%} with tuned prompts (chance 50%)",
+        {"prompts are learned": learned >= LEARNED},
+    )
     yield _back(world, run)
     yield _above(world, run)
     random = run.masked.loc[run.masked["kind"] == "random", "accuracy"].mean() - learned
-    yield f"masking {K} random neurons: {100 * random:+z.0f} points", {"random masks spare": abs(random) < SPARED}
+    yield (
+        f"masking {K} random neurons: {100 * random:+z.0f} points",
+        {"random masks spare": abs(random) < SPARED},
+    )
     for attribute in synthetic.PLANTED:
         high, others = run.drop(attribute, world.ratings)
         yield (
             f"masking the {K} best of {attribute}: {-100 * high:+z.0f} points beyond random on the {synthetic.OWN} emotions that need it, "
             f"{-100 * others:+z.0f} on the others",
-            {f"the mask of {attribute} hurts": high >= HURT, f"the mask of {attribute} spares the others": abs(others) < SPARED},
+            {
+                f"the mask of {attribute} hurts": high >= HURT,
+                f"the mask of {attribute} spares the others": abs(others) < SPARED,
+            },
         )
 
 
 def _back(world, run):
-    back = {attribute: np.isin(world.population(attribute), run.best(attribute)).sum() for attribute in synthetic.PLANTED}
+    back = {
+        attribute: np.isin(world.population(attribute), run.best(attribute)).sum()
+        for attribute in synthetic.PLANTED
+    }
     total, chance = K * len(back), K * K * len(back) / (synthetic.LAYERS * synthetic.WIDTH)
     return (
         f"planted world: {sum(back.values())} of {total} planted neurons came back among the {K} best of their attribute "
@@ -156,13 +192,19 @@ def _back(world, run):
 
 
 def _above(world, run):
-    above = {attribute: np.isin(world.population(attribute), run.above(attribute)).sum() for attribute in synthetic.PLANTED}
+    above = {
+        attribute: np.isin(world.population(attribute), run.above(attribute)).sum()
+        for attribute in synthetic.PLANTED
+    }
     controls = {attribute: len(run.above(attribute)) for attribute in synthetic.CONTROLS}
     return (
         f"planted world: {sum(above.values())} of them have a tau above {run.critical:.2f}, all that chance allows the largest; "
         f"{sum(controls.values())} neurons have with an attribute that is not planted",
         {f"neurons of {attribute} are above chance": count >= ABOVE * K for attribute, count in above.items()}
-        | {f"nothing is found of {attribute}, which is not planted": count == 0 for attribute, count in controls.items()},
+        | {
+            f"nothing is found of {attribute}, which is not planted": count == 0
+            for attribute, count in controls.items()
+        },
     )
 
 
@@ -172,7 +214,10 @@ def judge_null(world, run):
     above = {attribute: len(run.above(attribute)) for attribute in synthetic.ATTRIBUTES}
     drops = {attribute: np.max(run.drop(attribute, world.ratings)) for attribute in synthetic.ATTRIBUTES}
     worst = max(drops, key=drops.get)
-    yield f"null world: accuracy {learned:.0%} with tuned prompts", {"null: prompts are learned": learned >= LEARNED}
+    yield (
+        f"null world: accuracy {learned:.0%} with tuned prompts",
+        {"null: prompts are learned": learned >= LEARNED},
+    )
     yield (
         f"null world: {sum(above.values())} neurons have a tau above chance (largest {largest:.2f}, chance allows {run.critical:.2f}); "
         f"pairs of emotions taken for independent, {run.searchlight['significant'].sum()} would be significant",
@@ -196,9 +241,13 @@ def write(run, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m model_emotion.smoke", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m model_emotion.smoke", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the world")
-    parser.add_argument("--out", type=Path, help="a folder for the tables of both runs; by default none is written")
+    parser.add_argument(
+        "--out", type=Path, help="a folder for the tables of both runs; by default none is written"
+    )
     options, began = parser.parse_args(), time.monotonic()
     torch.set_num_threads(1)  # more get in each other's way on so small a model
     failed = []
@@ -213,4 +262,3 @@ def main():
     took = f"in {time.monotonic() - began:.0f} s"
     print(f"smoke: FAIL: {'; '.join(failed)} ({took})" if failed else f"smoke: PASS {took}")
     sys.exit(bool(failed))
-

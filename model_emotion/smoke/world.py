@@ -41,7 +41,13 @@ LAYERS, WIDTH, POPULATION, PROMPT_LEN = 2, 256, 32, 2
 LEVELS = 9
 WORDS = tuple(f"{attribute}{level}" for attribute in PLANTED for level in range(LEVELS))
 FILLERS = ("the", "a", "and", "of", "so", "it")
-SPECIAL = {"cls_token": "<s>", "pad_token": "<pad>", "sep_token": "</s>", "unk_token": "<unk>", "mask_token": "<mask>"}
+SPECIAL = {
+    "cls_token": "<s>",
+    "pad_token": "<pad>",
+    "sep_token": "</s>",
+    "unk_token": "<unk>",
+    "mask_token": "<mask>",
+}
 VOCABULARY = (*SPECIAL.values(), "negative", "positive", *WORDS, *FILLERS)
 SPLITS = {"train": 800, "dev": 800}
 MISREAD = 0.1  # standard deviation, in those of the level: some texts can't be told right
@@ -51,7 +57,9 @@ IS_PROMPT, IS_WORD, VERDICT = range(3)
 OF_PROMPT = range(3, 3 + QUALITIES)
 OF_TEXT = range(3 + QUALITIES, 3 + 2 * QUALITIES)
 HIDDEN = 2 * OF_TEXT.stop
-EVIDENCE = 3.0  # logits that falling short by 1 costs: levels from -1 to 1 are 6 logits apart, a misreading is .2
+EVIDENCE = (
+    3.0  # logits that falling short by 1 costs: levels from -1 to 1 are 6 logits apart, a misreading is .2
+)
 AT_FIRST = 2.0  # logits for 'positive' where nothing falls short: 88 %, enough to say so and little enough to be outweighed
 
 
@@ -88,7 +96,10 @@ def make_world(seed, planted=True):
         meanings = chosen.normal(0, NAMELESS, (len(WORDS), QUALITIES))
         directions, needs = _unit(chosen, len(neurons)), _unit(chosen, len(EMOTIONS))
         scores = chosen.permutation(scores)
-    table = pd.concat([_split(texts, split, count, meanings, needs, scores) for split, count in SPLITS.items()], ignore_index=True)
+    table = pd.concat(
+        [_split(texts, split, count, meanings, needs, scores) for split, count in SPLITS.items()],
+        ignore_index=True,
+    )
     return World(seed, ratings, table, meanings, neurons, directions)
 
 
@@ -97,15 +108,25 @@ def _ratings(generator):
     own = generator.permutation(np.repeat(np.arange(QUALITIES), OWN))
     exact = np.zeros((len(EMOTIONS), len(ATTRIBUTES)))
     for place, attribute in enumerate(ATTRIBUTES):
-        high = np.flatnonzero(own == place) if attribute in PLANTED else generator.choice(len(EMOTIONS), OWN, replace=False)
+        high = (
+            np.flatnonzero(own == place)
+            if attribute in PLANTED
+            else generator.choice(len(EMOTIONS), OWN, replace=False)
+        )
         exact[high, place] = generator.permutation(np.linspace(0.52, 0.94, OWN))
     rated = exact + generator.normal(0, 0.01, exact.shape)  # raters differ, so that no two ratings are tied
-    return pd.DataFrame(rated, index=pd.Index(EMOTIONS, name="emotion"), columns=ATTRIBUTES), own, exact[np.arange(len(own)), own]
+    return (
+        pd.DataFrame(rated, index=pd.Index(EMOTIONS, name="emotion"), columns=ATTRIBUTES),
+        own,
+        exact[np.arange(len(own)), own],
+    )
 
 
 def _split(generator, split, count, meanings, needs, scores):
     """Texts of a split with their labels. needs: [emotions, qualities] directions; scores: [emotions] shares of texts that are too low."""
-    level = generator.integers(0, LEVELS, (count, QUALITIES, 1)) + generator.integers(-1, 2, (count, QUALITIES, 2))
+    level = generator.integers(0, LEVELS, (count, QUALITIES, 1)) + generator.integers(
+        -1, 2, (count, QUALITIES, 2)
+    )
     words = (LEVELS * np.arange(QUALITIES)[:, None] + level.clip(0, LEVELS - 1)).reshape(count, -1)
     level = meanings[words].sum(axis=1) / 2 @ needs.T
     level += MISREAD * level.std(axis=0) * generator.normal(size=level.shape)
@@ -123,9 +144,13 @@ def _unit(generator, count):
 
 def tokenizer():
     """One token a word; `<s>` text `</s>`."""
-    words = Tokenizer(models.WordLevel({word: number for number, word in enumerate(VOCABULARY)}, unk_token="<unk>"))
+    words = Tokenizer(
+        models.WordLevel({word: number for number, word in enumerate(VOCABULARY)}, unk_token="<unk>")
+    )
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    words.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+    words.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
     return PreTrainedTokenizerFast(tokenizer_object=words, **SPECIAL)
 
 
@@ -141,13 +166,20 @@ def engine(world):
         for name, weight in model.named_parameters():
             weight.zero_()
             if "norm" in name.lower() and name.endswith("weight"):
-                weight.fill_(config.layer_norm_eps**0.5)  # beside so large an epsilon a variance is nothing: it centres, and is linear
-            elif name.endswith(("intermediate.dense.weight", "output.dense.weight")) and "attention" not in name:
+                weight.fill_(
+                    config.layer_norm_eps**0.5
+                )  # beside so large an epsilon a variance is nothing: it centres, and is linear
+            elif (
+                name.endswith(("intermediate.dense.weight", "output.dense.weight"))
+                and "attention" not in name
+            ):
                 weight.normal_(0, 0.02, generator=generator)
         _embed(model, world.meanings)
         _attend(model.roberta.encoder.layer[0].attention)
         _plant(model.roberta.encoder.layer, world)
-        model.lm_head.dense.weight.copy_(torch.eye(HIDDEN))  # its GELU is harmless on pairs: gelu(x) - gelu(-x) = x
+        model.lm_head.dense.weight.copy_(
+            torch.eye(HIDDEN)
+        )  # its GELU is harmless on pairs: gelu(x) - gelu(-x) = x
         model.lm_head.bias[VOCABULARY.index("positive")] = AT_FIRST
     return Engine(wrap(model, tokenizer(), "the planted world's RoBERTa"))
 
@@ -171,7 +203,9 @@ def _embed(model, meanings):
     first = VOCABULARY.index(WORDS[0])
     words[first : first + len(WORDS)] = torch.from_numpy(meanings).float() @ channels + _channel(IS_WORD)
     words[VOCABULARY.index("positive")] = _reader(VERDICT)
-    words[VOCABULARY.index("negative")] = -_reader(VERDICT)  # with the head's GELU, the logits differ by the verdict
+    words[VOCABULARY.index("negative")] = -_reader(
+        VERDICT
+    )  # with the head's GELU, the logits differ by the verdict
     embeddings.position_embeddings.weight[1 : 1 + PROMPT_LEN] = _channel(IS_PROMPT)
 
 

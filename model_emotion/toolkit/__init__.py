@@ -3,4 +3,10 @@
 from model_emotion.toolkit.arguments import HONOURED, ModelEmotionArguments
 from model_emotion.toolkit.trainer import AutoTokenizer, ModelEmotionTrainer, RobertaForMaskedLMPrompt
 
-__all__ = ["HONOURED", "AutoTokenizer", "ModelEmotionArguments", "ModelEmotionTrainer", "RobertaForMaskedLMPrompt"]
+__all__ = [
+    "HONOURED",
+    "AutoTokenizer",
+    "ModelEmotionArguments",
+    "ModelEmotionTrainer",
+    "RobertaForMaskedLMPrompt",
+]

@@ -16,12 +16,31 @@ HONOURED = (
     "weight_decay", "lr_scheduler_type", "bf16", "tf32", "use_cpu", "disable_tqdm",
 )  # fmt: skip
 """transformers' own arguments that take effect here."""
-HARMLESS = ("do_train", "do_eval", "do_predict", "run_name", "dataloader_num_workers", "dataloader_pin_memory")
+HARMLESS = (
+    "do_train",
+    "do_eval",
+    "do_predict",
+    "run_name",
+    "dataloader_num_workers",
+    "dataloader_pin_memory",
+)
 """Those that no result depends on, beside all `log…`."""
-DONE_ANYWAY = {"eval_strategy": ("epoch",), "save_strategy": ("no",), "include_num_input_tokens_seen": (False,)}
+DONE_ANYWAY = {
+    "eval_strategy": ("epoch",),
+    "save_strategy": ("no",),
+    "include_num_input_tokens_seen": (False,),
+}
 """Values, other than the default, that say what happens here."""
 
-LEAST = {"prompt_len": 1, "max_source_length": 3, "examples": 1, "num_train_epochs": 1, "learning_rate": 0, "weight_decay": 0, "seed": 0}
+LEAST = {
+    "prompt_len": 1,
+    "max_source_length": 3,
+    "examples": 1,
+    "num_train_epochs": 1,
+    "learning_rate": 0,
+    "weight_decay": 0,
+    "seed": 0,
+}
 
 
 @dataclass
@@ -61,16 +80,26 @@ class ModelEmotionArguments(TrainingArguments):
         if self.num_train_epochs != int(self.num_train_epochs):
             raise UserError(f"num_train_epochs={self.num_train_epochs}: must be a whole number")
         if getattr(self.lr_scheduler_type, "value", self.lr_scheduler_type) not in SCHEDULES:
-            raise UserError(f"lr_scheduler_type={str(self.lr_scheduler_type)!r}: must be one of {', '.join(SCHEDULES)}")
+            raise UserError(
+                f"lr_scheduler_type={str(self.lr_scheduler_type)!r}: must be one of {', '.join(SCHEDULES)}"
+            )
         self._refuse_what_has_no_effect()
         super().__post_init__()
         self.sentiment = self.sentiment.lower()
 
     def _refuse_what_has_no_effect(self):
-        theirs = TrainingArguments(output_dir=self.output_dir, use_cpu=self.use_cpu)  # sets some fields itself, as in a copy of these
+        theirs = TrainingArguments(
+            output_dir=self.output_dir, use_cpu=self.use_cpu
+        )  # sets some fields itself, as in a copy of these
         for field in fields(TrainingArguments):
-            name, value, default = field.name, getattr(self, field.name), getattr(type(self), field.name, None)
+            name, value, default = (
+                field.name,
+                getattr(self, field.name),
+                getattr(type(self), field.name, None),
+            )
             settled = getattr(theirs, name) if name not in ModelEmotionArguments.__annotations__ else default
             as_it_is = value in (default, settled, *DONE_ANYWAY.get(name, ())) or not (value or default)
             if not (as_it_is or name in HONOURED or name in HARMLESS or name.startswith("log")):
-                raise UserError(f"{name}={value!r}: has no effect here, so that it can't be honoured; leave it out")
+                raise UserError(
+                    f"{name}={value!r}: has no effect here, so that it can't be honoured; leave it out"
+                )

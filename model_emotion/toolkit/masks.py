@@ -44,7 +44,9 @@ def corpus_of(engine, prompt_len, max_length, data=DATA, tokenizer=None):
         raise UserError(f"max_source_length={max_length}: {fits}")
     if not isinstance(data, pd.DataFrame):
         if not Path(data).is_file():
-            raise UserError(f"{data}: not there; `dvc repro goemotions` makes data/goemotions.parquet, or name another table as data")
+            raise UserError(
+                f"{data}: not there; `dvc repro goemotions` makes data/goemotions.parquet, or name another table as data"
+            )
         data = pd.read_parquet(data)
     if lacking := {"split", "text"} - set(data):
         raise UserError(f"data: a table without a column {' and '.join(sorted(lacking))}")
@@ -54,7 +56,9 @@ def corpus_of(engine, prompt_len, max_length, data=DATA, tokenizer=None):
 def masked_accuracies(engine, prompt, masks, examples, rows=32):
     """Frame `mask, accuracy, n`: the prompt [prompt_len, embedding] without a mask, then with each of {name: mask [layers, width]}."""
     stacked = torch.from_numpy(np.stack(list(masks.values())))
-    correct = np.concatenate([evaluate(engine, prompt[None], some, examples, rows) for some in (None, stacked)])
+    correct = np.concatenate(
+        [evaluate(engine, prompt[None], some, examples, rows) for some in (None, stacked)]
+    )
     return pd.DataFrame({"mask": ["unmasked", *masks], "accuracy": overall(correct), "n": len(examples)})
 
 
@@ -69,19 +73,29 @@ def rank_neurons(ours, ranking, run, activity):
         raise UserError(f"ranking={ranking!r}: must be one of {', '.join((*RANKINGS, MOST_ACTIVE))}")
     if ranking != MOST_ACTIVE:
         wanted = ranking or next(iter(RANKINGS))
-        runs = [folder(MEASURED), folder("published")] if run is None else [Path(run) if Path(run).is_dir() else Path(run).parent]
+        runs = (
+            [folder(MEASURED), folder("published")]
+            if run is None
+            else [Path(run) if Path(run).is_dir() else Path(run).parent]
+        )
         looked = [place / RANKINGS[wanted] for place in runs]
         if path := next((path for path in looked if _is_of(path, ours)), None):
             found = pd.read_parquet(path)
             if not len(found):
-                raise UserError(f"{path}: ranks no neurons: own.attributes has not all attributes of one of the three spaces")
+                raise UserError(
+                    f"{path}: ranks no neurons: own.attributes has not all attributes of one of the three spaces"
+                )
             table = rank_table(found)
             if len(table) != ours.layers * ours.width:
-                raise UserError(f"{path}: ranks {len(table)} neurons, but {ours.name} has {ours.layers * ours.width}; run `dvc repro`")
+                raise UserError(
+                    f"{path}: ranks {len(table)} neurons, but {ours.name} has {ours.layers * ours.width}; run `dvc repro`"
+                )
             return wanted, table
         lacking = f"no searchlight of {ours.name} for the ranking {wanted} (looked for {', '.join(map(str, looked))})"
         if ranking or run:
-            raise UserError(f"{lacking}; `dvc repro` makes that of params.yaml's backbone, or give searchlight=")
+            raise UserError(
+                f"{lacking}; `dvc repro` makes that of params.yaml's backbone, or give searchlight="
+            )
         warnings.warn(f"{lacking}: the most active neurons are masked instead", stacklevel=3)
     return MOST_ACTIVE, by_activity(activity().reshape(1, 1, -1))
 
@@ -92,7 +106,9 @@ def _is_of(searchlight, ours):
     if not (searchlight.is_file() and beside.is_file()):
         return False
     measured = read_activations(beside)
-    same_name = checkpoint.PINS.get(measured.backbone, measured.backbone) == checkpoint.PINS.get(ours.name, ours.name)
+    same_name = checkpoint.PINS.get(measured.backbone, measured.backbone) == checkpoint.PINS.get(
+        ours.name, ours.name
+    )
     return same_name and (measured.layers, measured.width) == (ours.layers, ours.width)
 
 
@@ -116,7 +132,11 @@ def best_and_random_masks(table, layers, shape, k, *, kind, draws, seed):
         raise UserError(f"draws={draws}: must be at least 1")
     inside = table.iloc[(np.array(layers)[:, None] * shape[1] + np.arange(shape[1])).ravel()]
     masks = attribute_masks(inside, [k], len(layers), KINDS[kind], seed)
-    masks |= dict(random_masks({k: draws}, masks, (len(layers), shape[1]), kind=KINDS[kind], baseline="uniform", seed=seed))
+    masks |= dict(
+        random_masks(
+            {k: draws}, masks, (len(layers), shape[1]), kind=KINDS[kind], baseline="uniform", seed=seed
+        )
+    )
     whole = {name: np.ones(shape, dtype=mask.dtype) for name, mask in masks.items()}
     for name, mask in masks.items():
         whole[name][layers] = mask
@@ -129,7 +149,9 @@ def with_baseline(accuracies):
     kinds = pd.DataFrame([{"kind": "unmasked"}, *map(describe, names)])[["kind", "k"]].astype({"k": "Int64"})
     mean = accuracies.loc[kinds["kind"] == "random", "accuracy"].mean()
     baseline = pd.Series(mean, index=kinds.index).where(kinds["kind"] == "attribute")
-    return pd.concat([accuracies, kinds], axis=1).assign(random=baseline, drop=baseline - accuracies["accuracy"])
+    return pd.concat([accuracies, kinds], axis=1).assign(
+        random=baseline, drop=baseline - accuracies["accuracy"]
+    )
 
 
 def read_prompt(path, sentiment, seed):
@@ -169,18 +191,31 @@ def _from(least):
 
 
 def _arguments(argv):
-    parser = argparse.ArgumentParser(prog="python -m model_emotion.toolkit.trainer", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m model_emotion.toolkit.trainer", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("--sentiment", required=True, help="the emotion")
-    parser.add_argument("--random_seed", required=True, type=_from(0), help="the prompt's seed, which draws the examples too")
+    parser.add_argument(
+        "--random_seed", required=True, type=_from(0), help="the prompt's seed, which draws the examples too"
+    )
     parser.add_argument("--maskPath", required=True, help="safetensors: masks [layers, width] by name")
     parser.add_argument("--resultPath", required=True, help="CSV to write")
-    parser.add_argument("--promptPath", help="default: outputs/SENTIMENT-SEED.safetensors, where the trainer saves it")
-    parser.add_argument("--backbone", help=f"default: the one that the prompt's file names, or else {DEFAULT_BACKBONE}")
+    parser.add_argument(
+        "--promptPath", help="default: outputs/SENTIMENT-SEED.safetensors, where the trainer saves it"
+    )
+    parser.add_argument(
+        "--backbone", help=f"default: the one that the prompt's file names, or else {DEFAULT_BACKBONE}"
+    )
     parser.add_argument("--revision", default="", help="of the backbone: a commit")
     parser.add_argument("--data", default=DATA, help="default: %(default)s")
     parser.add_argument("--split", default="dev", help="default: %(default)s")
     parser.add_argument("--examples", type=_from(1), help="at most so many; default: all")
-    parser.add_argument("--max_source_length", type=_from(3), default=MAX_SOURCE_LENGTH, help="of a text in tokens; default: %(default)s")
+    parser.add_argument(
+        "--max_source_length",
+        type=_from(3),
+        default=MAX_SOURCE_LENGTH,
+        help="of a text in tokens; default: %(default)s",
+    )
     return parser.parse_args(argv)
 
 
@@ -196,7 +231,9 @@ def main(argv=None):
     device = "cuda" if torch.cuda.is_available() else "cpu"
     engine = Engine(backbone.load(trained_on, args.revision or about.get("revision", ""), device))
     if prompt.shape[1] != engine.backbone.embedding_width:
-        raise UserError(f"{path}: its prompts are vectors of {prompt.shape[1]}, but {trained_on} takes {engine.backbone.embedding_width}")
+        raise UserError(
+            f"{path}: its prompts are vectors of {prompt.shape[1]}, but {trained_on} takes {engine.backbone.embedding_width}"
+        )
     check_masks(masks, engine.backbone, args.maskPath)
     corpus = corpus_of(engine, len(prompt), args.max_source_length, args.data)
     task = corpus.task(args.sentiment, args.split, args.random_seed, examples=args.examples)

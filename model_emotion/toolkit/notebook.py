@@ -41,14 +41,26 @@ def begin(**choices):
     values |= {"seeds": chosen.seeds, "top_k": [chosen.share]}
     values["masks"]["draws"], values["training"]["examples"] = chosen.draws, chosen.examples
     params = check(values, "your choices and params.yaml")
-    if missing := [str(path) for path in (TEXTS, ATTRIBUTE_RDMS, ACTIVATIONS, SEARCHLIGHT) if not path.is_file()]:
+    if missing := [
+        str(path) for path in (TEXTS, ATTRIBUTE_RDMS, ACTIVATIONS, SEARCHLIGHT) if not path.is_file()
+    ]:
         needed = "the ranking of neurons needs all emotions, measured once"
-        raise UserError(f"{', '.join(missing)}: not there yet; {needed}: type `make repro` in a terminal, in the folder of this project")
+        raise UserError(
+            f"{', '.join(missing)}: not there yet; {needed}: type `make repro` in a terminal, in the folder of this project"
+        )
     measured, backbone = read_activations(ACTIVATIONS), params.backbone
-    if (measured.backbone, measured.layers, measured.width) != (backbone.name, backbone.layers, backbone.width):
-        raise UserError(f"{ACTIVATIONS}: of {measured.backbone}, but params.yaml names {backbone.name}; type `make repro` in a terminal")
+    if (measured.backbone, measured.layers, measured.width) != (
+        backbone.name,
+        backbone.layers,
+        backbone.width,
+    ):
+        raise UserError(
+            f"{ACTIVATIONS}: of {measured.backbone}, but params.yaml names {backbone.name}; type `make repro` in a terminal"
+        )
     if params.own.attributes or params.own.texts or set(measured.emotions) != set(EMOTIONS):
         raise UserError("params.yaml: not the study's 27 emotions, attributes and texts, which this notebook is about: "
                         "`git checkout . && dvc checkout` in a terminal takes them back")  # fmt: skip
-    logging.getLogger("model_emotion").setLevel(logging.ERROR)  # how words are read from this backbone stands in the notebook
+    logging.getLogger("model_emotion").setLevel(
+        logging.ERROR
+    )  # how words are read from this backbone stands in the notebook
     return params

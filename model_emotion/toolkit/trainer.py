@@ -46,7 +46,12 @@ class RobertaForMaskedLMPrompt:
     """A frozen masked encoder, of any architecture in spite of the name, and its soft prompt: float32 [prompt_len, embedding], or None."""
 
     def __init__(self, backbone, prompt_len=100, prompt_init="normal"):
-        self.backbone, self.prompt_len, self.prompt_init, self.prompt = backbone, prompt_len, prompt_init, None
+        self.backbone, self.prompt_len, self.prompt_init, self.prompt = (
+            backbone,
+            prompt_len,
+            prompt_init,
+            None,
+        )
 
     @classmethod
     def from_pretrained(cls, name, prompt_len=100, init_ids=None, num_labels=2, revision=""):
@@ -60,7 +65,9 @@ class RobertaForMaskedLMPrompt:
         loaded, prompt_init = backbone.load(name, revision), "normal"
         if init_ids is not None:
             if [int(number) for number in init_ids] != [loaded.tokenizer.mask_token_id] * prompt_len:
-                raise UserError(f"init_ids: must be {prompt_len} times the id of the mask token, {loaded.tokenizer.mask_token_id}")
+                raise UserError(
+                    f"init_ids: must be {prompt_len} times the id of the mask token, {loaded.tokenizer.mask_token_id}"
+                )
             prompt_init = "mask"
         return cls(loaded, prompt_len, prompt_init)
 
@@ -103,7 +110,11 @@ class ModelEmotionTrainer:
             tuned = tune(self.engine, args.sentiment, [args.seed], [train], [dev], recipe, bar.update)
         if tuned.failed:
             raise UserError(tuned.failed[args.seed])
-        self.model.prompt, self.curve, loss = tuned.prompts[0], tuned.curve, float(tuned.curve["train_loss"].mean())
+        self.model.prompt, self.curve, loss = (
+            tuned.prompts[0],
+            tuned.curve,
+            float(tuned.curve["train_loss"].mean()),
+        )
         self.save_model()
         metrics = {"train_loss": loss, "train_samples": len(train), "best_epoch": int(tuned.best_epoch[0])}
         metrics |= {"dev_accuracy": float(tuned.accuracies[0]), "majority": task.majority, "n": len(dev)}
@@ -115,12 +126,16 @@ class ModelEmotionTrainer:
         Predictions are the two classes' logits less the first's: only their difference is known, and it decides.
         """
         task, examples = self._task(split)
-        margin = margins(self.engine, self._prompt()[None], None, examples.texts, self.args.per_device_eval_batch_size)[0]
+        margin = margins(
+            self.engine, self._prompt()[None], None, examples.texts, self.args.per_device_eval_batch_size
+        )[0]
         right = (margin > 0) == (examples.labels == 1)
         metrics = {"accuracy": float(right.mean()), "majority": task.majority, "n": len(examples)}
         if self.compute_metrics:
             predictions = np.stack([np.zeros_like(margin), margin], axis=1)
-            metrics |= self.compute_metrics(EvalPrediction(predictions=predictions, label_ids=examples.labels))
+            metrics |= self.compute_metrics(
+                EvalPrediction(predictions=predictions, label_ids=examples.labels)
+            )
         return metrics
 
     def activated_neuron(self, layers=None, probe="s"):
@@ -130,14 +145,23 @@ class ModelEmotionTrainer:
         in the original toolkit's code. What the original returned as "before ReLU" is `after`, the output of GELU, and its "after ReLU"
         was just `after > 0`. All layers go to activated_neuron.safetensors.
         """
-        rows, prompt, shape = self._rows(layers), self._prompt()[None].to(self.engine.device), (-1, self.model.backbone.width)
+        rows, prompt, shape = (
+            self._rows(layers),
+            self._prompt()[None].to(self.engine.device),
+            (-1, self.model.backbone.width),
+        )
         points = {"before": "pre_gelu", "after": "post_gelu"}
-        read = {name: self.engine.activations(prompt, self.engine.probe(probe), point=point) for name, point in points.items()}
+        read = {
+            name: self.engine.activations(prompt, self.engine.probe(probe), point=point)
+            for name, point in points.items()
+        }
         read = {name: values.cpu().numpy().reshape(shape) for name, values in read.items()}
         write_tensors(read, self.out / "activated_neuron.safetensors", {"probe": probe, **self._about()})
         return read["before"][rows], read["after"][rows]
 
-    def mask_activated_neuron(self, layers=None, ratio=0.2, ranking=None, top_k=None, kind="BINARY_MASK", draws=10, split="dev"):
+    def mask_activated_neuron(
+        self, layers=None, ratio=0.2, ranking=None, top_k=None, kind="BINARY_MASK", draws=10, split="dev"
+    ):
         """(results, {name: mask [layers, width]}): the prompt with an attribute's best neurons masked, and with as many random ones.
 
         layers: numbers from 1, that neurons are chosen in; None: all. top_k: neurons a mask, by default `ratio` of those in the layers.
@@ -156,7 +180,9 @@ class ModelEmotionTrainer:
         found = masked_accuracies(self.engine, prompt, masks, examples, self.args.per_device_eval_batch_size)
         results = with_baseline(found).assign(ranking=ranking)
         write_csv(results, self.out / "masked_accuracy.csv")
-        write_tensors(masks, self.out / "masks.safetensors", {"ranking": ranking, "kind": kind, **self._about()})
+        write_tensors(
+            masks, self.out / "masks.safetensors", {"ranking": ranking, "kind": kind, **self._about()}
+        )
         return results, masks
 
     def plot_neuron(self, bins=128):
@@ -169,12 +195,17 @@ class ModelEmotionTrainer:
         edges = np.linspace(0, width, min(bins, width) + 1).astype(int)
         with rc_context(style.STYLE):
             figure = style.canvas(style.DOUBLE, 24 + 7 * self.model.backbone.layers)
-            for ax, values, name in zip(figure.subplots(2, 1, sharex=True), self.activated_neuron(), ("before", "after"), strict=True):
+            for ax, values, name in zip(
+                figure.subplots(2, 1, sharex=True), self.activated_neuron(), ("before", "after"), strict=True
+            ):
                 means = np.add.reduceat(values, edges[:-1], axis=1) / np.diff(edges)
                 image = style.heat_map(ax, means, style.SIGNED, style.around_zero(means))
                 image.set_extent((0.5, width + 0.5, len(values) - 0.5, -0.5))
                 style.names_beside(ax, range(1, len(values) + 1))
-                ax.set(title=f"{self.args.sentiment}, seed {self.args.seed}: {name} the activation function", ylabel="layer")
+                ax.set(
+                    title=f"{self.args.sentiment}, seed {self.args.seed}: {name} the activation function",
+                    ylabel="layer",
+                )
                 style.colour_bar(figure, image, ax, "mean activation")
             ax.set_xlabel(f"neurons of a layer, means of {len(edges) - 1} groups of neighbours")
             with replacing(self.out / "neurons.png") as part:
@@ -211,7 +242,12 @@ class ModelEmotionTrainer:
     def _about(self):
         """What the files say of themselves."""
         frozen = self.model.backbone
-        return {"emotion": self.args.sentiment, "seeds": [self.args.seed], "backbone": frozen.name, "revision": frozen.revision}
+        return {
+            "emotion": self.args.sentiment,
+            "seeds": [self.args.seed],
+            "backbone": frozen.name,
+            "revision": frozen.revision,
+        }
 
     def _rows(self, layers):
         """Layers from 1 -> rows from 0. Raises UserError."""
@@ -220,4 +256,3 @@ class ModelEmotionTrainer:
         if not layers or len(set(layers)) < len(layers) or not set(layers) <= set(there):
             raise UserError(f"layers={layers}: must be different numbers from 1 to {there[-1]}")
         return [layer - 1 for layer in layers]
-
