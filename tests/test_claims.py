@@ -17,8 +17,9 @@ from command import call
 from model_emotion.base import study
 from model_emotion.base.errors import UserError
 from model_emotion.claims import judging, pages
-from model_emotion.claims.judging import departures, judge, summary
+from model_emotion.claims.judging import departures, judge
 from model_emotion.claims.schema import Claim, load_claims
+from model_emotion.claims.verdicts import summary
 from model_emotion.params import Params, load_params
 
 ROOT = Path(__file__).parents[1]

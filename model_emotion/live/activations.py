@@ -10,8 +10,7 @@ from model_emotion.base.files import read_tensors
 from model_emotion.base.results import Activations
 from model_emotion.live.executor import map_emotions
 from model_emotion.live.fingerprint import fingerprint
-from model_emotion.live.prompts import OUT as PROMPTS
-from model_emotion.live.session import input_files, load_engine, make_deterministic
+from model_emotion.live.session import PROMPTS, input_files, load_engine, make_deterministic
 from model_emotion.params import Params
 from model_emotion.project.environment import record_measurement
 

@@ -23,10 +23,10 @@ from distributed import CancelledError, Client, LocalCluster, Worker, get_worker
 from distributed.scheduler import KilledWorker
 
 from model_emotion.base.errors import UserError
-from model_emotion.live.fingerprint import LIBRARY, fingerprint
+from model_emotion.live.fingerprint import library_digest
 from model_emotion.live.processes import become_worker, sigint_blocked
 
-CODE = fingerprint(None, sorted(LIBRARY.rglob("*.py")))
+CODE = library_digest()
 """Digest of the library as it was when this process began, and of the packages that measure."""
 PATIENCE = 60
 """Seconds that a cluster may be without a worker, or its scheduler without a word."""

@@ -18,8 +18,14 @@ from model_emotion.base.results import ACCURACY, MASKED_ACCURACY, MEASURED, fold
 from model_emotion.live.cache import Cache
 from model_emotion.live.executor import map_emotions
 from model_emotion.live.fingerprint import fingerprint
-from model_emotion.live.prompts import OUT as PROMPTS
-from model_emotion.live.session import input_files, load_corpus, load_engine, make_deterministic, worker_count
+from model_emotion.live.session import (
+    PROMPTS,
+    input_files,
+    load_corpus,
+    load_engine,
+    make_deterministic,
+    worker_count,
+)
 from model_emotion.masking import mask_plan, masks
 from model_emotion.masking.mask_plan import Plan
 from model_emotion.model.engine import Engine

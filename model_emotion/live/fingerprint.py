@@ -16,8 +16,8 @@ PACKAGE = Path(__file__).parents[1]
 PACKAGES = ("datasets", "numpy", "tokenizers", "torch", "transformers")
 """Packages whose versions count. Builds of one version, for a CPU or a GPU, count as the same."""
 NOT_MEASURING = (
-    "base.errors", "base.processor", "base.progress", "live.cache", "live.dask", "live.executor", "live.fingerprint",
-    "live.processes", "params", "project",
+    "base.errors", "base.files", "base.processor", "base.progress", "base.results", "base.study", "live.cache",
+    "live.dask", "live.executor", "live.fingerprint", "live.processes", "params", "project",
 )  # fmt: skip
 """Modules and rooms that decide whether, when and where something is measured, but not what comes out."""
 IGNORED_FIELDS = {"annotation", "ctx", "kind", "returns", "type_comment", "type_params"}
@@ -29,11 +29,23 @@ def fingerprint(settings: object, files: Iterable[Path | str], module: str) -> s
     settings: anything that JSON holds. files: those whose content the result depends on. module: the library module
     that measures, such as `live.prompts`; every library module that it imports, directly or not, counts too.
     """
-    versions = {package: version(package).partition("+")[0] for package in PACKAGES}
-    digest = hashlib.sha256(json.dumps([settings, versions], sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps([settings, package_versions()], sort_keys=True).encode())
     digest.update(code_digest(module).encode())
     for path in files:
         digest.update(hashlib.sha256(Path(path).read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of PACKAGES."""
+    return {package: version(package).partition("+")[0] for package in PACKAGES}
+
+
+def library_digest() -> str:
+    """Return the digest of the whole library and of PACKAGES: two processes with the same one can work together."""
+    digest = hashlib.sha256(json.dumps(package_versions(), sort_keys=True).encode())
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

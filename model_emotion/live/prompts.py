@@ -18,13 +18,19 @@ from model_emotion.base.results import MEASURED, folder
 from model_emotion.live.cache import Cache
 from model_emotion.live.executor import map_emotions
 from model_emotion.live.fingerprint import fingerprint
-from model_emotion.live.session import input_files, load_corpus, load_engine, make_deterministic, worker_count
+from model_emotion.live.session import (
+    PROMPTS,
+    input_files,
+    load_corpus,
+    load_engine,
+    make_deterministic,
+    worker_count,
+)
 from model_emotion.model.tasks import Examples
 from model_emotion.model.tuning import CURVE, Recipe, Tuned, groups, tune_together
 from model_emotion.params import Params
 from model_emotion.project.environment import record_measurement
 
-OUT = folder(MEASURED) / "prompts"
 CURVES = folder(MEASURED) / "learning_curves"
 USED = {
     "backbone": True, "seeds": True, "training": True,
@@ -93,7 +99,7 @@ def fingerprints(params: Params) -> dict[str, str]:
 
 def train_prompts(params: Params) -> Cache:
     """Train the prompts that are missing and return all of them. Raises UserError if a loss was not finite."""
-    start, cache = perf_counter(), Cache(OUT, fingerprints(params))
+    start, cache = perf_counter(), Cache(PROMPTS, fingerprints(params))
     if missing := cache.missing():
         failed = _train_missing(params, cache, missing)
         if failed:

@@ -7,6 +7,7 @@ import torch
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.processor import cores
+from model_emotion.base.results import MEASURED, folder
 from model_emotion.model.backbone import load
 from model_emotion.model.engine import Engine
 from model_emotion.model.tasks import Corpus
@@ -16,6 +17,7 @@ DATA = Path("data/goemotions.parquet")
 TEXTS = Path("data/texts/live.parquet")
 """GoEmotions, or the user's own texts."""
 TOKENS = Path("data/tokens")
+PROMPTS = folder(MEASURED) / "prompts"
 
 
 def worker_count(executor: Executor, tasks: int) -> int:
