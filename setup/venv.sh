@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Make the virtual environment, empty but for pip and uv, which come by hash: setup/venv.sh FOLDER [PYTHON]
+# Create the virtual environment, with only pip and uv (checked by hash): setup/venv.sh FOLDER [PYTHON]
 #
-# PYTHON is taken if it is given. Else python3 is, if the locks serve its version, or the first installed one of
-# python3.11 to python3.14: 3.11 first, because the committed results were made with it. If none is installed, uv
-# downloads one, where uv is.
+# Without PYTHON, the script uses python3 if the lock files support its version, or else the first installed one of
+# python3.11 to python3.14. It prefers 3.11, because the committed results were made with it. If none is installed
+# but uv is, uv downloads one.
 set -euo pipefail
 venv=$1 named=${2:-}
 tools=$(dirname "$0")/tools.lock
-PATH=${PATH//"$venv/bin:"/} # python3 and uv are to be the machine's, not those of the environment that is made anew
+PATH=${PATH//"$venv/bin:"/} # use the machine's python3 and uv, not those of the environment to be replaced
 clear=()
 if [[ -e $venv/pyvenv.cfg ]]; then clear=(--clear); fi
 
-serves() { # a CPython that the locks have wheels for, with what makes an environment
+serves() { # whether $1 is a Python that the lock files support and that can create environments
   "$1" -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' >/dev/null 2>&1
 }
 
