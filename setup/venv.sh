@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Create the virtual environment, with only pip and uv (checked by hash): setup/venv.sh FOLDER [PYTHON]
 #
-# Without PYTHON, the script uses python3 if the lock files support its version, or else the first installed one of
-# python3.11 to python3.14. It prefers 3.11, because the committed results were made with it. If none is installed
-# but uv is, uv downloads one.
+# Without PYTHON, the script uses python3 if the lock files support its version, or else the first installed
+# of python3.11 to python3.14: 3.11 comes first, because the committed results were made with it. If none is
+# installed but uv is, uv downloads one.
 set -euo pipefail
 venv=$1 named=${2:-}
 tools=$(dirname "$0")/tools.lock
@@ -16,7 +16,10 @@ serves() { # whether $1 is a Python that the lock files support and that can cre
 }
 
 if [[ -n $named ]]; then
-  serves "$named" || { echo "error: PYTHON=$named is not Python 3.11 to 3.14 with the modules venv and ensurepip" >&2; exit 2; }
+  serves "$named" || {
+    echo "error: PYTHON=$named is not Python 3.11 to 3.14 with the modules venv and ensurepip" >&2
+    exit 2
+  }
   python=$named
 else
   for each in python3 python3.11 python3.12 python3.13 python3.14; do
@@ -27,9 +30,11 @@ fi
 if [[ -n ${python:-} ]]; then
   echo "Installing the pinned packages into $(basename "$venv"), with $("$python" --version) ..."
   "$python" -m venv ${clear[@]+"${clear[@]}"} "$venv"
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r "$tools"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile --no-deps \
+    --require-hashes -r "$tools"
 elif command -v uv >/dev/null; then
-  echo "No Python 3.11 to 3.14 is installed: uv gets Python 3.13. Installing the pinned packages into $(basename "$venv") ..."
+  echo "No Python 3.11 to 3.14 is installed: uv gets Python 3.13." \
+    "Installing the pinned packages into $(basename "$venv") ..."
   uv venv --quiet ${clear[@]+"${clear[@]}"} --python 3.13 "$venv"
   uv pip install --quiet --python "$venv/bin/python" --no-deps --require-hashes -r "$tools"
 else
