@@ -1,8 +1,11 @@
-# The pinned environment in which `dvc repro` and `dvc exp` run, on a CPU or a GPU.
+# The pinned environment for `dvc repro` and `dvc exp run`, on a CPU or a GPU. How to use it:
+# docs/container.md.
 #
-# BASE_IMAGE: Debian with Python 3.11; by a digest if you want the very same bytes (README, In a container). The CUDA libraries come with torch's
-# own wheels and the driver with the NVIDIA container toolkit, so that no nvidia/cuda image is needed.
-# WHEELS_IMAGE: an image whose root holds wheels that pip takes before the package index, such as another build of torch; none by default.
+# BASE_IMAGE: Debian with Python 3.11; name a digest to get the same bytes every time. torch's wheels contain
+# the CUDA libraries, and the NVIDIA container toolkit provides the driver, so no nvidia/cuda image is
+# needed.
+# WHEELS_IMAGE: an image with wheels in its root folder, which pip prefers to the package index, such as
+# another build of torch. The default is none.
 ARG BASE_IMAGE=python:3.11.14-slim-bookworm
 ARG WHEELS_IMAGE=scratch
 FROM ${WHEELS_IMAGE} AS wheels
@@ -10,20 +13,22 @@ FROM ${WHEELS_IMAGE} AS wheels
 FROM ${BASE_IMAGE}
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 
-# Debian's packages are those of its release, without versions of their own: a pinned one would vanish at the next security update.
+# Debian's packages have no pinned versions: a pinned version disappears with the next security update.
 # hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends git make tini \
  && rm -rf /var/lib/apt/lists/*
 
-# A checkout mounted from outside belongs to somebody else; a commit of `dvc exp` needs a name.
+# A mounted checkout belongs to another user, which git refuses by default. `dvc exp` commits, so git needs a
+# name.
 RUN git config --system --add safe.directory '*' \
  && git config --system user.name model-emotion \
  && git config --system user.email model-emotion@container.invalid
 
 ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1
-# All packages but torch, by their hashes. A third of their size is left out: tests and C headers, network services of pyarrow's, and
-# bytecode of what a run does not load (of transformers' hundreds of models it loads one).
+# All packages except torch, checked by hash. The image leaves out a third of their size: tests, C headers,
+# pyarrow's network services, and the bytecode of modules that a run does not load (it loads one of
+# transformers' hundreds of models).
 COPY requirements.lock /opt/build/
 RUN --mount=type=bind,from=wheels,target=/wheels \
     --mount=type=cache,target=/root/.cache/pip \
@@ -32,15 +37,18 @@ RUN --mount=type=bind,from=wheels,target=/wheels \
  && site=$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
  && find "$site" -depth -type d -path "$site/*/*" \( -name tests -o -name include \) -exec rm -r {} + \
  && find "$site/pyarrow" \( -name '*flight*' -o -name '*_s3*' \) -delete \
- && for whole in "$site"/pyarrow/libarrow_python.so.*.*.*; do ln -sf "${whole##*/}" "${whole%.*.*}"; ln -sf "${whole##*/}" "${whole%.*.*.*}"; done \
+ && for whole in "$site"/pyarrow/libarrow_python.so.*.*.*; do \
+      ln -sf "${whole##*/}" "${whole%.*.*}"; ln -sf "${whole##*/}" "${whole%.*.*.*}"; \
+    done \
  && python -m compileall -q -j 0 -x '/(transformers/models|dask|distributed|tornado|sklearn|xarray|networkx|hypothesis|celery|asyncssh|fontTools|pip|setuptools)/' "$site"
 
-# torch alone in its layer: CUDA's build, by its hashes, unless the wheels have one of their own.
+# torch has its own layer: the CUDA build, checked by hash, unless WHEELS_IMAGE contains a build of torch.
 COPY requirements-cuda.lock /opt/build/
 RUN --mount=type=bind,from=wheels,target=/wheels \
     --mount=type=cache,target=/root/.cache/pip \
     if ls /wheels/torch-*.whl >/dev/null 2>&1; then \
-      pip install --quiet --find-links /wheels "$(sed -n 's/^\(torch==[^ ]*\).*/\1/p' /opt/build/requirements-cuda.lock)"; \
+      pip install --quiet --find-links /wheels \
+        "$(sed -n 's/^\(torch==[^ ]*\).*/\1/p' /opt/build/requirements-cuda.lock)"; \
     else \
       pip install --quiet --no-deps --require-hashes -r /opt/build/requirements-cuda.lock; \
     fi
@@ -51,15 +59,17 @@ RUN groupadd --gid "$GID" --non-unique reader \
  && useradd --uid "$UID" --gid "$GID" --non-unique --create-home reader \
  && install --directory --owner="$UID" --group="$GID" /model-emotion
 
-# The checkout and its commit, which `dvc exp` needs, but not its history. A change of code reinstalls nothing above.
+# The checkout and its last commit, which `dvc exp` needs, without the history. A change in the code does not
+# rebuild the layers above.
 WORKDIR /model-emotion
 RUN --mount=type=bind,target=/checkout \
     tar --create --exclude=./.git --directory=/checkout . | tar --extract \
  && if test -d /checkout/.git; then \
-      git init --quiet --initial-branch=main && git fetch --quiet --depth=1 file:///checkout/.git HEAD && git reset --quiet FETCH_HEAD; \
+      git init --quiet --initial-branch=main \
+       && git fetch --quiet --depth=1 file:///checkout/.git HEAD && git reset --quiet FETCH_HEAD; \
     fi \
  && chown --recursive "$UID:$GID" .
-# The package is this folder, also when another checkout is mounted over it.
+# The package is installed in place, so a checkout that is mounted over this folder is used instead.
 RUN pip install --quiet --no-cache-dir --no-deps --no-build-isolation --no-index --editable . && pip check \
  && rm -rf build \
  && cp requirements.lock /opt/build/ \

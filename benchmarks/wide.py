@@ -1,7 +1,7 @@
 """How long the study's full size would take on 1, 8 and 64 GPUs, from the rates that benchmarks/gpu.py measured on one.
 
     python benchmarks/wide.py           # prints the table
-    python benchmarks/wide.py --write   # puts it into docs/wide.md
+    python benchmarks/wide.py --write   # puts it into docs/cluster.md
 
 A cell is an emotion: each takes what its examples take at the measured rates, and GPUs take the cells in order. roberta-large was not
 measured: its rates are roberta-base's over the operations that it needs more. Needs data/goemotions.parquet (`dvc repro goemotions`).
@@ -17,7 +17,7 @@ from model_emotion.base.files import replace_block
 from model_emotion.live.cost import Work, flops, makespan, work, work_of_cells
 from model_emotion.project.experiments import load
 
-RATES, PAGE = Path("benchmarks/results/nvidia-h100.json"), Path("docs/wide.md")
+RATES, PAGE = Path("benchmarks/results/nvidia-h100.json"), Path("docs/cluster.md")
 BEGIN, END = "<!-- plan: made by `python benchmarks/wide.py --write` -->\n", "<!-- end of plan -->"
 GPUS = (1, 8, 64)
 LARGE = {"layers": 24, "width": 4096}

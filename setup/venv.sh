@@ -1,22 +1,25 @@
 #!/usr/bin/env bash
-# Make the virtual environment, empty but for pip and uv, which come by hash: setup/venv.sh FOLDER [PYTHON]
+# Create the virtual environment, with only pip and uv (checked by hash): setup/venv.sh FOLDER [PYTHON]
 #
-# PYTHON is taken if it is given. Else python3 is, if the locks serve its version, or the first installed one of
-# python3.11 to python3.14: 3.11 first, because the committed results were made with it. If none is installed, uv
-# downloads one, where uv is.
+# Without PYTHON, the script uses python3 if the lock files support its version, or else the first installed
+# of python3.11 to python3.14: 3.11 comes first, because the committed results were made with it. If none is
+# installed but uv is, uv downloads one.
 set -euo pipefail
 venv=$1 named=${2:-}
 tools=$(dirname "$0")/tools.lock
-PATH=${PATH//"$venv/bin:"/} # python3 and uv are to be the machine's, not those of the environment that is made anew
+PATH=${PATH//"$venv/bin:"/} # use the machine's python3 and uv, not those of the environment to be replaced
 clear=()
 if [[ -e $venv/pyvenv.cfg ]]; then clear=(--clear); fi
 
-serves() { # a CPython that the locks have wheels for, with what makes an environment
+serves() { # whether $1 is a Python that the lock files support and that can create environments
   "$1" -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' >/dev/null 2>&1
 }
 
 if [[ -n $named ]]; then
-  serves "$named" || { echo "error: PYTHON=$named is not Python 3.11 to 3.14 with the modules venv and ensurepip" >&2; exit 2; }
+  serves "$named" || {
+    echo "error: PYTHON=$named is not Python 3.11 to 3.14 with the modules venv and ensurepip" >&2
+    exit 2
+  }
   python=$named
 else
   for each in python3 python3.11 python3.12 python3.13 python3.14; do
@@ -27,9 +30,11 @@ fi
 if [[ -n ${python:-} ]]; then
   echo "Installing the pinned packages into $(basename "$venv"), with $("$python" --version) ..."
   "$python" -m venv ${clear[@]+"${clear[@]}"} "$venv"
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r "$tools"
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile --no-deps \
+    --require-hashes -r "$tools"
 elif command -v uv >/dev/null; then
-  echo "No Python 3.11 to 3.14 is installed: uv gets Python 3.13. Installing the pinned packages into $(basename "$venv") ..."
+  echo "No Python 3.11 to 3.14 is installed: uv gets Python 3.13." \
+    "Installing the pinned packages into $(basename "$venv") ..."
   uv venv --quiet ${clear[@]+"${clear[@]}"} --python 3.13 "$venv"
   uv pip install --quiet --python "$venv/bin/python" --no-deps --require-hashes -r "$tools"
 else

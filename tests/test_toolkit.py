@@ -100,8 +100,8 @@ def inputs(model, prompt, ids):
 
 
 def test_readmes_example(goemotions, tmp_path, monkeypatch):
-    section = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## The toolkit in Python\n")[1]
-    (code,) = re.findall(r"```python\n(.*?)```", section.split("\n## ")[0], flags=re.S)
+    page = (ROOT / "docs/toolkit.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
     (tmp_path / "data").mkdir()
     (tmp_path / "data/goemotions.parquet").symlink_to(goemotions)
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""A user's own attributes, texts and backbone: docs/own.md to the letter on a tiny model, what its results are, and what is refused."""
+"""A user's own attributes, texts and backbone: docs/own_data.md to the letter on a tiny model, what its results are, and what is refused."""
 
 import re
 import shlex
@@ -41,7 +41,7 @@ from stages import (
 from stages import targets as stage
 
 ROOT = Path(__file__).parents[1]
-BLOCKS = re.findall(r"^```\n(.*?)^```", (ROOT / "docs/own.md").read_text(), re.MULTILINE | re.DOTALL)
+BLOCKS = re.findall(r"^```\n(.*?)^```", (ROOT / "docs/own_data.md").read_text(), re.MULTILINE | re.DOTALL)
 EXPERIMENTS = {
     words[words.index("--name") + 1]: words
     for block in BLOCKS

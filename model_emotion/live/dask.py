@@ -2,7 +2,7 @@
 
 A worker is a process of one thread that was started in a checkout like this one: the same code, packages and files, or it is refused.
 It does a cell at a time, on a GPU where workers say that they have one. A cell whose worker dies is done again by another.
-docs/wide.md shows how to start a cluster.
+docs/cluster.md shows how to start a cluster.
 """
 
 import asyncio
