@@ -58,6 +58,7 @@ LOCKS := requirements.lock requirements-cuda.lock docker/hadolint.lock notebooks
 lint: $(READY)  ## run the linter; check that every locked package has a wheel for each system and Python
 	ruff check
 	ruff format --check --quiet
+	mypy
 	python setup/layout.py
 	python setup/wheels.py $(LOCKS)
 

@@ -1,4 +1,4 @@
-"""Check the layout of the library: which room may import which, and how long modules, functions and files may be.
+"""Check the layout of the library: imports between rooms, lengths of modules and functions, annotations.
 
 `python setup/layout.py` prints one line per fault and exits with status 1 if there is one. `make lint` runs it.
 """
@@ -35,6 +35,19 @@ def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
                 yield node.lineno, parts[1]
 
 
+def unannotated(body: list[ast.stmt]) -> Iterator[str]:
+    """Yield a fault for each public function or method of a module or class that lacks an annotation."""
+    for node in body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from unannotated(node.body)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+            every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            every += [one for one in (node.args.vararg, node.args.kwarg) if one]
+            lacking = [one.arg for one in every if one.annotation is None and one.arg not in ("self", "cls")]
+            if lacking or node.returns is None:
+                yield f"{node.lineno}: {node.name}: no annotation of {', '.join(lacking) or 'what it returns'}"
+
+
 def faults_of(path: Path, room: str) -> Iterator[str]:
     """Yield a line for each import that the layers forbid, and for what is too long."""
     text = path.read_text(encoding="utf-8")
@@ -44,6 +57,7 @@ def faults_of(path: Path, room: str) -> Iterator[str]:
             yield f"{path}:{line}: there is no room '{other}' in {PACKAGE}"
         elif other != room and LAYER[other] >= LAYER[room]:
             yield f"{path}:{line}: {room} may not import {other}: it is in the same layer or in a later one"
+    yield from (f"{path}:{fault}" for fault in unannotated(tree.body))
     if (lines := len(text.splitlines())) > MODULE:
         yield f"{path}: {lines} lines; a module may have {MODULE}"
     for node in ast.walk(tree):
