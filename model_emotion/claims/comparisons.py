@@ -15,7 +15,7 @@ from model_emotion.base.files import read_csv
 from model_emotion.inputs.registry import raw
 from model_emotion.rsa import rdm
 
-READINGS = Path(__file__).parents[1] / "data/figure_readings.csv"
+READINGS = Path(__file__).parents[2] / "data/figure_readings.csv"
 """Values read off the study's figures: docs/method.md says how."""
 
 
