@@ -1,81 +1,75 @@
-"""Cells on a Dask cluster: `executor.kind: dask`. What `cells.spread` does in processes of its own, done by workers anywhere.
+"""Map a function over emotions on a Dask cluster: `executor.kind: dask`, with the scheduler at `executor.address`.
 
-A worker is a process of one thread that was started in a checkout like this one: the same code, packages and files, or it is refused.
-It does a cell at a time, on a GPU where workers say that they have one. A cell whose worker dies is done again by another.
-docs/cluster.md shows how to start a cluster.
+A worker is a process of one thread that was started in a checkout like this one. A worker with other code, packages
+or files is refused. Each worker computes one emotion at a time, on a GPU if any worker declares one. If a worker
+dies, another one computes its emotion. docs/cluster.md shows how to start a cluster.
 """
 
-import asyncio
-import hashlib
 import logging
-import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.resource_tracker import ensure_running
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 from uuid import uuid4
 
 import cloudpickle
-from distributed import CancelledError, Client, LocalCluster, Worker, get_worker, wait
+from distributed import CancelledError, Client, Future, get_worker, wait
 from distributed.scheduler import KilledWorker
 
 from model_emotion.base.errors import UserError
+from model_emotion.base.files import sha256
 from model_emotion.live.fingerprint import library_digest
-from model_emotion.live.processes import become_worker, sigint_blocked
+from model_emotion.params import Params
 
 CODE = library_digest()
-"""Digest of the library as it was when this process began, and of the packages that measure."""
+"""The library and the measuring packages as they were when this process began."""
 PATIENCE = 60
-"""Seconds that a cluster may be without a worker, or its scheduler without a word."""
+"""Seconds to wait for a first worker, or for an answer of the scheduler."""
 STEP = 1
-"""Seconds between two looks at who is there."""
+"""Seconds between two looks at the workers."""
 FETCH = 10
-"""Seconds that a result may take from its worker to here."""
-LOCAL = "127.0.0.1"
+"""Seconds that a result may take from its worker to this process."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker must know of one `spread`: (make, settings) as bytes, so that a scheduler need not load them, and what they rest on."""
+    """What a worker needs to know of one call of `map_emotions`."""
 
     key: str
     work: bytes
+    """(make, params), pickled, so that the scheduler need not import the library."""
     code: str
-    files: dict  # {path: sha256}
+    files: dict[str, str | None]
+    """{path: SHA-256, None if there is no such file}"""
 
     @classmethod
-    def of(cls, make, settings, files):
-        return cls(uuid4().hex, cloudpickle.dumps((make, settings)), CODE, _digests(files))
+    def of(cls, make: Callable, params: Params, files: Iterable[Path]) -> "Job":
+        """Describe a job that depends on these files."""
+        return cls(uuid4().hex, cloudpickle.dumps((make, params)), CODE, _digests(files))
 
-    def function(self):
-        """The function of a name. Raises UserError where this process has other code or files than the one that asks."""
+    def function(self) -> Callable[[str], object]:
+        """Build the function to map. Raises UserError if this process has other code or files than the caller."""
         if self.code != CODE:
-            raise UserError("other code or packages than here; start it anew, in this checkout")
-        for path, digest in _digests(self.files).items():
+            raise UserError("has other code or packages; restart it in this checkout")
+        for path, digest in _digests(map(Path, self.files)).items():
             if digest != self.files[path]:
                 raise UserError(
-                    f"{path}: {'other data than here' if digest else 'not there'}; start it in this checkout"
+                    f"{path}: {'differs' if digest else 'not found'}; start the worker in this checkout"
                 )
-        make, settings = cloudpickle.loads(self.work)
-        return make(settings)
+        make, params = cloudpickle.loads(self.work)
+        return make(params)
 
 
-def _digests(files):
-    """{path: sha256 of the file, None for one that is not there}"""
-    paths = map(Path, files)
-    return {
-        str(path): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None for path in paths
-    }
+def _digests(files: Iterable[Path]) -> dict[str, str | None]:
+    return {str(path): sha256(path) if Path(path).is_file() else None for path in files}
 
 
-_functions = {}
-"""Of the last job alone: a worker may live long, and a model is large."""
+_functions: dict[str, Callable[[str], object]] = {}
+"""The function of the latest job alone: a worker may live long, and a model is large."""
 
 
-def _call(job, name):
+def _call(job: Job, name: str) -> object:
     if job.key not in _functions:
         _functions.clear()
         try:
@@ -85,35 +79,42 @@ def _call(job, name):
     return _functions[job.key](name)
 
 
-def map_emotions(make, settings, names, workers, files):
-    """`cells.spread` on the cluster at settings.executor.address, or on one of so many workers on this machine.
+def map_emotions(
+    make: Callable[[Params], Callable],
+    params: Params,
+    names: Sequence[str],
+    workers: int,
+    files: Iterable[Path],
+) -> Iterator[tuple[str, object]]:
+    """Yield (name, result) as `executor.map_emotions` does, from the cluster at `params.executor.address`.
 
-    No more cells are asked for than there are workers, so that a worker that dies takes one cell with it, and one that joins gets one.
-    Raises UserError where the cluster or all of its workers are gone, where a cell was the end of several workers, and for a worker that is
-    not as it should be.
+    There are never more tasks than workers, so that a worker that dies takes one task with it, and a worker that
+    joins gets one. `workers` is not used: all of the cluster's work. Raises UserError if the cluster or all its
+    workers are gone, if several workers died of one task, and for a worker that is refused.
     """
-    job, todo, running, seen = Job.of(make, settings, files), list(names), {}, monotonic()
-    with _interrupted(), _client(settings.executor.address, workers) as (client, tend):
+    job, todo, seen = Job.of(make, params, files), list(names), monotonic()
+    running: dict[Future, str] = {}
+    with _interrupted(), _client(params.executor.address) as client:
         while todo or running:
-            tend()
             with _answering(client):
                 places, resources = _places(client)
                 seen = monotonic() if places else seen
                 if monotonic() - seen > PATIENCE:
-                    raise UserError(f"{_address(client)}: no worker for {PATIENCE} s; what is done stays")
+                    raise UserError(
+                        f"{_address(client)}: no worker for {PATIENCE} s; finished emotions are kept"
+                    )
                 while todo and len(running) < places:
                     name = todo.pop(0)
-                    running[client.submit(_call, job, name, key=f"{name}-{job.key}", resources=resources)] = (
-                        name
-                    )
-                done = _some(running)
+                    key = f"{name}-{job.key}"
+                    running[client.submit(_call, job, name, key=key, resources=resources)] = name
+                done = _finished(running)
             for future in done:
                 for result in _fetched(client, running[future], future):
                     yield running.pop(future), result
 
 
-def _places(client):
-    """(cells that can be done at a time, resources that each needs). Raises UserError for a worker of several threads."""
+def _places(client: Client) -> tuple[int, dict[str, int] | None]:
+    """Return how many tasks can run, and the resources of each. Raises UserError for a worker with several threads."""
     found = client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=PATIENCE)["workers"]
     for address, worker in found.items():
         if worker["nthreads"] != 1:
@@ -122,8 +123,8 @@ def _places(client):
     return len(gpus or found), {"GPU": 1} if gpus else None
 
 
-def _some(running):
-    """Those of the futures that are done, within STEP."""
+def _finished(running: dict[Future, str]) -> Iterable[Future]:
+    """Return the futures that finish within STEP."""
     if not running:
         sleep(STEP)
         return []
@@ -133,28 +134,29 @@ def _some(running):
         return []
 
 
-def _fetched(client, name, future):
-    """[what the cell gave], or nothing where that died with its worker and is made again.
+def _fetched(client: Client, name: str, future: Future) -> list:
+    """Return [the result], or [] if it was lost with its worker and is computed again.
 
-    Raises what the cell raised, and UserError where it was the end of its workers or the scheduler is gone.
+    Raises what the task raised, and UserError if it killed its workers or the scheduler is gone.
     """
     try:
         return [future.result(None if future.status == "error" else FETCH)]
     except KilledWorker as killed:
+        died = killed.allowed_failures + 1
         raise UserError(
-            f"{name}: {killed.allowed_failures + 1} workers died of it; have they too little memory?"
+            f"{name}: {died} workers died while computing it; do they have enough memory?"
         ) from None
     except CancelledError:
         raise _gone(client) from None
     except TimeoutError:
-        if future.status == "error":  # the cell's own
+        if future.status == "error":  # the task's own
             raise
         return []
 
 
 @contextmanager
-def _answering(client):
-    """Turns what a scheduler that is gone leads to into a UserError."""
+def _answering(client: Client) -> Iterator[None]:
+    """Turn the errors of a lost scheduler into a UserError."""
     try:
         yield
     except (CancelledError, OSError):
@@ -162,8 +164,8 @@ def _answering(client):
 
 
 @contextmanager
-def _interrupted():
-    """An interrupt stays one, whatever a cluster that is closed in haste has to say."""
+def _interrupted() -> Iterator[None]:
+    """Let a KeyboardInterrupt through, even if closing the connection fails after it."""
     try:
         yield
     except Exception as error:
@@ -175,88 +177,25 @@ def _interrupted():
         raise
 
 
-def _gone(client):
+def _gone(client: Client) -> UserError:
     return UserError(
-        f"{_address(client)}: the scheduler is gone; what is done stays, the same command goes on"
+        f"{_address(client)}: the scheduler is gone; run the same command again: finished emotions are kept"
     )
 
 
-def _address(client):
+def _address(client: Client) -> str:
     return f"executor.address: {client.scheduler.address}"
 
 
-def _silence():
-    """What Dask has to say of connections and workers that are lost is said in one line, by us."""
+@contextmanager
+def _client(address: str | None) -> Iterator[Client]:
+    """Connect to a scheduler. Dask's own messages on lost connections are silenced: one line of ours replaces them."""
     for name in ("asyncio", *logging.root.manager.loggerDict):
         if name.startswith(("asyncio", "distributed")):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
-@contextmanager
-def _client(address, workers):
-    """(client of the cluster, function that starts workers again) of the one at the address, or of one that begins and ends here."""
-    _silence()
-    if address:
-        try:
-            client = Client(address, timeout=PATIENCE / 2)
-        except (OSError, ValueError):
-            raise UserError(f"executor.address: {address}: no scheduler answers") from None
-        with client:
-            yield client, lambda: None
-    else:
-        alone = {
-            "n_workers": 0,
-            "host": LOCAL,
-            "dashboard_address": f"{LOCAL}:0",
-            "silence_logs": logging.CRITICAL,
-        }
-        with (
-            LocalCluster(**alone) as cluster,
-            Client(cluster) as client,
-            _workers(cluster.scheduler_address, workers) as tend,
-        ):
-            yield client, tend
-
-
-@contextmanager
-def _workers(scheduler, many):
-    """Processes on this machine that work for a scheduler; a function that starts those again that have died."""
-    import torch
-
-    gpus = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(torch.cuda.device_count())))).split(
-        ","
-    )
-    gpus, processes = gpus if torch.cuda.is_available() else [None], [None] * many
-
-    def tend():
-        for number, process in enumerate(processes):
-            if process is None or not process.is_alive():
-                arguments = (scheduler, gpus[number % len(gpus)], folder)
-                processes[number] = get_context("spawn").Process(target=_serve, args=arguments, daemon=True)
-                with sigint_blocked():
-                    processes[number].start()
-
-    ensure_running()  # it ends the silence that it starts in
-    with TemporaryDirectory() as folder:
-        try:
-            tend()
-            yield tend
-        finally:
-            for process in filter(None, processes):
-                process.kill()
-                process.join()
-
-
-def _serve(scheduler, gpu, folder):
-    """What a process does that is a worker of this machine."""
-    become_worker()
-    _silence()
-    if gpu is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-
-    async def serve():
-        about = {"nthreads": 1, "memory_limit": None, "resources": {"GPU": 1} if gpu is not None else None}
-        async with Worker(scheduler, host=LOCAL, dashboard=False, local_directory=folder, **about) as worker:
-            await worker.finished()
-
-    asyncio.run(serve())
+    try:
+        client = Client(address, timeout=PATIENCE / 2)
+    except (OSError, ValueError):
+        raise UserError(f"executor.address: {address}: no scheduler answers") from None
+    with client:
+        yield client

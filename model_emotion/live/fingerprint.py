@@ -12,6 +12,8 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from model_emotion.base.files import sha256
+
 PACKAGE = Path(__file__).parents[1]
 PACKAGES = ("datasets", "numpy", "tokenizers", "torch", "transformers")
 """Packages whose versions count. Builds of one version, for a CPU or a GPU, count as the same."""
@@ -32,7 +34,7 @@ def fingerprint(settings: object, files: Iterable[Path | str], module: str) -> s
     digest = hashlib.sha256(json.dumps([settings, package_versions()], sort_keys=True).encode())
     digest.update(code_digest(module).encode())
     for path in files:
-        digest.update(hashlib.sha256(Path(path).read_bytes()).digest())
+        digest.update(sha256(path).encode())
     return digest.hexdigest()
 
 
