@@ -1,4 +1,4 @@
-"""The run `live` from made-up texts to drops, on a tiny model in a folder: its stages, what they keep, and how they fail."""
+"""The run `live` from synthetic texts to drops, on a tiny model: its stages, what they keep, how they fail."""
 
 import os
 import shutil
@@ -22,6 +22,7 @@ from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_csv, read_tensors
 from model_emotion.base.results import read_activations
 from model_emotion.live import cache
+from model_emotion.live import prompts as live_prompts
 from model_emotion.live.session import load_corpus, load_engine
 from model_emotion.masking import mask_plan
 from model_emotion.masking.masks import describe
@@ -31,7 +32,7 @@ from stages import drops, evaluation, prompts, targets
 from stages import mask_plan as mask_plan_stage
 
 ROOT = Path(__file__).parents[1]
-pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.xdist_group("processes")]
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_the_chain_measures_what_a_plain_loop_measures(measured, monkeypatch):
@@ -148,7 +149,7 @@ def test_what_is_done_stays_done(measured, monkeypatch):
     evaluated = {("correct", f"{name}.safetensors") for name in EMOTIONS[:4]}
     assert {path.parts[-2:] for path in anew} == {("prompts", "joy.safetensors")} | evaluated
     shutil.rmtree("results/live/prompts")  # as DVC does where an experiment ends badly
-    monkeypatch.setattr(prompts, "spread", None)
+    monkeypatch.setattr(live_prompts, "map_emotions", None)
     run(monkeypatch, prompts)
     curve = read_csv("results/live/learning_curves/3.csv")
     assert list(curve.columns) == ["epoch", "train_loss", "dev_accuracy", *EMOTIONS[:4]] and list(
@@ -159,15 +160,15 @@ def test_what_is_done_stays_done(measured, monkeypatch):
 
 def test_an_emotion_that_is_missing_in_its_group_comes_out_the_same(world, monkeypatch):
     world("training.batch", 2, "training.examples", 10)
-    assert list(prompts.groups_of(load_params())) == ["joy+anger+grief", "fear+love"]
+    assert list(live_prompts.groups_of(load_params())) == ["joy+anger+grief", "fear+love"]
     run(monkeypatch, mask_plan_stage, prompts)
     whole, folder = found(), Path("results/live/prompts")
     for path in (folder / "anger.safetensors", next(cache.KEPT.glob("prompts-anger-*"))):
         path.unlink()
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
-    trained, plain = [], prompts.tune_together
+    trained, plain = [], live_prompts.tune_together
     monkeypatch.setattr(
-        prompts,
+        live_prompts,
         "tune_together",
         lambda engine, tasks, *rest: trained.append(list(tasks)) or plain(engine, tasks, *rest),
     )
@@ -302,7 +303,7 @@ def test_an_emotion_without_dev_examples_is_named_before_any_work(world, monkeyp
 
 
 def test_a_loss_that_is_no_number_stops_its_emotion_alone(world, monkeypatch):
-    plain = prompts.tune_together
+    plain = live_prompts.tune_together
 
     def tune(engine, tasks, *others):
         if list(tasks) == ["anger"]:
@@ -312,7 +313,7 @@ def test_a_loss_that_is_no_number_stops_its_emotion_alone(world, monkeypatch):
         finally:
             engine.backbone.readout.weight[6] = 0.1
 
-    monkeypatch.setattr(prompts, "tune_together", tune)
+    monkeypatch.setattr(live_prompts, "tune_together", tune)
     with pytest.raises(UserError, match="anger, seed 1: the loss is not a finite number at step 1") as caught:
         run(monkeypatch, prompts)
     assert "anger, seed 3" in str(caught.value) and "grief" not in str(caught.value)

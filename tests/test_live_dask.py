@@ -1,4 +1,4 @@
-"""Measuring on a Dask cluster. Schedulers and workers are processes, some killed in the middle, some not as they should be."""
+"""Measure on a Dask cluster, whose workers are killed in the middle or differ from what they should be."""
 
 import json
 import os
@@ -312,7 +312,10 @@ def test_an_interrupt_is_one_although_closing_fails():
 
 
 def test_a_run_without_a_cluster_never_loads_dask(world):
-    tried = "import sys; from stages import prompts; prompts.main(); assert not {'dask', 'distributed'} & set(sys.modules)"
+    tried = (
+        "import sys; from stages import prompts; prompts.main();"
+        "assert not {'dask', 'distributed'} & set(sys.modules)"
+    )
     mask_plan.main()
     subprocess.run([sys.executable, "-c", tried], env=ENVIRONMENT, check=True, capture_output=True)
     assert written() == set(EMOTIONS)
