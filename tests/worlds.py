@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import reading
 import tiny_models
 import yaml
 
@@ -37,12 +38,24 @@ def change(values):
     Path("params.yaml").write_text(yaml.safe_dump(params))
 
 
+READ = {}
+"""{stage: leaves of the parameters that it read in a test of this process}"""
+
+
 def run(monkeypatch, *stages):
-    """Call `main` of stages (modules) for the run `live`, one after the other, in the current folder."""
+    """Call `main` of stages (modules) for the run `live`, one after the other, in the current folder.
+
+    A stage must name in dvc.yaml each parameter that it reads.
+    """
     for stage in stages:
-        options = [] if stage.__name__.split(".")[-1] in OF_ONE_RUN else ["--run", "live"]
-        monkeypatch.setattr(sys, "argv", ["stage", *options])
-        stage.main()
+        name = stage.__name__.split(".")[-1]
+        monkeypatch.setattr(sys, "argv", ["stage", *([] if name in OF_ONE_RUN else ["--run", "live"])])
+        with reading.recorded() as leaves:
+            stage.main()
+        assert not reading.undeclared(name, leaves), (
+            f"{name} reads parameters that dvc.yaml does not name for it"
+        )
+        READ.setdefault(name, set()).update(leaves)
 
 
 def found(folder="results/live"):
