@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 from random_model import MASKED, PROMPT_LEN, engine_of, operations, random_model, random_texts
 
-from model_emotion.live.cost import DRAWS, EPOCHS, changed, work
+from model_emotion.live.cost import DRAWS, EPOCHS, changed, total_work
 from model_emotion.model.engine import Engine
 from model_emotion.model.evaluation import margins
 from model_emotion.model.tasks import Examples
@@ -168,10 +168,10 @@ def projection(evaluated, trained):
         precision = own["precision"]
         for epochs in EPOCHS:
             for draws in DRAWS:
-                asked = work(changed(params, draws, epochs), table)
+                asked = total_work(changed(params, draws, epochs), table)
                 hours = (
                     asked.trained / own["examples a second"] / 3600,
-                    (asked.looked + asked.evaluated) / best[precision] / 3600,
+                    (asked.validated + asked.evaluated) / best[precision] / 3600,
                 )
                 rows.append(
                     (
@@ -179,7 +179,7 @@ def projection(evaluated, trained):
                         epochs,
                         draws,
                         asked.trained,
-                        asked.looked + asked.evaluated,
+                        asked.validated + asked.evaluated,
                         *hours,
                         sum(hours),
                     )

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from model_emotion.base.files import replace_block
-from model_emotion.live.cost import Work, flops, makespan, work, work_of_cells
+from model_emotion.live.cost import Work, flops, makespan, total_work, work_by_emotion
 from model_emotion.project.experiments import load
 
 RATES, PAGE = Path("benchmarks/results/nvidia-h100.json"), Path("docs/cluster.md")
@@ -34,8 +34,8 @@ def rates(measured, precision):
 
 def hours(params, table, speed, gpus):
     """Hours of prompts and of evaluation, one after the other, on so many GPUs. speed: as `rates` gives it."""
-    cells = work_of_cells(params, table)
-    prompts = makespan([cell.trained / speed[0] + cell.looked / speed[1] for cell in cells], gpus)
+    cells = work_by_emotion(params, table)
+    prompts = makespan([cell.trained / speed[0] + cell.validated / speed[1] for cell in cells], gpus)
     return (prompts + makespan([cell.evaluated / speed[1] for cell in cells], gpus)) / 3600
 
 
@@ -44,11 +44,11 @@ def block(params, table, measured):
     large = params.model_copy(update={"backbone": params.backbone.model_copy(update=LARGE)})
     more, asked, cells = (
         flops(large, Work(0, 0, 1)) / flops(params, Work(0, 0, 1)),
-        work(params, table),
-        work_of_cells(params, table),
+        total_work(params, table),
+        work_by_emotion(params, table),
     )
     lines = [
-        f"{asked.trained:,} examples of training, {asked.looked + asked.evaluated:,} of evaluation; roberta-large takes {more:.2f} times "
+        f"{asked.trained:,} examples of training, {asked.validated + asked.evaluated:,} of evaluation; roberta-large takes {more:.2f} times "
         f"the operations. Rates: {measured['machine']}.",
         "",
         "| minutes for the whole | precision | examples a second, training and evaluation | "

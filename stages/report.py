@@ -1,7 +1,7 @@
 """report: all results -> report.html, one page that opens from disk, and results/report.json, the same in numbers for programs
 
-The page also shows this machine, the times of its stages and the experiments of this checkout, so it is no output of DVC's:
-`make report` makes it anew. `--method` puts H1 to H4 into docs/method.md instead.
+The page also shows this machine, the times of its stages and the experiments of this checkout, so it is no
+output of DVC's: `make report` makes it anew. `--method` puts H1 to H4 into docs/method.md instead.
 """
 
 import argparse

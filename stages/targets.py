@@ -1,7 +1,7 @@
 """Stage targets: what a run is compared with and evaluated on -> results/RUN/, data/texts/RUN.parquet
 
-The tables {attributes, attribute_rdms, mean_rdm, weights, agreement}.csv and the texts are the study's, or for the
-run `live` made of the files in data/own that params.yaml names.
+The tables {attributes, attribute_rdms, mean_rdm, weights, agreement}.csv and the texts are the study's, or
+for the run `live` made of the files in data/own that params.yaml names.
 """
 
 import shutil

@@ -1,8 +1,8 @@
 """verify: the verdicts on every run's claims, results/RUN/claims.json -> results/claims.json, CLAIMS.md
 
-It always writes and succeeds, so that an experiment is kept whatever it finds. Two options read what was written instead: `--check`
-prints the one line that ends `make repro` and fails where a claim fails (`--run` looks at one run alone); `--readme` puts the table of
-headlines into README.md.
+It always writes and succeeds, so that an experiment is kept whatever it finds. Two options read what was
+written instead: `--check` prints the one line that ends `make repro` and fails where a claim fails (`--run`
+looks at one run alone); `--readme` puts the table of headlines into README.md.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The run `live` from synthetic texts to drops, on a tiny model: its stages, what they keep, how they fail."""
+"""The run `live` from texts to drops, on synthetic data and a tiny model: results, caching, failures."""
 
 import os
 import shutil

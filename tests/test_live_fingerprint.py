@@ -1,4 +1,4 @@
-"""What decides whether something is measured again: a constant that is used, but no docstring or annotation."""
+"""What decides whether something is measured again: a used constant, but no docstring or annotation."""
 
 import os
 import shutil

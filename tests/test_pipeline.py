@@ -1,4 +1,4 @@
-"""The pipeline says what it really uses, keeps what must stay private, and gives the same bytes whatever happens to it."""
+"""The pipeline names what it uses, keeps private data private, and survives any interruption."""
 
 import ast
 import hashlib
@@ -107,7 +107,7 @@ def test_every_figure_is_among_the_plots():
 
 
 def test_learning_curves_are_plotted(tmp_path):
-    """A folder of curves, a file a seed, as dvc.yaml names it: DVC says nothing, or little, where it can't read one."""
+    """DVC plots the folder of curves that dvc.yaml names: it hardly complains of one that it can't read."""
     (plot,) = [
         entry for entry in yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"] if isinstance(entry, dict)
     ]
@@ -162,7 +162,7 @@ def of_the_grid(line):
 
 @pytest.fixture(scope="module")
 def clone(raw, tmp_path_factory):
-    """A copy of the working tree's tracked and new files, with the smaller grid; the inputs too, where no mirror is named."""
+    """A copy of the working tree's tracked and new files with the smaller grid (and inputs)."""
     raw("human", "Data/raw_data/subjective_comparison/emotions.txt")  # skips where nothing can be had
     folder = tmp_path_factory.mktemp("clone")
     for name in repos.git("ls-files", "--cached", "--others", "--exclude-standard", "-z", cwd=ROOT).split(
@@ -207,7 +207,7 @@ def repro(folder, *options):
 
 
 def stamps(folder, stage):
-    """{file: time of its last change} of a stage's outputs and of files that are being written; stage: with its run."""
+    """{file: time of its last change} of a stage's outputs, even half written. stage: searchlight@live."""
     name, _, run = stage.partition("@")
     files = set()
     for out in (
@@ -271,7 +271,7 @@ def test_killed_anywhere_it_completes_with_the_same_bytes(completed, clone, priv
 
 
 def test_no_id_or_story_in_the_results_here(private):
-    """The same of this checkout's own results, at full size, where there are some: tables, records and pages."""
+    """The same for the tables, records and pages of this checkout at full size, if it has any."""
     files = [
         path for top in ("results", "paper_figures") for path in (ROOT / top).rglob("*") if path.is_file()
     ]
@@ -321,7 +321,7 @@ def test_what_belongs_to_the_run_measured_here_leaves_the_published_one_alone(co
 
 
 def test_a_stage_reads_every_parameter_that_it_names_and_no_other(completed, clone, measured, monkeypatch):
-    """The stages of both runs, called in this process: the run live on a tiny model, the other one in the clone."""
+    """Call the stages of the run live on a tiny model, and those of the run published in the clone."""
     monkeypatch.setattr(catalogue, "entries", lambda run: [])  # nothing is drawn
     Path("paper_figures/live").mkdir(parents=True)
     shutil.copytree(clone / "results/published", "results/published")

@@ -1,4 +1,4 @@
-"""Synthetic projects: folders where the stages run within seconds, on made-up texts, made-up human data and a tiny random model.
+"""Synthetic projects: folders where the stages run in seconds, on synthetic data and a tiny random model.
 
 `tests/conftest.py` makes each of them once a process; a test works on a copy.
 """
@@ -65,7 +65,7 @@ def found(folder="results/live"):
 
 
 def human_results(folder, seed=0):
-    """Write random tables to results/human of a folder, as the stages `attributes` and `similarity` lay them out."""
+    """Write random tables to results/human of a folder, as `attributes` and `similarity` do."""
     out, draw = Path(folder, "results/human"), np.random.default_rng(seed)
     out.mkdir(parents=True)
     pairs = rdm.pair_names(study.EMOTIONS)
@@ -87,7 +87,7 @@ def human_results(folder, seed=0):
 
 
 def texts(rows, seed):
-    """Rows of a made-up GoEmotions: the words `happy` and `sad` tell joy and love from the other three emotions."""
+    """Return a synthetic GoEmotions, in which `happy` and `sad` tell joy and love from the others."""
     draw = np.random.default_rng(seed)
     labels = draw.integers(0, len(EMOTIONS), rows)
     words = [
@@ -101,15 +101,32 @@ def texts(rows, seed):
 
 
 SMALL = {
-    "backbone.name": "tiny", "backbone.revision": "", "backbone.layers": 3, "backbone.width": 24, "backbone.verbalizer_scale": 2.0,
-    "emotions": EMOTIONS, "seeds": [1, 3], "top_k": [0.25, 5], "training.prompt_len": 3, "training.examples": 40, "training.epochs": 2,
-    "training.dev_examples": 10, "training.lr": 0.02, "training.correct_bias": False, "training.batch": 8, "evaluation.examples": 12,
-    "evaluation.unmasked_examples": 20, "evaluation.rows": 16, "masks.draws": 4, "masks.other_draws": 1, "executor.workers": 1,
-}  # fmt: skip
+    "backbone.name": "tiny",
+    "backbone.revision": "",
+    "backbone.layers": 3,
+    "backbone.width": 24,
+    "backbone.verbalizer_scale": 2.0,
+    "emotions": EMOTIONS,
+    "seeds": [1, 3],
+    "top_k": [0.25, 5],
+    "training.prompt_len": 3,
+    "training.examples": 40,
+    "training.epochs": 2,
+    "training.dev_examples": 10,
+    "training.lr": 0.02,
+    "training.correct_bias": False,
+    "training.batch": 8,
+    "evaluation.examples": 12,
+    "evaluation.unmasked_examples": 20,
+    "evaluation.rows": 16,
+    "masks.draws": 4,
+    "masks.other_draws": 1,
+    "executor.workers": 1,
+}
 
 
 def tiny_project(folder):
-    """Make the project of a tiny RoBERTa and five emotions in an empty folder; the stage `targets` has run."""
+    """Make the project of a tiny RoBERTa and five emotions in an empty folder, and run `targets`."""
     tiny_models.model("roberta").save_pretrained(folder / "tiny")
     tiny_models.tokenizer().save_pretrained(folder / "tiny")
     (folder / "data").mkdir()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,12 @@ from model_emotion.live.session import PROMPTS, input_files, load_engine, make_d
 from model_emotion.params import Params
 from model_emotion.project.environment import record_measurement
 
-USED = {"backbone": True, "seeds": True, "protocol": {"positions", "probe"}, "activation": True}
+USED: dict[str, Any] = {
+    "backbone": True,
+    "seeds": True,
+    "protocol": {"positions", "probe"},
+    "activation": True,
+}
 """The parameters that activations depend on, besides the prompts."""
 
 

@@ -1,8 +1,8 @@
 """A resumable cache: one safetensors file per emotion, which stays valid as long as its fingerprint does.
 
-A file is written whole or not at all, so that a killed run resumes with the first emotion that is missing. A copy of
-each file goes to KEPT, which git and DVC leave alone. DVC removes a stage's outputs when an experiment starts or
-fails; the copies let experiments share what they have in common.
+A file is written whole or not at all, so that a killed run resumes with the first emotion that is missing. A
+copy of each file goes to KEPT, which git and DVC leave alone. DVC removes a stage's outputs when an
+experiment starts or fails; the copies let experiments share what they have in common.
 """
 
 import shutil

@@ -1,12 +1,16 @@
-"""How long a run would take: the examples it asks for, counted, times what an example costs here.
+"""How long a run would take: the number of its examples times the measured time of an example.
 
-Where there is a GPU the cost is measured on the model itself; without one only a bound is given, from the rate of a matrix product.
+With a GPU the rates are measured on the model itself. Without one there is only a lower bound, from the rate
+of a matrix product. `python -m model_emotion.live.cost EXPERIMENT` prints the hours that
+experiments/EXPERIMENT.yaml would take on this GPU, and ends with an error if there is none.
 """
 
 import sys
-from dataclasses import astuple, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from heapq import heapreplace
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,34 +18,56 @@ import torch
 
 from model_emotion.base.errors import UserError
 from model_emotion.live.session import DATA, load_engine
+from model_emotion.model.engine import Engine
 from model_emotion.model.evaluation import evaluate
 from model_emotion.model.tasks import Examples
 from model_emotion.model.tuning import Recipe, tune
+from model_emotion.params import Params
 from model_emotion.project import stage
 from model_emotion.project.experiments import load
 
 TOKENS = 20
-"""Of a text of GoEmotions, on average."""
+"""The average length of a text of GoEmotions, in tokens."""
+DRAWS, EPOCHS = (2, 20, 100), (2, 50)
+"""Numbers of random draws and of epochs for which `make paper` states the hours."""
+
+
+class Rates(NamedTuple):
+    """Examples per second in training and in masked evaluation."""
+
+    training: float
+    evaluation: float
 
 
 @dataclass(frozen=True)
 class Work:
-    """Examples that a run asks for. trained: seen by a prompt while it is tuned, looks at dev aside; looked: those looks; evaluated:
-    (prompt, mask, text)."""
+    """Numbers of examples that a run needs.
+
+    They are needed in training, for the accuracies on dev after each epoch, and in evaluation. An evaluated
+    example is a text with one prompt and one mask.
+    """
 
     trained: int
-    looked: int
+    validated: int
     evaluated: int
 
+    def __add__(self, other: "Work") -> "Work":
+        return Work(
+            self.trained + other.trained, self.validated + other.validated, self.evaluated + other.evaluated
+        )
 
-def task_sizes(params, table, split, at_most=None):
-    """[emotions] examples of each emotion's task in a split, no more than `at_most`. table: GoEmotions as `data/goemotions.parquet`."""
+
+def task_sizes(params: Params, table: pd.DataFrame, split: str, at_most: int | None = None) -> np.ndarray:
+    """Return the number of examples of each emotion's task in a split, at most `at_most`: int [emotions].
+
+    table: GoEmotions as in data/goemotions.parquet.
+    """
     positive = table.loc[table["split"] == split, list(params.emotions)].sum().to_numpy()
     return np.minimum(2 * positive, at_most or np.inf).astype(int)
 
 
-def work_of_cells(params, table):
-    """Work of each emotion, in their order; arguments as those of `task_sizes`."""
+def work_by_emotion(params: Params, table: pd.DataFrame) -> list[Work]:
+    """Return the work of each emotion, in the order of params.yaml. table: as in `task_sizes`."""
     training, caps = params.training, params.evaluation
     recipe = Recipe(epochs=training.epochs, batch=training.batch, examples=training.examples)
     seeds, sizes = len(params.seeds), len(params.top_k)
@@ -50,43 +76,40 @@ def work_of_cells(params, table):
     masks = attributes * sizes + pools * (params.masks.draws + params.masks.other_draws * (sizes - 1))
 
     trained = [recipe.sees(int(n)) for n in task_sizes(params, table, "train")]
-    looked = training.epochs * task_sizes(params, table, "dev", training.dev_examples)
-    once = task_sizes(params, table, params.protocol.split, caps.unmasked_examples)
+    validated = training.epochs * task_sizes(params, table, "dev", training.dev_examples)
+    unmasked = task_sizes(params, table, params.protocol.split, caps.unmasked_examples)
     masked = task_sizes(params, table, params.protocol.split, caps.examples)
-    return [
-        Work(*(seeds * int(n) for n in cell))
-        for cell in zip(trained, looked, once + masks * masked, strict=True)
-    ]
+    numbers = zip(trained, validated, unmasked + masks * masked, strict=True)
+    return [Work(*(seeds * int(n) for n in of_emotion)) for of_emotion in numbers]
 
 
-def work(params, table):
-    """Work of a run; arguments as those of `task_sizes`."""
-    return Work(*np.sum([astuple(cell) for cell in work_of_cells(params, table)], axis=0).tolist())
+def total_work(params: Params, table: pd.DataFrame) -> Work:
+    """Return the work of a run. table: as in `task_sizes`."""
+    return sum(work_by_emotion(params, table), Work(0, 0, 0))
 
 
-def makespan(costs, workers):
-    """When the last of some workers is done who take a cell each, and the next as they are free, in order."""
+def makespan(costs: Iterable[float], workers: int) -> float:
+    """Return when the last worker is done, if each takes the next task, in order, as soon as it is free."""
     done = [0.0] * workers
     for cost in costs:
         heapreplace(done, done[0] + cost)
     return max(done)
 
 
-def flops(params, asked):
-    """Floating-point operations of a run, matrix products alone, for a backbone whose FFN is four times its hidden width.
+def flops(params: Params, work: Work) -> float:
+    """Return the floating-point operations of a run's matrix products.
 
-    The weights are frozen, so that a backward pass costs what a forward one does.
+    The FFN of the backbone is taken as four times its hidden width. The weights are frozen, so that a
+    backward pass costs as much as a forward pass.
     """
     backbone, tokens = params.backbone, 1 + params.training.prompt_len + TOKENS
     hidden = backbone.width // 4
-    forward = (
-        backbone.layers * tokens * 2 * (4 * hidden**2 + 2 * hidden * backbone.width + 2 * hidden * tokens)
-    )
-    return forward * (2 * asked.trained + asked.looked + asked.evaluated)
+    of_token = 2 * (4 * hidden**2 + 2 * hidden * backbone.width + 2 * hidden * tokens)
+    return backbone.layers * tokens * of_token * (2 * work.trained + work.validated + work.evaluated)
 
 
-def product_rate(size=2048, repeats=4):
-    """Floating-point operations a second of a float32 matrix product on this machine's CPU, the best of some."""
+def product_rate(size: int = 2048, repeats: int = 4) -> float:
+    """Return the operations per second of float32 matrix products on this CPU (best of several)."""
     a, times = torch.rand(size, size), []
     for _ in range(repeats):
         start = perf_counter()
@@ -95,47 +118,44 @@ def product_rate(size=2048, repeats=4):
     return 2 * size**3 / min(times)
 
 
-def measured_rates(engine, params, texts, seconds=20.0):
-    """(examples a second in training, in evaluation with masks) of an engine, on random texts of the usual length, after a first round.
+def measured_rates(engine: Engine, params: Params, texts: int, seconds: float = 20.0) -> Rates:
+    """Measure the rates of an engine on random texts of the average length, for about so many seconds.
 
-    texts: that a prompt meets with a mask.
+    texts: how many each prompt and mask are evaluated on.
     """
-    draw = np.random.default_rng(0)
-    seeds, vocabulary = tuple(range(len(params.seeds))), engine.backbone.tokenizer.vocab_size
-    bounds = (engine.backbone.tokenizer.cls_token_id, engine.backbone.tokenizer.sep_token_id)
-
-    def examples(n):
-        texts = [
-            [bounds[0], *draw.integers(vocabulary // 2, vocabulary, TOKENS - 2).tolist(), bounds[1]]
-            for _ in range(n)
-        ]
-        return Examples(texts, np.arange(n) % 2)
-
-    training = params.training
-    recipe = Recipe(
-        prompt_len=training.prompt_len,
-        epochs=1,
-        batch=training.batch,
-        lr=training.lr,
-        dropout=training.dropout,
+    draw, tokenizer, seeds = (
+        np.random.default_rng(0),
+        engine.backbone.tokenizer,
+        tuple(range(len(params.seeds))),
     )
+    vocabulary = tokenizer.vocab_size
+
+    def text() -> list[int]:
+        words = draw.integers(vocabulary // 2, vocabulary, TOKENS - 2).tolist()
+        return [tokenizer.cls_token_id, *words, tokenizer.sep_token_id]
+
+    def examples(n: int) -> Examples:
+        return Examples([text() for _ in range(n)], np.arange(n) % 2)
+
+    settings = params.training.model_dump(include={"prompt_len", "batch", "lr", "dropout"})
+    recipe = Recipe(**settings, epochs=1)
     shape = (32, engine.backbone.layers, engine.backbone.width)
     masks = torch.from_numpy((draw.random(shape) > 0.1).astype(np.uint8))
-    prompt = torch.zeros(1, training.prompt_len, engine.backbone.embedding_width)
+    prompt = torch.zeros(1, recipe.prompt_len, engine.backbone.embedding_width)
 
-    def train(n):
+    def train(n: int) -> int:
         tune(engine, "timing", seeds, [examples(n) for _ in seeds], [examples(2) for _ in seeds], recipe)
         return n * len(seeds)
 
-    def ask(n):
+    def ask(n: int) -> int:
         evaluate(engine, prompt, masks, examples(n), params.evaluation.rows)
         return n * len(masks)
 
-    return _rate(train, 2 * training.batch, seconds / 2), _rate(ask, texts, seconds / 2)
+    return Rates(_rate(train, 2 * recipe.batch, seconds / 2), _rate(ask, texts, seconds / 2))
 
 
-def _rate(work, n, seconds):
-    """Examples a second of work(n), repeated for about so many seconds after a first round."""
+def _rate(work: Callable[[int], int], n: int, seconds: float) -> float:
+    """Return the examples per second of work(n), repeated for about so many seconds after a first call."""
     work(n)
     done, start = 0, perf_counter()
     while perf_counter() - start < seconds:
@@ -143,58 +163,52 @@ def _rate(work, n, seconds):
     return done / (perf_counter() - start)
 
 
-DRAWS, EPOCHS = (2, 20, 100), (2, 50)
-
-
-def changed(params, draws, epochs):
-    """Params with other numbers of random draws, of every size, and of epochs."""
-    masks = params.masks.model_copy(update={"draws": draws, "other_draws": draws})
-    return params.model_copy(
-        update={"masks": masks, "training": params.training.model_copy(update={"epochs": epochs})}
-    )
-
-
-def refusal(params, table):
-    """One sentence for a machine without CUDA."""
-    asked, rate = work(params, table), product_rate()
-    days = flops(params, asked) / rate / 86400
+def refusal(params: Params, table: pd.DataFrame) -> str:
+    """Return the message for a machine without CUDA: how many days its CPU would need at least."""
+    work, rate = total_work(params, table), product_rate()
+    operations = flops(params, work)
     return (
-        f"no CUDA GPU here. {len(params.emotions)} x {len(params.seeds)} prompts take {asked.trained:,} examples of training and "
-        f"{asked.evaluated:,} of masked evaluation: {flops(params, asked):.1e} operations, at the {rate / 1e9:.0f} billion a second of "
-        f"this CPU's matrix products {days:.0f} days at the very least; run it where `nvidia-smi` shows a GPU"
+        f"no CUDA GPU found. {len(params.emotions)} x {len(params.seeds)} prompts need {work.trained:,} examples "
+        f"in training and {work.evaluated:,} in masked evaluation, {operations:.1e} operations. "
+        f"At this CPU's {rate / 1e9:.0f} billion per second that takes at least "
+        f"{operations / rate / 86400:.0f} days. Run it on a machine where `nvidia-smi` shows a GPU"
     )
 
 
-def hours(params, table, rates):
-    """Frame: projected hours for every number of draws and epochs; rates: examples a second of training and of evaluation."""
+def changed(params: Params, draws: int, epochs: int) -> Params:
+    """Return parameters with other numbers of epochs, and of random draws of every size."""
+    masks = params.masks.model_copy(update={"draws": draws, "other_draws": draws})
+    training = params.training.model_copy(update={"epochs": epochs})
+    return params.model_copy(update={"masks": masks, "training": training})
+
+
+def hours(params: Params, table: pd.DataFrame, rates: Rates) -> pd.DataFrame:
+    """Return the projected hours for each of EPOCHS and DRAWS: `epochs, random draws, training (h), ...`."""
     rows = []
     for epochs in EPOCHS:
         for draws in DRAWS:
-            asked = work(changed(params, draws, epochs), table)
-            rows.append(
-                (
-                    epochs,
-                    draws,
-                    asked.trained / rates[0] / 3600,
-                    (asked.looked + asked.evaluated) / rates[1] / 3600,
-                )
-            )
-    table = pd.DataFrame(rows, columns=["epochs", "random draws", "training (h)", "evaluation (h)"])
-    return table.assign(**{"whole (h)": table["training (h)"] + table["evaluation (h)"]})
+            work = total_work(changed(params, draws, epochs), table)
+            train = work.trained / rates.training / 3600
+            evaluate = (work.validated + work.evaluated) / rates.evaluation / 3600
+            rows.append((epochs, draws, train, evaluate, train + evaluate))
+    return pd.DataFrame(
+        rows, columns=["epochs", "random draws", "training (h)", "evaluation (h)", "total (h)"]
+    )
 
 
-def main():
+def main() -> None:
+    """Print the rates and hours of an experiment. Raises UserError if there is no GPU or no data."""
     params = load(sys.argv[1]).params()
     if not DATA.exists():
-        raise UserError(f"{DATA}: not there; make it with `dvc repro goemotions`")
+        raise UserError(f"{DATA}: not found; make it with `dvc repro goemotions`")
     table = pd.read_parquet(DATA)
     if not torch.cuda.is_available():
         raise UserError(refusal(params, table))
     texts = task_sizes(params, table, params.protocol.split, params.evaluation.examples)
-    rates = measured_rates(load_engine(params.backbone, params.protocol.positions), params, int(texts.mean()))
-    print(
-        f"{torch.cuda.get_device_name()}: {rates[0]:,.0f} examples a second in training, {rates[1]:,.0f} in masked evaluation"
-    )
+    engine = load_engine(params.backbone, params.protocol.positions)
+    rates = measured_rates(engine, params, int(texts.mean()))
+    per_second = f"{rates.training:,.0f} in training, {rates.evaluation:,.0f} in masked evaluation"
+    print(f"{torch.cuda.get_device_name()}, examples per second: {per_second}")
     print(hours(params, table, rates).round(2).to_string(index=False), flush=True)
 
 

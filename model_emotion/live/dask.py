@@ -1,8 +1,8 @@
-"""Map a function over emotions on a Dask cluster: `executor.kind: dask`, with the scheduler at `executor.address`.
+"""Map a function over emotions on a Dask cluster, whose scheduler is at `executor.address` in params.yaml.
 
-A worker is a process of one thread that was started in a checkout like this one. A worker with other code, packages
-or files is refused. Each worker computes one emotion at a time, on a GPU if any worker declares one. If a worker
-dies, another one computes its emotion. docs/cluster.md shows how to start a cluster.
+A worker is a process of one thread that was started in a checkout like this one. A worker with other code,
+packages or files is refused. Each worker computes one emotion at a time, on a GPU if any worker declares one.
+If a worker dies, another one computes its emotion. docs/cluster.md shows how to start a cluster.
 """
 
 import logging
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
+from typing import TypeVar
 from uuid import uuid4
 
 import cloudpickle
@@ -49,7 +50,7 @@ class Job:
         return cls(uuid4().hex, cloudpickle.dumps((make, params)), CODE, _digests(files))
 
     def function(self) -> Callable[[str], object]:
-        """Build the function to map. Raises UserError if this process has other code or files than the caller."""
+        """Build the function to map. Raises UserError if this process has other code or files."""
         if self.code != CODE:
             raise UserError("has other code or packages; restart it in this checkout")
         for path, digest in _digests(map(Path, self.files)).items():
@@ -79,18 +80,21 @@ def _call(job: Job, name: str) -> object:
     return _functions[job.key](name)
 
 
+Result = TypeVar("Result")
+
+
 def map_emotions(
-    make: Callable[[Params], Callable],
+    make: Callable[[Params], Callable[[str], Result]],
     params: Params,
     names: Sequence[str],
     workers: int,
     files: Iterable[Path],
-) -> Iterator[tuple[str, object]]:
+) -> Iterator[tuple[str, Result]]:
     """Yield (name, result) as `executor.map_emotions` does, from the cluster at `params.executor.address`.
 
-    There are never more tasks than workers, so that a worker that dies takes one task with it, and a worker that
-    joins gets one. `workers` is not used: all of the cluster's work. Raises UserError if the cluster or all its
-    workers are gone, if several workers died of one task, and for a worker that is refused.
+    There are never more tasks than workers, so that a worker that dies takes one task with it, and a worker
+    that joins gets one. `workers` is not used: all of the cluster's work. Raises UserError if the cluster or
+    all its workers are gone, if several workers died of one task, and for a worker that is refused.
     """
     job, todo, seen = Job.of(make, params, files), list(names), monotonic()
     running: dict[Future, str] = {}
@@ -114,7 +118,11 @@ def map_emotions(
 
 
 def _places(client: Client) -> tuple[int, dict[str, int] | None]:
-    """Return how many tasks can run, and the resources of each. Raises UserError for a worker with several threads."""
+    """Return how many tasks can run, and the resources of each.
+
+    Raises UserError for a worker with several threads.
+    """
+    assert client.scheduler is not None  # it is connected
     found = client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=PATIENCE)["workers"]
     for address, worker in found.items():
         if worker["nthreads"] != 1:
@@ -184,12 +192,12 @@ def _gone(client: Client) -> UserError:
 
 
 def _address(client: Client) -> str:
-    return f"executor.address: {client.scheduler.address}"
+    return f"executor.address: {client.scheduler.address if client.scheduler else None}"
 
 
 @contextmanager
 def _client(address: str | None) -> Iterator[Client]:
-    """Connect to a scheduler. Dask's own messages on lost connections are silenced: one line of ours replaces them."""
+    """Connect to a scheduler, and silence Dask's messages on lost connections: a UserError replaces them."""
     for name in ("asyncio", *logging.root.manager.loggerDict):
         if name.startswith(("asyncio", "distributed")):
             logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -7,6 +7,7 @@ results/live/correct/EMOTION.safetensors; a finished emotion is not evaluated ag
 from collections.abc import Callable, Iterator
 from itertools import islice
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,7 +39,7 @@ OUT = folder(MEASURED) / "correct"
 MASKS = folder(MEASURED) / "masks.safetensors"
 AT_ONCE = 128
 """Masks in memory at a time."""
-USED = {
+USED: dict[str, Any] = {
     "backbone": True, "seeds": True, "evaluation": True,
     "protocol": {"negatives", "positions", "split", "max_length"},
 }  # fmt: skip
@@ -46,7 +47,7 @@ USED = {
 
 
 def all_masks(plan: Plan) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield (name, mask [layers, width]): those of the attributes from their file, then all random ones from seeds."""
+    """Yield (name, mask [layers, width]): the attributes' masks from a file, then random ones."""
     kept, about = read_tensors(MASKS)
     attributes = {name: kept[name] for name in about["masks"] if masks.describe(name)["kind"] == "attribute"}
     yield from attributes.items()
@@ -56,8 +57,12 @@ def all_masks(plan: Plan) -> Iterator[tuple[str, np.ndarray]]:
 def answers(
     engine: Engine, prompt: torch.Tensor, plan: Plan, examples: Examples, rows: int
 ) -> tuple[list[str], np.ndarray]:
-    """Return the names of all masks, and uint8 [masks, examples]: 1 if the prompt [1, ...] is right under a mask."""
-    todo, names, correct = all_masks(plan), [], []
+    """Return the names of all masks, and uint8 [masks, examples]: 1 for a right answer under a mask.
+
+    prompt: float32 [1, prompt_len, embedding].
+    """
+    todo, correct = all_masks(plan), []
+    names: list[str] = []
     while some := dict(islice(todo, AT_ONCE)):
         names += some
         correct.append(
@@ -69,8 +74,8 @@ def answers(
 def make_evaluator(params: Params) -> Callable[[str], tuple[dict[str, np.ndarray], list[str]]]:
     """Return the function that maps an emotion to its answers by name, and the names of the masks.
 
-    `unmasked/SEED` [examples] and `masked/SEED` [masks, examples] are uint8, 1 for a right answer; `labels/SEED`
-    [examples] are the labels of the unmasked ones.
+    `unmasked/SEED` [examples] and `masked/SEED` [masks, examples] are uint8, 1 for a right answer;
+    `labels/SEED` [examples] are the labels of the unmasked ones.
     """
     protocol, caps, plan = params.protocol, params.evaluation, mask_plan.read(MEASURED)
     masked_seeds = plan.evaluation_seeds(params.seeds)
@@ -82,7 +87,8 @@ def make_evaluator(params: Params) -> Callable[[str], tuple[dict[str, np.ndarray
         return corpus.examples(task, protocol.split)
 
     def answer(emotion: str) -> tuple[dict[str, np.ndarray], list[str]]:
-        tensors, names = {}, []
+        tensors: dict[str, np.ndarray] = {}
+        names: list[str] = []
         prompts = torch.from_numpy(read_tensors(PROMPTS / f"{emotion}.safetensors")[0]["prompts"])
         for seed, prompt in zip(params.seeds, prompts, strict=True):
             alone = examples(emotion, seed, caps.unmasked_examples)

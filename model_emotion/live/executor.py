@@ -4,23 +4,27 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import active_children, get_context
 from pathlib import Path
+from typing import TypeVar, cast
 
 from model_emotion.live.processes import call, sigint_blocked, start
 from model_emotion.params import Params
 
+Result = TypeVar("Result")
+
 
 def map_emotions(
-    make: Callable[[Params], Callable],
+    make: Callable[[Params], Callable[[str], Result]],
     params: Params,
     names: Sequence[str],
     workers: int,
     files: Iterable[Path],
-) -> Iterator[tuple[str, object]]:
+) -> Iterator[tuple[str, Result]]:
     """Yield (name, result) as results arrive.
 
-    make: called once in each worker process with `params`; returns the function that maps a name to its result. The
-    result must not depend on the worker. With one worker everything runs in this process. files: what the results
-    are made from. If `params.executor` names a Dask cluster, its workers must have the same files.
+    make: called once in each worker process with `params`; returns the function that maps a name to its
+    result. The result must not depend on the worker. With one worker everything runs in this process. files:
+    what the results are made from. If `params.executor` names a Dask cluster, its workers must have the same
+    files.
     """
     if params.executor.kind == "dask":
         from model_emotion.live import dask  # importing Dask takes a second
@@ -36,7 +40,7 @@ def map_emotions(
         with sigint_blocked():
             futures = {pool.submit(call, name): name for name in names}
         for future in as_completed(futures):
-            yield futures[future], future.result()
+            yield futures[future], cast(Result, future.result())
     except BaseException:  # an interrupt, here or in the code that takes the results
         for process in active_children():
             process.kill()

@@ -1,7 +1,7 @@
 """The fingerprint of a measurement: a digest of its settings, its input files, its code and its packages.
 
-A measurement is repeated if its fingerprint changes. Comments, docstrings, type annotations and formatting are no
-part of the code that is hashed, so that a rewritten docstring trains nothing again.
+A measurement is repeated if its fingerprint changes. Comments, docstrings, type annotations and formatting
+are no part of the code that is hashed, so that a rewritten docstring trains nothing again.
 """
 
 import ast
@@ -18,8 +18,8 @@ PACKAGE = Path(__file__).parents[1]
 PACKAGES = ("datasets", "numpy", "tokenizers", "torch", "transformers")
 """Packages whose versions count. Builds of one version, for a CPU or a GPU, count as the same."""
 NOT_MEASURING = (
-    "base.errors", "base.files", "base.processor", "base.progress", "base.results", "base.study", "live.cache",
-    "live.dask", "live.executor", "live.fingerprint", "live.processes", "params", "project",
+    "base.errors", "base.files", "base.processor", "base.progress", "base.results", "base.study",
+    "live.cache", "live.dask", "live.executor", "live.fingerprint", "live.processes", "params", "project",
 )  # fmt: skip
 """Modules and rooms that decide whether, when and where something is measured, but not what comes out."""
 IGNORED_FIELDS = {"annotation", "ctx", "kind", "returns", "type_comment", "type_params"}
@@ -28,8 +28,9 @@ IGNORED_FIELDS = {"annotation", "ctx", "kind", "returns", "type_comment", "type_
 def fingerprint(settings: object, files: Iterable[Path | str], module: str) -> str:
     """Return the hexadecimal fingerprint of a measurement.
 
-    settings: anything that JSON holds. files: those whose content the result depends on. module: the library module
-    that measures, such as `live.prompts`; every library module that it imports, directly or not, counts too.
+    settings: anything that JSON holds. files: those whose content the result depends on. module: the library
+    module that measures, such as `live.prompts`; every library module that it imports, directly or not,
+    counts too.
     """
     digest = hashlib.sha256(json.dumps([settings, package_versions()], sort_keys=True).encode())
     digest.update(code_digest(module).encode())
@@ -44,7 +45,10 @@ def package_versions() -> dict[str, str]:
 
 
 def library_digest() -> str:
-    """Return the digest of the whole library and of PACKAGES: two processes with the same one can work together."""
+    """Return the digest of the whole library and of PACKAGES.
+
+    Processes with the same digest can work together.
+    """
     digest = hashlib.sha256(json.dumps(package_versions(), sort_keys=True).encode())
     for path in sorted(PACKAGE.rglob("*.py")):
         digest.update(path.read_bytes())
@@ -53,7 +57,7 @@ def library_digest() -> str:
 
 @cache
 def code_digest(module: str, package: Path = PACKAGE) -> str:
-    """Return the digest of a library module and of all library modules that it imports, but for NOT_MEASURING."""
+    """Return the digest of a library module and of all that it imports, but for NOT_MEASURING."""
     digest = hashlib.sha256()
     for name in sorted(measuring_modules(module, package)):
         digest.update(repr((name, canonical(ast.parse(_file(name, package).read_bytes())))).encode())
@@ -61,7 +65,10 @@ def code_digest(module: str, package: Path = PACKAGE) -> str:
 
 
 def measuring_modules(module: str, package: Path = PACKAGE) -> set[str]:
-    """Return the names, such as `model.engine`, of a library module and of all that it imports, but for NOT_MEASURING."""
+    """Return the names of a library module and of all that it imports, such as `model.engine`.
+
+    NOT_MEASURING is left out.
+    """
     found, todo = set(), [module]
     while todo:
         name = todo.pop()
@@ -74,7 +81,7 @@ def measuring_modules(module: str, package: Path = PACKAGE) -> set[str]:
 
 
 def canonical(node: object) -> object:
-    """Return a syntax tree as nested tuples without docstrings, annotations and imports that only annotations use.
+    """Return a syntax tree as nested tuples, without docstrings, annotations and imports for annotations.
 
     The tuples do not depend on Python's version as `ast.dump` does.
     """

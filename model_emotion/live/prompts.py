@@ -1,13 +1,14 @@
 """Train the soft prompts of the run `live`, a file results/live/prompts/EMOTION.safetensors per emotion.
 
-Emotions are trained in groups, side by side. The groups depend on params.yaml alone, so that prompts depend neither
-on what is finished already nor on the number of processes. A finished emotion is not trained again. If a loss is not
-finite, that emotion is left out, the others go on, and the stage fails at its end.
+Emotions are trained in groups, side by side. The groups depend on params.yaml alone, so that prompts depend
+neither on what is finished already nor on the number of processes. A finished emotion is not trained again.
+If a loss is not finite, that emotion is left out, the others go on, and the stage fails at its end.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
@@ -32,7 +33,7 @@ from model_emotion.params import Params
 from model_emotion.project.environment import record_measurement
 
 CURVES = folder(MEASURED) / "learning_curves"
-USED = {
+USED: dict[str, Any] = {
     "backbone": True, "seeds": True, "training": True,
     "protocol": {"negatives", "positions", "prompt_init", "max_length"},
 }  # fmt: skip
@@ -52,7 +53,7 @@ def groups_of(params: Params) -> dict[str, tuple[str, ...]]:
 
 
 def make_trainer(params: Params) -> Callable[[str], dict[str, tuple[Tuned, float]]]:
-    """Return the function that trains a group: its name -> {emotion: (trained prompts, share of positives in dev)}."""
+    """Return the function that maps a group's name to {emotion: (trained prompts, positive share of dev)}."""
     protocol, training, recipe = params.protocol, params.training, recipe_of(params)
     engine = load_engine(params.backbone, protocol.positions)
     corpus, named = load_corpus(engine, recipe.prompt_len, protocol.max_length), groups_of(params)
@@ -71,7 +72,7 @@ def make_trainer(params: Params) -> Callable[[str], dict[str, tuple[Tuned, float
 
 
 def count_examples(params: Params, emotions: Iterable[str]) -> dict[str, int]:
-    """Return how many examples each seed of an emotion sees in training. Keep the tokens for the workers.
+    """Return how many examples each seed of an emotion sees in training; keep tokens for the workers.
 
     Raises UserError for anything that cannot be measured, before any work starts.
     """
@@ -98,7 +99,7 @@ def fingerprints(params: Params) -> dict[str, str]:
 
 
 def train_prompts(params: Params) -> Cache:
-    """Train the prompts that are missing and return all of them. Raises UserError if a loss was not finite."""
+    """Train the prompts that are missing and return all. Raises UserError if a loss was not finite."""
     start, cache = perf_counter(), Cache(PROMPTS, fingerprints(params))
     if missing := cache.missing():
         failed = _train_missing(params, cache, missing)
@@ -112,7 +113,8 @@ def train_prompts(params: Params) -> Cache:
 
 def _train_missing(params: Params, cache: Cache, missing: list[str]) -> list[str]:
     """Train the groups of missing emotions, write their prompts, and return a sentence for each failure."""
-    seen, failed = count_examples(params, missing), []
+    seen = count_examples(params, missing)
+    failed: list[str] = []
     todo = [name for name, emotions in groups_of(params).items() if set(emotions) & set(missing)]
     with tqdm(total=sum(seen.values()) * len(params.seeds), unit="ex", disable=None) as bar:
         for emotion, tuned, positive in _trained(params, todo):
@@ -124,9 +126,8 @@ def _train_missing(params: Params, cache: Cache, missing: list[str]) -> list[str
                 about |= {"curve": tuned.curve.to_numpy().tolist()}
                 cache.write(emotion, {"prompts": tuned.prompts.numpy()}, about)
                 majority = max(positive, 1 - positive)
-                bar.write(
-                    f"{emotion}: accuracy {tuned.accuracies.mean():.3f} on dev (majority class {majority:.3f})"
-                )
+                accuracy = tuned.accuracies.mean()
+                bar.write(f"{emotion}: accuracy {accuracy:.3f} on dev (majority class {majority:.3f})")
             bar.update(seen[emotion] * len(params.seeds))
     return failed
 

@@ -1,4 +1,4 @@
-"""Start a measurement: the backbone of params.yaml as an Engine, its texts as a Corpus, torch set to repeat itself."""
+"""Start a measurement: load the backbone and the texts, and make torch give the same result each time."""
 
 import os
 from pathlib import Path
@@ -23,8 +23,8 @@ PROMPTS = folder(MEASURED) / "prompts"
 def worker_count(executor: Executor, tasks: int) -> int:
     """Return how many processes share a number of tasks.
 
-    That is `executor.workers` if it is set. The default is one process per core, one for a GPU, or one per GPU
-    with Dask.
+    That is `executor.workers` if it is set. The default is one process per core, one for a GPU, or one per
+    GPU with Dask.
     """
     default = cores()
     if torch.cuda.is_available():
@@ -38,7 +38,7 @@ def make_deterministic() -> dict[str, object]:
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True, warn_only=True)
     # This only guards against reading memory that was never written, and it costs time.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return {
         "threads": torch.get_num_threads(),
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
