@@ -62,6 +62,7 @@ def inputs_of(model, prompt, texts, longest):
     """What transformers' RoBERTa takes: `<mask>`, the prompt, a text padded to that length; positions from 0."""
     ids = torch.tensor([text + [PAD] * (longest - len(text)) for text in texts])
     words = model.get_input_embeddings()
+    prompt = prompt - model.roberta.embeddings.token_type_embeddings.weight[0]  # which the model adds again
     start = torch.cat([words.weight[[MASK]], prompt]).expand(len(texts), -1, -1)
     seen = torch.cat([torch.ones(len(texts), start.shape[1], dtype=torch.long), (ids != PAD).long()], dim=1)
     positions = torch.arange(seen.shape[1]).expand(len(texts), -1)

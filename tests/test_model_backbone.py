@@ -86,7 +86,7 @@ def test_without_a_head_a_class_is_read_by_word_embeddings(kind, tmp_path, caplo
     assert f"{tmp_path} has no language-model head" in caplog.text
 
     words = model.get_input_embeddings()
-    inputs = torch.cat([words.weight[[4]], prompts(loaded)[0], words(IDS[0])])[None]
+    inputs = tiny_models.embedded(model, prompts(loaded)[0], IDS[0])
     with torch.no_grad():
         positions = torch.arange(inputs.shape[1])[None]
         hidden = model.base_model(inputs_embeds=inputs, position_ids=positions).last_hidden_state[:, 0]
@@ -112,8 +112,7 @@ def test_debertas_own_head_is_read_though_transformers_would_make_another(kind, 
     (tmp_path / "config.json").write_text(json.dumps(config))
     loaded = backbone.load(folder)
     assert loaded.readout.name == "lm_head"
-    words = model.get_input_embeddings()
-    inputs = torch.cat([words.weight[[4]], prompts(loaded)[0], words(IDS[0])])[None]
+    inputs = tiny_models.embedded(model, prompts(loaded)[0], IDS[0])
     with torch.no_grad():
         expected = model(inputs_embeds=inputs).logits[:, 0, [5, 6]]
     torch.testing.assert_close(logits(loaded), expected, atol=1e-5, rtol=0)

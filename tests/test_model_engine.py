@@ -36,8 +36,7 @@ def alone(tiny, prompts, masks, row):
     changed = (
         {} if masks is None else {names[w]: w * mask for w, mask in zip(weights, masks[row], strict=True)}
     )
-    words = model.get_input_embeddings()
-    inputs = torch.cat([words.weight[[4]], prompts[row], words(torch.tensor(TEXTS[row]))])[None]
+    inputs = tiny_models.embedded(model, prompts[row], TEXTS[row])
     keywords = {"inputs_embeds": inputs, "position_ids": torch.arange(inputs.shape[1])[None]}
     return functional_call(model, changed, kwargs=keywords).logits[0, 0, [5, 6]]
 
@@ -56,12 +55,11 @@ def roberta_forward(weights, config, prompt, mask, text, first_position=0):
         return x.reshape(len(x), config.num_attention_heads, -1).transpose(0, 1)
 
     words = w["embeddings.word_embeddings.weight"]
-    x = torch.cat([words[[4]], prompt, words[text]])  # <mask>, prompt, <s> text </s>
-    x = (
-        x
-        + w["embeddings.token_type_embeddings.weight"][0]
-        + w["embeddings.position_embeddings.weight"][first_position:][: len(x)]
-    )
+    token_type = w["embeddings.token_type_embeddings.weight"][0]
+    x = torch.cat(
+        [words[[4]] + token_type, prompt, words[text] + token_type]
+    )  # <mask>, prompt, <s> text </s>
+    x = x + w["embeddings.position_embeddings.weight"][first_position:][: len(x)]
     x = norm(x, "embeddings.LayerNorm")
     neurons = []
     for layer in range(config.num_hidden_layers):
@@ -95,6 +93,75 @@ def test_roberta_is_the_studys_forward_pass(positions, first):
         for i in range(ROWS)
     ]
     torch.testing.assert_close(recorded, torch.stack(neurons), atol=1e-5, rtol=0)
+
+
+WITH_TYPES = {"roberta": {}, "bert": {}, "electra": {}} | dict.fromkeys(
+    ("deberta", "deberta-v2"), {"type_vocab_size": 2, "position_biased_input": True}
+)
+
+
+def by_parts(model, prompt, text):
+    """Logits [2] and neurons [layers x width] at position 0, with `<mask>`, prompt and text embedded separately.
+
+    The study adds the token type to `<mask>` and the text, and positions from 0 to everything.
+    """
+    encoder, neurons = model.base_model, []
+    embeddings, (words, types, positions) = (
+        encoder.embeddings,
+        (
+            getattr(encoder.embeddings, f"{name}_embeddings").weight
+            for name in ("word", "token_type", "position")
+        ),
+    )
+    end = 1 + len(prompt)
+    begin = words[[4]] + types[0] + positions[:1]
+    middle = prompt + positions[1:end]
+    words_of_text = words[text] + types[0] + positions[end : end + len(text)]
+    state = embeddings.LayerNorm(torch.cat([begin, middle, words_of_text]))[None]
+    if hasattr(encoder, "embeddings_project"):
+        state = encoder.embeddings_project(state)
+    handles = [
+        layer.output.dense.register_forward_pre_hook(lambda module, inputs: neurons.append(inputs[0][0, 0]))
+        for layer in encoder.encoder.layer
+    ]
+    attends = {"attention_mask": torch.ones(state.shape[:2])} if "deberta" in model.config.model_type else {}
+    state = encoder.encoder(state, **attends)[0]
+    for handle in handles:
+        handle.remove()
+    if hasattr(model, "generator_predictions"):
+        logits = model.generator_lm_head(model.generator_predictions(state))
+    else:
+        logits = (model.lm_head if hasattr(model, "lm_head") else model.cls)(state)
+    return logits[0, 0, [5, 6]], torch.cat(neurons)
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 1e-6), (torch.float64, 1e-12)])
+@pytest.mark.parametrize("kind", WITH_TYPES)
+def test_a_prompt_has_no_token_type(kind, dtype, tolerance):
+    """Weights are small enough that float32 can be exact to 1e-6; the token type is large enough to matter."""
+    model = tiny_models.model(kind, **WITH_TYPES[kind]).to(dtype)
+    for name, parameter in model.named_parameters():
+        if "norm" not in name.lower() and "embeddings" not in name:
+            parameter.data *= 0.3
+    types = model.base_model.embeddings.token_type_embeddings.weight
+    tiny = Engine(backbone.wrap(model, tiny_models.tokenizer(), f"tiny {kind}"))
+    prompts, _, ids, attention = rows(tiny)
+    prompts = prompts.to(dtype).requires_grad_()
+    close = {"atol": tolerance, "rtol": 0}
+    expected = [by_parts(model, prompt, text) for prompt, text in zip(prompts, TEXTS, strict=True)]
+    logits, neurons = (torch.stack(parts) for parts in zip(*expected, strict=True))
+    (gradient,) = torch.autograd.grad(logits[:, 1].sum(), prompts)
+
+    def check(found):
+        torch.testing.assert_close(found, logits, **close)
+        torch.testing.assert_close(torch.autograd.grad(found[:, 1].sum(), prompts)[0], gradient, **close)
+
+    check(tiny.logits(prompts, None, ids, attention))
+    torch.testing.assert_close(tiny.activations(prompts, ids, attention), neurons.detach(), **close)
+    if tiny.shares:
+        check(tiny.finish(tiny.start(prompts, TEXTS), tiny.weights()))
+    with_type = tiny.logits(prompts + types[0], None, ids, attention)
+    assert (with_type - logits).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("kind", tiny_models.ARCHITECTURES)
@@ -192,8 +259,7 @@ def test_native_positions_are_zero_based_elsewhere(kind):
 def test_native_positions_are_what_transformers_counts(kind):
     tiny = engine(kind, positions="native")
     prompts, _, ids, attention = rows(tiny)
-    words = tiny.backbone.model.get_input_embeddings()
-    inputs = torch.cat([words.weight[[4]], prompts[1], words(torch.tensor(TEXTS[1]))])[None]
+    inputs = tiny_models.embedded(tiny.backbone.model, prompts[1], TEXTS[1])
     expected = tiny.backbone.model(inputs_embeds=inputs).logits[0, 0, [5, 6]]
     torch.testing.assert_close(tiny.logits(prompts, None, ids, attention)[1], expected, atol=1e-5, rtol=0)
 

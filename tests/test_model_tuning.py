@@ -55,7 +55,6 @@ def tasks(seeds, train=24, dev=16):
 
 def plain(tiny, emotion, seed, train, recipe):
     """A prompt trained one example at a time by transformers' own forward pass, AdamW spelled out number by number."""
-    words = tiny.backbone.model.get_input_embeddings()
     prompt = (
         np.random.default_rng([0, seed, *emotion.encode()])
         .normal(0, 0.02, (recipe.prompt_len, 32))
@@ -69,7 +68,7 @@ def plain(tiny, emotion, seed, train, recipe):
             chosen, gradient = shuffled[start : start + recipe.batch], 0
             for i in chosen:
                 leaf = prompt.float().requires_grad_()
-                inputs = torch.cat([words.weight[[4]], leaf, words(torch.tensor(train.texts[i]))])[None]
+                inputs = tiny_models.embedded(tiny.backbone.model, leaf, train.texts[i])
                 out = tiny.backbone.model(
                     inputs_embeds=inputs, position_ids=torch.arange(inputs.shape[1])[None]
                 )

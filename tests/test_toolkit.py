@@ -94,8 +94,7 @@ def ready(tiny, tmp_path, monkeypatch):
 
 def inputs(model, prompt, ids):
     """What a plain transformers model takes for `<mask>`, the prompt and a text."""
-    words = model.get_input_embeddings().weight
-    embedded = torch.cat([words[[4]], prompt, words[torch.tensor(ids)]])[None]
+    embedded = tiny_models.embedded(model, prompt, ids)
     return {"inputs_embeds": embedded, "position_ids": torch.arange(embedded.shape[1])[None]}
 
 

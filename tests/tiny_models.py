@@ -90,3 +90,14 @@ def model(kind, seed=1, task="ForMaskedLM", **settings):
         offset = 1.0 if "norm" in name.lower() and name.endswith("weight") else 0.0
         parameter.data = offset + 0.3 * torch.randn(parameter.shape, generator=generator)
     return made.eval()
+
+
+def embedded(model, prompt, text, mask_id=4):
+    """[1, positions, embedding] input of transformers' own forward pass: `<mask>`, a prompt, the words of a text.
+
+    transformers adds token type 0 at every position. The study adds none to the prompt, so it is subtracted there.
+    """
+    words = model.get_input_embeddings().weight
+    types = getattr(model.base_model.embeddings, "token_type_embeddings", None)
+    prompt = prompt if types is None else prompt - types.weight[0]
+    return torch.cat([words[[mask_id]], prompt, words[torch.as_tensor(text)]])[None]

@@ -54,8 +54,8 @@ class Block:
     ffn_norm: torch.nn.Module
 
     def to(self, dtype):
-        """This layer with its products in another type, its sums and norms in float32; itself where all is float32."""
-        if dtype == torch.float32:
+        """This layer with its products in another type, its sums and norms unchanged; itself if it has that type."""
+        if dtype == self.dtype:
             return self
         names = ("query", "key", "value", "mix", "up", "down")
         return replace(self, **{name: deepcopy(getattr(self, name)).to(dtype) for name in names})

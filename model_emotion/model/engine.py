@@ -62,8 +62,9 @@ class Engine:
         self.precision = precision
         self.scale = scale
         self.first_position = backbone.first_position if positions == "native" else 0
-        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        self.blocks = backbone.blocks and tuple(block.to(dtype) for block in backbone.blocks)
+        self.dtype = backbone.model.dtype
+        products = torch.bfloat16 if precision == "bf16" else self.dtype
+        self.blocks = backbone.blocks and tuple(block.to(products) for block in backbone.blocks)
         self.words = torch.tensor(verbalizer_ids(backbone, verbalizer), device=self.device)
 
     @contextmanager
@@ -123,7 +124,7 @@ class Engine:
                 module = ffn.output if point == "post_gelu" else ffn.activation
                 hooks.enter_context(
                     module.register_forward_pre_hook(
-                        lambda module, inputs: found.append(inputs[0][:, 0].float())
+                        lambda module, inputs: found.append(inputs[0][:, 0].to(self.dtype))
                     )
                 )
             self._hidden(prompts, ids, attention)
@@ -153,7 +154,7 @@ class Engine:
             self.backbone.model.base_model,
             self.blocks[0],
         )
-        begin = words.weight[[self.backbone.tokenizer.mask_token_id]]
+        begin, prompts = words.weight[[self.backbone.tokenizer.mask_token_id]], self._without_type(prompts)
         tokens = words(torch.tensor([token for text in texts for token in text], device=self.device)).split(
             [len(text) for text in texts]
         )
@@ -184,7 +185,7 @@ class Engine:
         """What `finish` needs of a mask [layers, width] of any numbers, None: unmasked. Raises UserError for masks of another model."""
         mask = torch.ones(self.backbone.layers, self.backbone.width) if mask is None else mask
         self._check(mask[None], 1)
-        first, *others = zip(self.blocks, mask.float(), strict=True)
+        first, *others = zip(self.blocks, mask.to(self.dtype), strict=True)
         return [first[0].difference(first[1]), *(block.reduced(own) for block, own in others)]
 
     def finish(self, started, weights):
@@ -205,17 +206,25 @@ class Engine:
         return self._read(state)
 
     def _read(self, state):
-        return self.backbone.readout(state.float(), self.words) * self.scale
+        return self.backbone.readout(state.to(self.dtype), self.words) * self.scale
 
     def _inputs(self, prompts, ids):
         """[rows, positions, embedding] of `<mask>`, prompt and text, and the number of each position [rows, positions]."""
         self._fits(prompts, ids.shape[1])
         words, rows = self.backbone.model.get_input_embeddings(), len(prompts)
         mask_token = words.weight[self.backbone.tokenizer.mask_token_id]
-        inputs = torch.cat([mask_token.expand(rows, 1, -1), prompts, words(ids).expand(rows, -1, -1)], dim=1)
+        parts = mask_token.expand(rows, 1, -1), self._without_type(prompts), words(ids).expand(rows, -1, -1)
+        inputs = torch.cat(parts, dim=1)
         return inputs, (torch.arange(inputs.shape[1], device=self.device) + self.first_position).expand(
             rows, -1
         )
+
+    def _without_type(self, prompts):
+        """Subtract from prompts the token-type vector that the model will add to every input.
+
+        The study's code adds a token type to `<mask>` and the text only, not to the prompt.
+        """
+        return prompts if self.backbone.token_type is None else prompts - self.backbone.token_type
 
     def _hidden(self, prompts, ids, attention):
         """[rows, hidden] state of position 0 after the last layer."""

@@ -52,8 +52,8 @@ class Recipe:
     """How prompts are trained; the defaults are the study's, as far as its code and readme say.
 
     batch: examples of a seed in a step. correct_bias: AdamW with its correction of the first steps, which the study left out. dropout:
-    the backbone's own, on while training. prompt_init: `normal`, N(0, .02), most likely the study's, or `mask`, copies of the
-    embedding of `<mask>`, which its comments tell of. examples: about how many a prompt sees in all, whatever the size of its task: then
+    the backbone's own, on while training. prompt_init: `normal`, N(0, .02), as the study, or `mask`, copies of the
+    embedding of `<mask>`, as the comments in its code say. examples: about how many a prompt sees in all, whatever the size of its task: then
     the epochs are equal parts of these, each with its look at dev; None: an epoch is all examples once. eval_rows: of a batch on
     dev, for speed.
     """
