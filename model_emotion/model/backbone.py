@@ -58,9 +58,6 @@ class Backbone:
     ffns: tuple[FeedForward, ...]
     blocks: tuple[Block, ...] | None  # None: its layers are others than Block says
     first_position: int  # the number of the first position, as the model was trained
-    token_type: (
-        torch.Tensor | None
-    )  # [embedding] what the model adds to each input embedding, besides positions
     readout: Readout
 
     @property
@@ -76,6 +73,12 @@ class Backbone:
     def embedding_width(self):
         """Numbers in a prompt vector."""
         return self.model.get_input_embeddings().embedding_dim
+
+    @property
+    def token_type(self) -> torch.Tensor | None:
+        """[embedding] vector of token type 0, which the model adds to each input. None if it has no token types."""
+        types = getattr(self.model.base_model.embeddings, "token_type_embeddings", None)
+        return None if types is None else types.weight[0]
 
     @property
     def max_positions(self):
@@ -150,15 +153,8 @@ def wrap(model, tokenizer, name, *, revision="", source="memory", headless=False
         blocks=architecture.block
         and tuple(Block(heads, *map(layer.get_submodule, architecture.block)) for layer in layers),
         first_position=encoder.embeddings.padding_idx + 1 if architecture.after_padding else 0,
-        token_type=_token_type(encoder),
         readout=readout,
     )
-
-
-def _token_type(encoder):
-    """[embedding] vector of token type 0, which a model adds where no types are given. None if it has no types."""
-    types = getattr(encoder.embeddings, "token_type_embeddings", None)
-    return None if types is None else types.weight[0]
 
 
 def verbalizer_ids(backbone, words):

@@ -224,7 +224,8 @@ class Engine:
 
         The study's code adds a token type to `<mask>` and the text only, not to the prompt.
         """
-        return prompts if self.backbone.token_type is None else prompts - self.backbone.token_type
+        token_type = self.backbone.token_type
+        return prompts if token_type is None else prompts - token_type
 
     def _hidden(self, prompts, ids, attention):
         """[rows, hidden] state of position 0 after the last layer."""
