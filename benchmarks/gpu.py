@@ -22,7 +22,8 @@ from model_emotion.live.cost import DRAWS, EPOCHS, changed, work
 from model_emotion.model.engine import Engine
 from model_emotion.model.evaluation import margins
 from model_emotion.model.tasks import Examples
-from model_emotion.model.tuning import Recipe, tune
+from model_emotion.model.training import Recipe
+from model_emotion.model.tuning import tune
 from model_emotion.project.experiments import load
 
 MASKS, SEEDS, BATCH = 32, 12, 16

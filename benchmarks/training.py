@@ -33,7 +33,8 @@ from torch.nn.functional import cross_entropy
 
 from model_emotion.live.cost import product_rate
 from model_emotion.model.tasks import Examples
-from model_emotion.model.tuning import SIDE_BY_SIDE, Recipe, tune_together
+from model_emotion.model.training import Recipe
+from model_emotion.model.tuning import SIDE_BY_SIDE, tune_together
 from model_emotion.params import load_params
 
 

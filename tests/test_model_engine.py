@@ -4,28 +4,13 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
+from tiny_models import PROMPT_LEN, ROWS, TEXTS, engine, roberta_forward, rows
 from torch.func import functional_call
-from torch.nn.functional import cross_entropy, gelu, layer_norm, linear, softmax
+from torch.nn.functional import cross_entropy, gelu
 
 from model_emotion.base.errors import UserError
 from model_emotion.model import backbone
 from model_emotion.model.engine import Engine
-
-ROWS, PROMPT_LEN = 5, 4
-TEXTS = [[0, 7, 2], [0, 7, 8, 9, 10, 11, 2], [0, 2], [0, 18, 17, 16, 15, 14, 13, 12, 2], [0, 5, 6, 2]]
-
-
-def engine(kind, **options):
-    return Engine(backbone.wrap(tiny_models.model(kind), tiny_models.tokenizer(), f"tiny {kind}"), **options)
-
-
-def rows(tiny, seed=2):
-    """Prompts, float masks (a third of them 0), ids and attention of ROWS rows, all different."""
-    generator = torch.Generator().manual_seed(seed)
-    prompts = torch.randn(ROWS, PROMPT_LEN, tiny.backbone.embedding_width, generator=generator)
-    masks = torch.rand(ROWS, tiny.backbone.layers, tiny.backbone.width, generator=generator)
-    masks = torch.where(masks < 1 / 3, 0, masks)
-    return prompts, masks, *tiny.pad(TEXTS)
 
 
 def alone(tiny, prompts, masks, row):
@@ -39,41 +24,6 @@ def alone(tiny, prompts, masks, row):
     inputs = tiny_models.embedded(model, prompts[row], TEXTS[row])
     keywords = {"inputs_embeds": inputs, "position_ids": torch.arange(inputs.shape[1])[None]}
     return functional_call(model, changed, kwargs=keywords).logits[0, 0, [5, 6]]
-
-
-def roberta_forward(weights, config, prompt, mask, text, first_position=0):
-    """Logits [2] and neurons [layers, tokens, width] of one prompt, one mask, one text, from RoBERTa's weights in plain torch."""
-    w = {name.removeprefix("roberta."): tensor for name, tensor in weights.items()}
-
-    def dense(x, name):
-        return linear(x, w[f"{name}.weight"], w[f"{name}.bias"])
-
-    def norm(x, name):
-        return layer_norm(x, x.shape[-1:], w[f"{name}.weight"], w[f"{name}.bias"], config.layer_norm_eps)
-
-    def heads(x):
-        return x.reshape(len(x), config.num_attention_heads, -1).transpose(0, 1)
-
-    words = w["embeddings.word_embeddings.weight"]
-    token_type = w["embeddings.token_type_embeddings.weight"][0]
-    x = torch.cat(
-        [words[[4]] + token_type, prompt, words[text] + token_type]
-    )  # <mask>, prompt, <s> text </s>
-    x = x + w["embeddings.position_embeddings.weight"][first_position:][: len(x)]
-    x = norm(x, "embeddings.LayerNorm")
-    neurons = []
-    for layer in range(config.num_hidden_layers):
-        name = f"encoder.layer.{layer}"
-        query, key, value = (
-            heads(dense(x, f"{name}.attention.self.{part}")) for part in ("query", "key", "value")
-        )
-        seen = softmax(query @ key.transpose(1, 2) / query.shape[-1] ** 0.5, dim=-1) @ value
-        seen = seen.transpose(0, 1).reshape(x.shape)
-        x = norm(x + dense(seen, f"{name}.attention.output.dense"), f"{name}.attention.output.LayerNorm")
-        neurons.append(gelu(dense(x, f"{name}.intermediate.dense")))
-        x = norm(x + dense(neurons[-1] * mask[layer], f"{name}.output.dense"), f"{name}.output.LayerNorm")
-    read = norm(gelu(dense(x[0], "lm_head.dense")), "lm_head.layer_norm")
-    return (read @ words.T + w["lm_head.bias"])[[5, 6]], torch.stack(neurons)
 
 
 @pytest.mark.parametrize("positions, first", [("zero", 0), ("native", 2)])
@@ -159,7 +109,7 @@ def test_a_prompt_has_no_token_type(kind, dtype, tolerance):
     check(tiny.logits(prompts, None, ids, attention))
     torch.testing.assert_close(tiny.activations(prompts, ids, attention), neurons.detach(), **close)
     if tiny.shares:
-        check(tiny.finish(tiny.start(prompts, TEXTS), tiny.weights()))
+        check(tiny.masked_logits(tiny.shared_part(prompts, TEXTS), tiny.masked_weights()))
     with_type = tiny.logits(prompts + types[0], None, ids, attention)
     assert (with_type - logits).abs().max() > 1e-3
 

@@ -93,19 +93,19 @@ def test_same_bytes_twice(tiny, examples):
 
 @pytest.mark.parametrize("short", [False, True])
 def test_similar_lengths_share_a_batch_and_repeats_are_computed_once(tiny, examples, monkeypatch, short):
-    seen, logits, start = [], tiny.logits, tiny.start
+    seen, logits, start = [], tiny.logits, tiny.shared_part
 
     def watched(prompts, masks, ids, attention):
         seen.append(attention.sum(dim=1).tolist())
         return logits(prompts, masks, ids, attention)
 
-    def watched_start(prompts, texts):
+    def watched_shared_part(prompts, texts):
         seen.append([len(text) for text in texts])
         return start(prompts, texts)
 
     monkeypatch.setattr(type(tiny), "shares", short)
     monkeypatch.setattr(tiny, "logits", watched)
-    monkeypatch.setattr(tiny, "start", watched_start)
+    monkeypatch.setattr(tiny, "shared_part", watched_shared_part)
     progress = []
     prompts, masks = pairs(tiny)
     evaluate(tiny, prompts, masks[:1], examples, rows=10, progress=progress.append)
@@ -131,7 +131,7 @@ def test_no_gradient_is_kept(tiny, examples):
 def test_a_prompt_that_is_not_finite_is_an_error(tiny, examples):
     prompts, masks = pairs(tiny)
     prompts[4, 1, 2] = float("nan")
-    with pytest.raises(NotFiniteError, match="from 1 of 7 pairs of prompt and mask, the first number 5"):
+    with pytest.raises(NotFiniteError, match="from 1 of 7 pairs of prompt and mask, the first is pair 5"):
         evaluate(tiny, prompts, masks, examples)
 
 

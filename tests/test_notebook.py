@@ -123,7 +123,7 @@ def test_half_of_the_texts_express_the_emotion(ran, texts):
 def test_answers_are_those_of_a_plain_model(ran, texts):
     """transformers' own model, text by text; a mask is columns of its weights set to 0."""
     _, left = ran
-    folder, _ = checkpoint.find(BACKBONE, checkpoint.PINS[BACKBONE].revision, checkpoint.PINS[BACKBONE])
+    folder = checkpoint.locate(BACKBONE).folder
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     model = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32)
     words, layers = model.get_input_embeddings().weight, model.encoder.layer

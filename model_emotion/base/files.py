@@ -1,5 +1,6 @@
 """Write whole files or none: under a temporary name first, then renamed. Equal content gives equal bytes."""
 
+import hashlib
 import json
 import os
 from contextlib import contextmanager
@@ -100,6 +101,12 @@ def _open_tensors(path, what):
 
 def _metadata(file):
     return json.loads((file.metadata() or {}).get(METADATA, "{}"))
+
+
+def sha256(path: Path | str) -> str:
+    """Return a file's SHA-256 in hexadecimal; the file is read in pieces, whatever its size."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_csv(path, **options):
