@@ -1,4 +1,4 @@
-"""Backbones: found where they are, checked, refused in one line; read by their head, or without one by their embeddings."""
+"""Backbones: finding and checking files, errors of one line, and reading words with or without a head."""
 
 import json
 import logging
@@ -99,7 +99,7 @@ def test_an_electra_discriminator_has_no_language_model_head(tmp_path):
     assert backbone.load(saved(discriminator, tmp_path)).readout.name == "tied_embeddings"
 
 
-def test_without_a_head_embeddings_of_another_width_are_no_help(tmp_path):
+def test_without_a_head_embeddings_of_another_width_are_refused(tmp_path):
     folder = saved(tiny_models.model("electra").base_model, tmp_path)
     assert "no language-model head, and word embeddings of another width" in refused(folder)
 
@@ -145,7 +145,7 @@ def test_a_missing_tensor_is_an_error_in_a_headless_checkpoint_too(tmp_path):
     )
 
 
-def test_files_that_are_not_what_they_should_be(tmp_path):
+def test_broken_files_are_refused(tmp_path):
     folder = saved(tiny_models.model("bert"), tmp_path)
     whole = (tmp_path / "model.safetensors").read_bytes()
     (tmp_path / "model.safetensors").write_bytes(whole[:1000])
@@ -188,8 +188,8 @@ def test_decoders_and_other_models_are_refused_before_their_weights_are_read(tmp
     message = refused(tmp_path)
     assert "can't measure a model of type gpt2, a decoder-only model without a mask token" in message
     assert (
-        "Use a masked encoder of one of these types: roberta, bert, distilbert, electra, mpnet, deberta, deberta-v2, modernbert"
-        in message
+        "Use a masked encoder of one of these types: "
+        "roberta, bert, distilbert, electra, mpnet, deberta, deberta-v2, modernbert" in message
     )
     transformers.BertConfig(is_decoder=True).save_pretrained(tmp_path)
     assert "type bert, a decoder-only model" in refused(tmp_path)
@@ -211,7 +211,7 @@ def test_pinned_bytes_are_checked(tmp_path, monkeypatch):
 
 @pytest.fixture
 def packaged(tmp_path, monkeypatch):
-    """Name of a backbone whose files an installed package carries, and that package's folder; running it would raise."""
+    """The name of a backbone whose files a package has, and its folder; running the package would raise."""
     package = tmp_path / "weights_for_a_test"
     saved(tiny_models.model("bert"), package / "model")
     (package / "__init__.py").write_text("raise SystemExit('the package ran')")
@@ -256,7 +256,7 @@ def test_nothing_reachable_says_where_it_looked(packaged, monkeypatch):
     assert refused("org/unknown").endswith("not the Hub, which needs a revision (a commit)")
 
 
-def test_the_hub_gives_weights_only_of_a_model_that_can_be_used(tmp_path, monkeypatch):
+def test_weights_are_downloaded_only_for_a_supported_model(tmp_path, monkeypatch):
     asked = []
 
     def download(name, revision, allow_patterns, local_files_only=False):
@@ -279,7 +279,7 @@ def test_the_hub_gives_weights_only_of_a_model_that_can_be_used(tmp_path, monkey
     )
 
 
-def test_what_the_hub_gave_before_is_used_without_a_network(tmp_path, monkeypatch):
+def test_downloaded_files_are_used_without_a_network(tmp_path, monkeypatch):
     saved(tiny_models.model("bert"), tmp_path)
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", unreachable)
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(tmp_path))
@@ -334,7 +334,7 @@ def test_a_tokenizer_without_a_mask_token_is_refused():
         tiny(tokenizer)
 
 
-def test_loading_leaves_transformers_as_talkative_as_it_was(tmp_path, capfd):
+def test_loading_restores_the_verbosity_of_transformers(tmp_path, capfd):
     logs = transformers.utils.logging
     folder = saved(tiny_models.model("bert").base_model, tmp_path)
     level = logs.get_verbosity()

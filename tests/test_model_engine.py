@@ -1,4 +1,4 @@
-"""Many prompts and masks at once: each row gives what it gives alone, and what the study's forward pass says."""
+"""The engine: each row of a batch equals a separate forward pass, and the study's forward pass."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from model_emotion.model.engine import Engine
 
 
 def alone(tiny, prompts, masks, row):
-    """[2] logits of a row by transformers' own forward pass, unpadded, its mask as a change of the output projections' columns."""
+    """[2] logits of a row by transformers' forward pass, no padding; the mask scales columns of weights."""
     model = tiny.backbone.model
     names = {parameter: name for name, parameter in model.named_parameters()}
     weights = [ffn.output.weight for ffn in tiny.backbone.ffns]
@@ -51,7 +51,7 @@ WITH_TYPES = {"roberta": {}, "bert": {}, "electra": {}} | dict.fromkeys(
 
 
 def by_parts(model, prompt, text):
-    """Logits [2] and neurons [layers x width] at position 0, with `<mask>`, prompt and text embedded separately.
+    """Logits [2] and neurons [layers x width] at position 0; `<mask>`, prompt and text embedded separately.
 
     The study adds the token type to `<mask>` and the text, and positions from 0 to everything.
     """
@@ -88,7 +88,7 @@ def by_parts(model, prompt, text):
 @pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 1e-6), (torch.float64, 1e-12)])
 @pytest.mark.parametrize("kind", WITH_TYPES)
 def test_a_prompt_has_no_token_type(kind, dtype, tolerance):
-    """Weights are small enough that float32 can be exact to 1e-6; the token type is large enough to matter."""
+    """Weights are small enough for 1e-6 in float32; the token type is large enough to change the logits."""
     model = tiny_models.model(kind, **WITH_TYPES[kind]).to(dtype)
     for name, parameter in model.named_parameters():
         if "norm" not in name.lower() and "embeddings" not in name:
@@ -115,7 +115,7 @@ def test_a_prompt_has_no_token_type(kind, dtype, tolerance):
 
 
 @pytest.mark.parametrize("kind", tiny_models.ARCHITECTURES)
-def test_each_row_is_what_it_is_alone(kind):
+def test_each_row_equals_a_separate_forward_pass(kind):
     tiny = engine(kind)
     prompts, masks, ids, attention = rows(tiny)
     logits = {}
@@ -260,7 +260,7 @@ def test_activations_are_numbered_layer_by_layer():
     )
 
 
-def test_the_probes_sentence_is_one_token():
+def test_the_probe_is_one_token():
     tiny = engine("roberta")
     assert tiny.probe("s").tolist() == [[0]]
     assert tiny.probe("mask").tolist() == [[4]]
@@ -319,7 +319,7 @@ def test_masks_and_prompts_of_another_model_are_refused():
 
 
 @pytest.mark.parametrize("positions, room", [("zero", 35), ("native", 33)])
-def test_what_does_not_fit_is_refused(positions, room):
+def test_a_text_that_is_too_long_is_refused(positions, room):
     tiny = engine("roberta", positions=positions)
     prompts = rows(tiny)[0]
     assert tiny.room(PROMPT_LEN) == room

@@ -1,4 +1,4 @@
-"""Evaluation of (prompt, mask) pairs: what one example at a time gives, in the task's order; the two accuracies by hand."""
+"""Evaluation of pairs of prompt and mask equals one example at a time; the two accuracies by hand."""
 
 import numpy as np
 import pytest
@@ -58,7 +58,7 @@ def one_at_a_time(tiny, prompts, masks, texts):
 
 @pytest.fixture(scope="module", params=["pairs", "one prompt", "one mask", "no masks"])
 def alone(request, tiny, examples):
-    """(prompts, masks, what one example at a time gives) of each way to pair them."""
+    """(prompts, masks, margins one example at a time) for each way to pair prompts and masks."""
     prompts, masks = pairs(tiny)
     given_prompts = prompts[:1] if request.param == "one prompt" else prompts
     given_masks = {"no masks": None, "one mask": masks[:1]}.get(request.param, masks)
@@ -80,7 +80,7 @@ def test_batches_give_what_one_example_at_a_time_gives(tiny, examples, alone, ro
     np.testing.assert_array_equal(correct, (expected > 0) == (examples.labels == 1))
 
 
-def test_numpy_arrays_do_as_well(tiny, examples):
+def test_numpy_arrays_are_accepted(tiny, examples):
     prompts, masks = pairs(tiny)
     expected = margins(tiny, prompts, masks, examples.texts)
     np.testing.assert_array_equal(margins(tiny, prompts.numpy(), masks.numpy(), examples.texts), expected)

@@ -1,4 +1,4 @@
-"""The short way of many masks over the same rows (start, weights, finish): what the model's own forward pass gives, with less work."""
+"""Many masks of the same rows, with shared work: the same logits as the model's own forward pass."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ TEXTS_BY_LENGTH = sorted([*TEXTS, [0, 9, 2], [0, 10, 11, 12, 2]], key=len)
 
 
 def masks_of_every_kind(tiny):
-    """[8, layers, width] masks: binary ones with few, many, all and no neurons left; floats with and without zeros, above 1, below 0."""
+    """[8, layers, width] masks: binary, from no neuron to all; floats with zeros, above 1, below 0."""
     generator = torch.Generator().manual_seed(7)
     layers, width = tiny.backbone.layers, tiny.backbone.width
     uniform = [torch.rand(layers, width, generator=generator) for _ in range(5)]
@@ -28,7 +28,7 @@ def masks_of_every_kind(tiny):
 
 
 def watch(tiny):
-    """Shapes of what goes through each layer's activation function, as a list a layer that grows with use."""
+    """The output shapes of each layer's activation function: a list per layer, which grows with use."""
     shapes = [[] for _ in tiny.backbone.ffns]
     for ffn, own in zip(tiny.backbone.ffns, shapes, strict=True):
         ffn.activation.register_forward_hook(
@@ -37,7 +37,7 @@ def watch(tiny):
     return shapes
 
 
-def test_who_shares():
+def test_which_architectures_share_work():
     assert [kind for kind in tiny_models.ARCHITECTURES if engine(kind).shares] == SHARING
 
 
@@ -109,7 +109,7 @@ def test_margins_are_those_of_one_example_at_a_time(kind, shape):
 
 
 @pytest.mark.parametrize("kind", SHARING)
-def test_nothing_is_computed_that_is_not_needed(kind):
+def test_only_needed_neurons_and_positions_are_computed(kind):
     tiny = Engine(backbone.wrap(tiny_models.model(kind, **_wide(kind)), tiny_models.tokenizer(), kind))
     prompts, seen = rows(tiny)[0][:1], watch(tiny)
     masks = torch.ones(6, 3, 64, dtype=torch.uint8)
@@ -163,7 +163,7 @@ def test_a_prompt_that_is_not_finite_spoils_its_own_row_only():
     assert torch.equal(logits[kept], expected[kept])
 
 
-def test_what_does_not_fit_is_refused():
+def test_masks_and_prompts_of_another_model_are_refused():
     tiny = engine("roberta")
     prompts = rows(tiny)[0]
     with pytest.raises(UserError, match=r"masks of \[3, 23\] neurons, but tiny roberta has \[3, 24\]"):

@@ -1,4 +1,4 @@
-"""Prompt tuning side by side: what each seed gets alone, what a plain loop gets, and that it learns."""
+"""Prompt tuning side by side: it equals separate trainings and a plain loop, and it learns."""
 
 import gc
 import math
@@ -29,7 +29,7 @@ AGAIN = tiny_models.VOCABULARY.index("again")
 
 
 class Padded(Engine):
-    """An engine that goes the model's own way, with padding."""
+    """An engine that always runs the model's own forward pass, with padding."""
 
     shares = False
 
@@ -56,7 +56,7 @@ def tasks(seeds, train=24, dev=16):
 
 
 def plain(tiny, emotion, seed, train, recipe):
-    """A prompt trained one example at a time by transformers' own forward pass, AdamW spelled out number by number."""
+    """A prompt trained one example at a time with transformers' forward pass and AdamW written out."""
     prompt = (
         np.random.default_rng([0, seed, *emotion.encode()])
         .normal(0, 0.02, (recipe.prompt_len, 32))
@@ -105,7 +105,7 @@ def test_side_by_side_is_three_separate_trainings():
 
 @pytest.mark.parametrize("kind", [Engine, Padded])
 def test_emotions_side_by_side_are_separate_trainings(kind):
-    """Tasks of 24, 7 and 40 examples: those of the shortest are done, and all its looks taken, long before the others'."""
+    """Tasks of 24, 7 and 40 examples: the shortest ends long before the others."""
     tiny, recipe = engine(kind), replace(SHORT, schedule="linear")
     of = {emotion: tasks([1, 3], train) for emotion, train in (("joy", 24), ("fear", 7), ("love", 40))}
     progress = []
@@ -274,13 +274,13 @@ def test_the_best_epoch_is_the_first_of_the_best(monkeypatch):
 
 
 def poisoned():
-    """An engine that the word `again` gives no number."""
+    """An engine for which the word `again` gives NaN."""
     tiny = engine()
     tiny.backbone.model.get_input_embeddings().weight[AGAIN] = float("nan")
     return tiny
 
 
-def test_a_loss_that_is_no_number_stops_its_seed_only():
+def test_a_loss_that_is_not_finite_stops_its_seed_only():
     (train, dev), tiny = tasks(SEEDS), poisoned()
     healthy = tune(tiny, "joy", [1, 42], train[::2], dev[::2], SHORT)
     assert not healthy.failed
@@ -294,7 +294,7 @@ def test_a_loss_that_is_no_number_stops_its_seed_only():
     np.testing.assert_array_equal(tuned.best_epoch, healthy.best_epoch)
 
 
-def test_dev_that_gives_no_number_stops_its_seed_only():
+def test_logits_on_dev_that_are_not_finite_stop_their_seed_only():
     (train, dev), tiny = tasks(SEEDS), poisoned()
     dev[2].texts[0] = [0, 7, AGAIN, 2]
     tuned = tune(tiny, "joy", SEEDS, train, dev, SHORT)
@@ -376,7 +376,7 @@ def test_all_seeds_can_fail():
     assert len(steps) < 5
 
 
-def test_prompts_start_as_told():
+def test_first_values_follow_the_recipe():
     tiny = engine(max_position_embeddings=300)
 
     def started(emotion, seed, **options):
@@ -457,7 +457,7 @@ def test_each_seed_sees_each_example_once_an_epoch_in_an_order_of_its_own(monkey
     assert len(set(orders)) == 4
 
 
-def test_what_trains_is_gone_when_it_is_done():
+def test_a_training_frees_its_memory_without_the_garbage_collector():
     gc.disable()
     try:
         group = training.Training(engine(), "joy", [1], *tasks([1]), SHORT)
@@ -469,7 +469,7 @@ def test_what_trains_is_gone_when_it_is_done():
         gc.enable()
 
 
-def test_what_cannot_be_tuned_is_refused():
+def test_invalid_recipes_and_tasks_are_refused():
     for option in ({"schedule": "cosine"}, {"prompt_init": "zeros"}):
         with pytest.raises(
             UserError, match=r"(training\.schedule|protocol\.prompt_init): '\w+' is not one of"

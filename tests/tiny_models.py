@@ -1,4 +1,4 @@
-"""Masked language models of all architectures, small and random, with a tokenizer of a few words; no download."""
+"""Small random masked language models of all architectures, and a tokenizer of a few words; no download."""
 
 import torch
 import transformers
@@ -70,7 +70,7 @@ TEXTS = [[0, 7, 2], [0, 7, 8, 9, 10, 11, 2], [0, 2], [0, 18, 17, 16, 15, 14, 13,
 
 
 def tokenizer(max_length=40):
-    """One token a word; `<s>` text `</s>`."""
+    """A tokenizer that makes one token of each word, and adds `<s>` and `</s>`."""
     numbers = {word: number for number, word in enumerate(VOCABULARY)}
     words = Tokenizer(models.WordLevel(numbers, unk_token="<unk>"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -101,9 +101,9 @@ def model(kind, seed=1, task="ForMaskedLM", **settings):
 
 
 def embedded(model, prompt, text, mask_id=4):
-    """[1, positions, embedding] input of transformers' own forward pass: `<mask>`, a prompt, the words of a text.
+    """[1, positions, embedding] input of transformers' forward pass: `<mask>`, a prompt, the words of a text.
 
-    transformers adds token type 0 at every position. The study adds none to the prompt, so it is subtracted there.
+    transformers adds token type 0 everywhere. The study adds none to the prompt, so it is subtracted there.
     """
     words = model.get_input_embeddings().weight
     types = getattr(model.base_model.embeddings, "token_type_embeddings", None)
@@ -126,7 +126,7 @@ def rows(tiny, seed=2):
 
 
 def roberta_forward(weights, config, prompt, mask, text, first_position=0):
-    """Logits [2] and neurons [layers, tokens, width] of one prompt, one mask, one text, from RoBERTa's weights in plain torch."""
+    """Logits [2] and neurons [layers, tokens, width] of a prompt, mask and text: RoBERTa in plain torch."""
     w = {name.removeprefix("roberta."): tensor for name, tensor in weights.items()}
 
     def dense(x, name):
