@@ -21,7 +21,8 @@ from model_emotion.live.session import DATA, load_engine
 from model_emotion.model.engine import Engine
 from model_emotion.model.evaluation import evaluate
 from model_emotion.model.tasks import Examples
-from model_emotion.model.tuning import Recipe, tune
+from model_emotion.model.training import Recipe
+from model_emotion.model.tuning import tune
 from model_emotion.params import Params
 from model_emotion.project import stage
 from model_emotion.project.experiments import load

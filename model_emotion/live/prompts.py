@@ -28,7 +28,8 @@ from model_emotion.live.session import (
     worker_count,
 )
 from model_emotion.model.tasks import Examples
-from model_emotion.model.tuning import CURVE, Recipe, Tuned, groups, tune_together
+from model_emotion.model.training import CURVE, Recipe, Tuned
+from model_emotion.model.tuning import groups, tune_together
 from model_emotion.params import Params
 from model_emotion.project.environment import record_measurement
 
