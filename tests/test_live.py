@@ -303,6 +303,14 @@ def test_an_emotion_without_dev_examples_is_named_before_any_work(world, monkeyp
     assert not Path("results/live/prompts").exists()
 
 
+def test_a_model_without_a_language_model_head_is_warned_of_once(world, monkeypatch, caplog):
+    shutil.rmtree("tiny")
+    tiny_models.model("roberta", task="Model").save_pretrained("tiny")
+    tiny_models.tokenizer().save_pretrained("tiny")
+    run(monkeypatch, *MEASURE)
+    assert caplog.text.count("tiny has no language-model head") == 1
+
+
 def test_a_loss_that_is_no_number_stops_its_emotion_alone(world, monkeypatch):
     plain = live_prompts.tune_together
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from tqdm import tqdm
 
 from model_emotion.base.files import read_tensors
 from model_emotion.base.results import ACCURACY, MASKED_ACCURACY, MEASURED, folder
 from model_emotion.live.cache import Cache
+from model_emotion.live.countdown import Countdown
 from model_emotion.live.executor import map_emotions
 from model_emotion.live.fingerprint import fingerprint
 from model_emotion.live.session import (
@@ -116,13 +116,12 @@ def evaluate_prompts(params: Params) -> Cache:
     if missing := cache.missing():
         files += (PROMPTS / f"{emotion}.safetensors" for emotion in missing)
         workers, split = worker_count(params.executor, len(missing)), params.protocol.split
-        with tqdm(total=len(missing), unit="emotion", disable=None) as bar:
+        with Countdown("evaluation", dict.fromkeys(missing, 1), len(params.emotions)) as countdown:
             for emotion, (tensors, names) in map_emotions(make_evaluator, params, missing, workers, files):
                 about = {"emotion": emotion, "seeds": params.seeds, "split": split, "masks": names}
                 cache.write(emotion, tensors, about)
                 right = np.mean([tensors[f"unmasked/{seed}"].mean() for seed in params.seeds])
-                bar.write(f"{emotion}: accuracy {right:.3f} on {split} without a mask")
-                bar.update()
+                countdown.finish(emotion, f"accuracy {right:.3f} on {split} without a mask")
         made = {emotion: marks[emotion] for emotion in missing}
         record_measurement("evaluation", params, make_deterministic(), perf_counter() - start, made)
     cache.remove_others()

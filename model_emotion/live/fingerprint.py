@@ -19,7 +19,8 @@ PACKAGES = ("datasets", "numpy", "tokenizers", "torch", "transformers")
 """Packages whose versions count. Builds of one version, for a CPU or a GPU, count as the same."""
 NOT_MEASURING = (
     "base.errors", "base.files", "base.processor", "base.progress", "base.results", "base.study",
-    "live.cache", "live.dask", "live.executor", "live.fingerprint", "live.processes", "params", "project",
+    "live.cache", "live.countdown", "live.dask", "live.executor", "live.fingerprint", "live.processes",
+    "params", "project",
 )  # fmt: skip
 """Modules and rooms that decide whether, when and where something is measured, but not what comes out."""
 IGNORED_FIELDS = {"annotation", "ctx", "kind", "returns", "type_comment", "type_params"}

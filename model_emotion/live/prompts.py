@@ -11,12 +11,12 @@ from time import perf_counter
 from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import write_csv
 from model_emotion.base.results import MEASURED, folder
 from model_emotion.live.cache import Cache
+from model_emotion.live.countdown import Countdown
 from model_emotion.live.executor import map_emotions
 from model_emotion.live.fingerprint import fingerprint
 from model_emotion.live.session import (
@@ -80,7 +80,7 @@ def count_examples(params: Params, emotions: Iterable[str]) -> dict[str, int]:
     Raises UserError for anything that cannot be measured, before any work starts.
     """
     recipe, protocol = recipe_of(params), params.protocol
-    engine = load_engine(params.backbone, protocol.positions)
+    engine = load_engine(params.backbone, protocol.positions, warn=True)
     corpus, first = load_corpus(engine, recipe.prompt_len, protocol.max_length), params.seeds[0]
     corpus.texts("train"), corpus.texts("dev")
     for emotion in emotions:
@@ -116,10 +116,9 @@ def train_prompts(params: Params) -> Cache:
 
 def _train_missing(params: Params, cache: Cache, missing: list[str]) -> list[str]:
     """Train the groups of missing emotions, write their prompts, and return a sentence for each failure."""
-    seen = count_examples(params, missing)
     failed: list[str] = []
     todo = [name for name, emotions in groups_of(params).items() if set(emotions) & set(missing)]
-    with tqdm(total=sum(seen.values()) * len(params.seeds), unit="ex", disable=None) as bar:
+    with Countdown("prompts", count_examples(params, missing), len(params.emotions)) as countdown:
         for emotion, tuned, positive in _trained(params, todo):
             if emotion not in missing:
                 continue
@@ -130,8 +129,8 @@ def _train_missing(params: Params, cache: Cache, missing: list[str]) -> list[str
                 cache.write(emotion, {"prompts": tuned.prompts.numpy()}, about)
                 majority = max(positive, 1 - positive)
                 accuracy = tuned.accuracies.mean()
-                bar.write(f"{emotion}: accuracy {accuracy:.3f} on dev (majority class {majority:.3f})")
-            bar.update(seen[emotion] * len(params.seeds))
+                result = f"accuracy {accuracy:.3f} on dev (majority class {majority:.3f})"
+                countdown.finish(emotion, result)
     return failed
 
 

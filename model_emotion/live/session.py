@@ -1,6 +1,9 @@
 """Start a measurement: load the backbone and the texts, and make torch give the same result each time."""
 
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -46,19 +49,32 @@ def make_deterministic() -> dict[str, object]:
     }
 
 
-def load_engine(backbone: Backbone, positions: str) -> Engine:
+def load_engine(backbone: Backbone, positions: str, *, warn: bool = False) -> Engine:
     """Load the backbone on the GPU if there is one, otherwise on one core.
 
     One core does most of what several do with batches this small. The result does not depend on the number of
-    cores. Raises UserError if the model has other layers or another width than params.yaml says.
+    cores. warn: log what is unusual about the model; every process of a run loads it, and one warning is
+    enough. Raises UserError if the model has other layers or another width than params.yaml says.
     """
     make_deterministic()
-    loaded = load(backbone.name, backbone.revision, "cuda" if torch.cuda.is_available() else "cpu")
+    with _warnings_of_the_model(warn):
+        loaded = load(backbone.name, backbone.revision, "cuda" if torch.cuda.is_available() else "cpu")
     for key in ("layers", "width"):
         found, expected = getattr(loaded, key), getattr(backbone, key)
         if found != expected:
             raise UserError(f"params.yaml: backbone.{key}: {expected}, but {loaded.name} has {found}")
     return Engine(loaded, backbone.verbalizer, positions, backbone.precision, backbone.verbalizer_scale)
+
+
+@contextmanager
+def _warnings_of_the_model(shown: bool) -> Iterator[None]:
+    log = logging.getLogger("model_emotion.model")
+    before = log.level
+    log.setLevel(before if shown else logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def load_corpus(engine: Engine, prompt_len: int, max_length: int) -> Corpus:
