@@ -38,7 +38,7 @@ def watch(tiny):
 
 
 def test_which_architectures_share_work():
-    assert [kind for kind in tiny_models.ARCHITECTURES if engine(kind).shares] == SHARING
+    assert [kind for kind in tiny_models.ARCHITECTURES if engine(kind).can_share] == SHARING
 
 
 @pytest.mark.parametrize("positions, first", [("zero", 0), ("native", 2)])
