@@ -101,7 +101,7 @@ def _with_shared_work(
     rows: int,
     progress: Progress,
 ) -> torch.Tensor:
-    """[pairs, texts] margins, for an engine that can share work: what all masks have in common is computed once."""
+    """[pairs, texts] margins, for an engine that can share: the common part of all masks is computed once."""
     if masks is not None and len(prompts) > 1 and len(masks) > 1:
         pairs = zip(prompts, masks, strict=True)
         every = (
