@@ -10,6 +10,7 @@ from scipy.stats import norm
 
 from model_emotion.base import results
 from model_emotion.base.study import ATTRIBUTES
+from model_emotion.masking.masks import MaskName
 from model_emotion.model.tasks import Examples
 from model_emotion.smoke import chain
 from model_emotion.smoke import world as synthetic
@@ -219,7 +220,9 @@ def test_sabotage_masks_of_other_attributes(monkeypatch, again):
 
     def exchanged(*a, **k):
         made = right(*a, **k)
-        return dict(zip(made, [*list(made.values())[1:], made["valence/32"]], strict=True))
+        return dict(
+            zip(made, [*list(made.values())[1:], made[MaskName("attribute", "valence", 32)]], strict=True)
+        )
 
     monkeypatch.setattr(chain, "attribute_masks", exchanged)
     assert again() >= of("neurons of {} come back") | of("the mask of {} hurts")

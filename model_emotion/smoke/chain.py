@@ -19,7 +19,7 @@ from model_emotion.base import files
 from model_emotion.base.errors import UserError
 from model_emotion.base.results import ACCURACY, MASKED_ACCURACY, Activations, write_activations
 from model_emotion.masking.drops import accuracy_drops, drop_table
-from model_emotion.masking.masks import attribute_masks, describe, random_masks
+from model_emotion.masking.masks import MaskName, attribute_masks, random_masks
 from model_emotion.model.evaluation import evaluate, overall
 from model_emotion.model.tasks import Corpus
 from model_emotion.model.training import Recipe
@@ -60,14 +60,14 @@ class Run:
     activations: Activations
     accuracy: pd.DataFrame
     masked: pd.DataFrame
-    masks: dict
+    masks: dict[MaskName, np.ndarray]
     searchlight: pd.DataFrame
     critical: float
     drops: pd.DataFrame
 
     def best(self, attribute):
         """Neurons, from 0, among the K best of an attribute."""
-        return np.flatnonzero(self.masks[f"{attribute}/{K}"].ravel() == 0)
+        return np.flatnonzero(self.masks[MaskName("attribute", attribute, K)].ravel() == 0)
 
     def above(self, attribute):
         """Neurons, from 0, whose tau with an attribute is above the critical one."""
@@ -139,7 +139,7 @@ def accuracies(engine, prompts, masks, dev):
                 overall(evaluate(engine, prompt[None], stacked, examples, RECIPE.eval_rows)),
                 strict=True,
             ):
-                masked.append({"emotion": emotion, "seed": seed, **describe(name), "accuracy": value, "n": n})
+                masked.append({"emotion": emotion, "seed": seed, **vars(name), "accuracy": value, "n": n})
     return pd.DataFrame(rows, columns=ACCURACY), pd.DataFrame(masked)[MASKED_ACCURACY].astype(
         {"draw": "Int64"}
     )
@@ -233,7 +233,8 @@ def judge_null(world, run):
 def write(run, folder):
     """The run's files, named as in results/RUN."""
     write_activations(run.activations, folder / "activations.safetensors")
-    files.write_tensors(run.masks, folder / "masks.safetensors", {"kind": "binary", "baseline": "uniform"})
+    masks = {str(name): mask for name, mask in run.masks.items()}
+    files.write_tensors(masks, folder / "masks.safetensors", {"kind": "binary", "baseline": "uniform"})
     files.write_parquet(run.searchlight, folder / "searchlight.parquet")
     files.write_csv(run.accuracy, folder / "accuracy.csv")
     files.write_csv(run.masked, folder / "masked_accuracy.csv")

@@ -17,7 +17,7 @@ from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_tensors, write_csv
 from model_emotion.base.results import MEASURED, folder, read_activations
 from model_emotion.live.session import DATA
-from model_emotion.masking.masks import attribute_masks, by_activity, describe, random_masks
+from model_emotion.masking.masks import MaskName, attribute_masks, by_activity, random_masks
 from model_emotion.model import backbone, checkpoint
 from model_emotion.model.engine import Engine
 from model_emotion.model.evaluation import evaluate, overall
@@ -137,16 +137,17 @@ def best_and_random_masks(table, layers, shape, k, *, kind, draws, seed):
             {k: draws}, masks, (len(layers), shape[1]), kind=KINDS[kind], baseline="uniform", seed=seed
         )
     )
-    whole = {name: np.ones(shape, dtype=mask.dtype) for name, mask in masks.items()}
+    whole = {str(name): np.ones(shape, dtype=mask.dtype) for name, mask in masks.items()}
     for name, mask in masks.items():
-        whole[name][layers] = mask
+        whole[str(name)][layers] = mask
     return whole
 
 
 def with_baseline(accuracies):
     """Frame of `masked_accuracies` with each mask's `kind` and `k`, and for an attribute `random`, the draws' mean, and `drop` from it."""
     names = accuracies["mask"].iloc[1:]
-    kinds = pd.DataFrame([{"kind": "unmasked"}, *map(describe, names)])[["kind", "k"]].astype({"k": "Int64"})
+    described = [{"kind": "unmasked"}, *(vars(MaskName.parse(name)) for name in names)]
+    kinds = pd.DataFrame(described)[["kind", "k"]].astype({"k": "Int64"})
     mean = accuracies.loc[kinds["kind"] == "random", "accuracy"].mean()
     baseline = pd.Series(mean, index=kinds.index).where(kinds["kind"] == "attribute")
     return pd.concat([accuracies, kinds], axis=1).assign(
