@@ -1,12 +1,16 @@
 """Write whole files or none: under a temporary name first, then renamed. Equal content gives equal bytes."""
 
+import hashlib
 import json
 import os
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from model_emotion.base.errors import InputError
 
@@ -100,6 +104,29 @@ def _open_tensors(path, what):
 
 def _metadata(file):
     return json.loads((file.metadata() or {}).get(METADATA, "{}"))
+
+
+def sha256(path: Path | str) -> str:
+    """Return the hexadecimal SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_yaml(path: Path | str) -> Any:
+    """Return the content of a YAML file. Raises InputError if it is missing, not UTF-8 or not YAML."""
+    try:
+        return parse_yaml(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; run this from the project's root") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 at byte {error.start + 1}") from None
+    except YAMLError as error:
+        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+
+
+def parse_yaml(text: str) -> Any:
+    """Return the content of a YAML 1.2 text, where 1e-07 is a number. Raises YAMLError, also for a duplicate key."""
+    return YAML(typ="safe").load(text)
 
 
 def read_csv(path, **options):
