@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 import repos
-import yaml
 from rocrate.rocrate import ROCrate
 
 from model_emotion.base.errors import UserError
+from model_emotion.base.files import parse_yaml, read_yaml
 from model_emotion.inputs.registry import STUDY
 from model_emotion.project import archive, crate, lock_diff
 
@@ -243,9 +243,9 @@ def test_only_what_is_committed_and_up_to_date_is_archived(repository, tmp_path)
     shutil.move(clone / f".dvc/cache/files/md5/{cached[:2]}/{cached[2:]}", tmp_path / "kept")
     refused("results/accuracy.csv: not in DVC's cache|DVC: ")
     shutil.move(tmp_path / "kept", clone / f".dvc/cache/files/md5/{cached[:2]}/{cached[2:]}")
-    text = yaml.safe_load((clone / "dvc.yaml").read_text())
+    text = read_yaml(clone / "dvc.yaml")
     del text["stages"]["fetch"]["outs"][0]["data/raw/human"]["push"]
-    (clone / "dvc.yaml").write_text(yaml.safe_dump(text, sort_keys=False))
+    (clone / "dvc.yaml").write_text(json.dumps(text))
     sh("git commit -qam pushed", clone)
     refused("an input as it was fetched, which must not be passed on")
 
@@ -254,13 +254,13 @@ def test_lock_diff_names_the_stages_whose_entries_differ(repository, capsys):
     lock_diff.main()
     assert capsys.readouterr().out == "no stage differs\n"
     committed = Path("dvc.lock").read_text()
-    found = yaml.safe_load(committed)
+    found = parse_yaml(committed)
     assert not list(lock_diff.difference(committed, json.dumps(found)))  # the same, written otherwise
     train = found["stages"]["train"]
     train["outs"][0]["md5"], train["params"]["params.yaml"]["seed"] = "0" * 32, 3
     found["stages"]["judge"]["cmd"] = "true"
     found["stages"]["more"] = found["stages"].pop("fetch")
-    assert list(lock_diff.difference(committed, yaml.safe_dump(found))) == [
+    assert list(lock_diff.difference(committed, json.dumps(found))) == [
         "fetch: no more",
         f"judge: the same outputs (cmd {STAGES['judge']['cmd']}, true)",
         "more: new",
@@ -272,7 +272,7 @@ def test_lock_diff_names_the_stages_whose_entries_differ(repository, capsys):
 def described(tmp_path_factory):
     """The crate of this checkout's dvc.lock, in a folder whose remote has the first run's prompts, as json."""
     lock_diff, folder = (
-        yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"],
+        read_yaml(ROOT / "dvc.lock")["stages"],
         tmp_path_factory.mktemp("described"),
     )
     held = folder / "remote" / crate.stored(lock_diff["prompts"]["outs"][1]["md5"])
@@ -329,7 +329,7 @@ def test_the_crate_says_what_the_lock_and_the_registries_say(described):
         entity["@id"]: entity
         for entity in json.loads((described / "ro-crate-metadata.json").read_text())["@graph"]
     }
-    stages = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
+    stages = read_yaml(ROOT / "dvc.lock")["stages"]
     actions = {entity["name"]: entity for entity in entities.values() if entity["@type"] == "CreateAction"}
     assert actions.keys() == stages.keys()
     for name, stage in stages.items():
@@ -379,7 +379,7 @@ def test_the_same_lock_gives_the_same_crate(described, tmp_path_factory):
 
 
 def test_the_citation_has_what_the_format_wants_and_names_this_version_and_the_study():
-    cff = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    cff = read_yaml(ROOT / "CITATION.cff")
     assert (
         cff.keys() >= {"cff-version", "message", "title", "authors"}
         and cff["cff-version"] == "1.2.0"

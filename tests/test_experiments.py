@@ -12,12 +12,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import repos
-import yaml
 from dvc.utils.hydra import apply_overrides
 
 from benchmarks import wide
 from model_emotion.base import study
 from model_emotion.base.errors import UserError
+from model_emotion.base.files import read_yaml
 from model_emotion.inputs import goemotions
 from model_emotion.live import cost
 from model_emotion.params import load_params
@@ -197,7 +197,7 @@ def test_paper_is_the_studys_full_size_and_gives_every_source():
         and params.training.lr == 2e-3
     )
     assert all(len(setting.source) > 10 for setting in asked.settings)
-    own = yaml.safe_load((ROOT / "params.yaml").read_text())
+    own = read_yaml(ROOT / "params.yaml")
     live = {key for section in ("backbone", "training", "evaluation", "protocol", "activation", "masks") for key in
             (f"{section}.{leaf}" for leaf in own[section])} | {"emotions", "seeds", "top_k"}  # fmt: skip
     assert live - {setting.key for setting in asked.settings} == {"masks.seed"}
