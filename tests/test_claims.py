@@ -22,7 +22,7 @@ from model_emotion.base.files import read_yaml
 from model_emotion.claims import judging, pages
 from model_emotion.claims.judging import departures, judge
 from model_emotion.claims.schema import Claim, load_claims
-from model_emotion.claims.verdicts import Verdict, summary, tally
+from model_emotion.claims.verdicts import STATUSES, Verdict, summary, tally
 from model_emotion.params import Params, load_params
 
 ROOT = Path(__file__).parents[1]
@@ -113,7 +113,10 @@ def test_nan_never_passes(results):
 
 
 def test_claims_on_a_file_that_may_be_empty_are_not_reproduced_if_it_is(results):
-    """The two claims on Hartigan's dip without the package diptest. A wrong table with rows fails like any other."""
+    """The two claims on Hartigan's dip without the package diptest.
+
+    A wrong table with rows fails like any other.
+    """
     stated = [claim for claim in load_claims(ROOT / "claims.yaml").claims if claim.file == "unimodality.csv"]
     assert {claim.id for claim in stated} == {"E8.dips", "E8.significant"}
     file = Path("results/published/unimodality.csv")
@@ -475,7 +478,9 @@ def test_check_fails_if_a_claim_fails(made, tmp_path, monkeypatch):
         [sys.executable, ROOT / "stages/verify.py", "--check"], capture_output=True, text=True
     )
     counts = made["count"]
-    line = f"claims: {len(made['claims'])}, PASS {counts['PASS']}, FAIL 0, NOT REPRODUCED {counts['NOT REPRODUCED']}"
+    line = ", ".join(
+        [f"claims: {len(made['claims'])}", *(f"{status} {counts[status]}" for status in STATUSES[:3])]
+    )
     assert (good.returncode, good.stdout.strip()) == (0, line)
     made["claims"][3]["status"] = "FAIL"
     (tmp_path / "results/claims.json").write_text(json.dumps(made))

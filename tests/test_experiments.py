@@ -1,4 +1,7 @@
-"""Named experiments: every file in experiments/ fits params.yaml, and DVC reads its overrides as they are meant."""
+"""Named experiments: each file fits params.yaml, DVC applies its settings, the checkout is unchanged.
+
+Also the costs of a run: its examples, counted, and the table of GPUs in docs/cluster.md.
+"""
 
 import json
 import os
@@ -28,29 +31,30 @@ NAMES = sorted(path.stem for path in (ROOT / "experiments").glob("*.yaml"))
 
 
 STAGE = """
-from pathlib import Path
 import json, sys, time
-from model_emotion.cells import Cells
+from pathlib import Path
+from model_emotion.live.cache import Cache
 from model_emotion.params import load_params
 p = load_params()
-cells = Cells("cells", {"a": p.protocol.split, "b": p.protocol.split})
-for name in cells.missing():
+cache = Cache("cells", {"a": p.protocol.split, "b": p.protocol.split})
+for name in cache.missing():
     Path("log").open("a").write(name)
-    cells.write(name, {}, {})
+    cache.write(name, {}, {})
     if Path("slow").exists():
         time.sleep(20)
 for folder in ("provenance", "learning_curves"):
     Path("results/live", folder).mkdir(parents=True, exist_ok=True)
 Path("results/live/provenance/write.json").write_text(json.dumps({"seconds": time.time()}))
 Path(f"results/live/learning_curves/{p.protocol.split}.csv").write_text("")
-Path("results/metrics.json").write_text(json.dumps({"split": p.protocol.split, "kind": p.masks.kind, "emotions": len(p.emotions)}))
+given = {"split": p.protocol.split, "kind": p.masks.kind, "emotions": len(p.emotions)}
+Path("results/metrics.json").write_text(json.dumps(given))
 sys.exit(Path("broken").exists())
 """
 
 
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory):
-    """A git and DVC repository with our params.yaml and experiments, and one stage that writes down what it was given."""
+    """A repository of git and DVC with our params.yaml and experiments. Its stage records its parameters."""
     folder = tmp_path_factory.mktemp("experiments")
     shutil.copy(ROOT / "params.yaml", folder)
     shutil.copytree(ROOT / "experiments", folder / "experiments")
@@ -92,24 +96,24 @@ def shown():
     return {rev["name"]: rev["data"]["metrics"]["results/metrics.json"]["data"] for rev in revs}
 
 
-def test_two_experiments_in_a_row_equal_each_alone_and_leave_the_checkout_as_it_was(repository):
+def test_two_experiments_in_a_row_do_not_affect_each_other_or_the_checkout(repository):
     for name in ("float_masks", "test_split"):
         experiments.perform(name)
         assert not subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True).stdout
         assert not subprocess.run(["dvc", "status", "--quiet"]).returncode
-    with pytest.raises(UserError, match="this commit has an experiment test_split"):
+    with pytest.raises(UserError, match="this commit already has an experiment test_split"):
         experiments.perform("test_split")
     assert shown() == {
         "float_masks": {"split": "dev", "kind": "float", "emotions": 9},
         "test_split": {"split": "test", "kind": "binary", "emotions": 9},
     }
     assert sorted(experiments.done()) == ["float_masks", "test_split"]
-    assert Path("log").read_text() == "abab"  # dev's cells once, test's once
+    assert Path("log").read_text() == "abab"  # each split was measured once
 
 
-def test_what_failed_is_taken_back_and_goes_on(repository):
+def test_a_failed_experiment_leaves_the_checkout_unchanged_and_resumes(repository):
     Path("broken").touch()
-    with pytest.raises(UserError, match="test_split did not finish; what it measured is kept"):
+    with pytest.raises(UserError, match="test_split did not finish; its measurements so far are kept"):
         experiments.perform("test_split")
     assert (
         not subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True).stdout
@@ -117,11 +121,10 @@ def test_what_failed_is_taken_back_and_goes_on(repository):
     )
     Path("broken").unlink()
     experiments.perform("test_split")
-    assert Path("log").read_text() == "abab"  # nothing twice
+    assert Path("log").read_text() == "abab"  # nothing was measured twice
 
 
-@pytest.mark.xdist_group("processes")
-def test_an_interrupted_experiment_leaves_params_as_they_were_and_goes_on(repository):
+def test_an_interrupted_experiment_leaves_params_yaml_unchanged_and_resumes(repository):
     Path("slow").touch()
     before = Path("params.yaml").read_bytes()
     command = [sys.executable, "-m", "model_emotion.project.experiments", "test_split"]
@@ -141,7 +144,7 @@ def test_an_interrupted_experiment_leaves_params_as_they_were_and_goes_on(reposi
     assert Path("log").read_text() == "abab" and experiments.done() == ["test_split"]
 
 
-def test_an_experiment_starts_from_the_commit(repository):
+def test_an_experiment_refuses_to_start_from_uncommitted_changes(repository):
     for file in ("params.yaml", "stage.py"):
         text = Path(file).read_text()
         Path(file).write_text(text + "\n# mine\n")
@@ -151,7 +154,7 @@ def test_an_experiment_starts_from_the_commit(repository):
         Path(file).write_text(text)
 
 
-def test_a_stages_own_record_may_differ_and_stays_and_a_users_file_too(repository):
+def test_records_of_stages_and_files_of_the_user_are_kept(repository):
     record, note = Path("results/live/provenance/write.json"), Path("results/note.txt")
     record.write_text("of my own run")
     note.write_text("mine")
@@ -169,7 +172,7 @@ def test_the_small_experiments_are_compared_with_their_base():
     assert set(experiments.small(ROOT / "experiments")) == set(NAMES) - {"paper"}
     assert {setting.key: setting.value for setting in load("layer_matched").settings}[
         "masks.draws"
-    ] == 2  # its own, not its base's
+    ] == 2  # not that of its base
 
 
 def load(name):
@@ -177,7 +180,7 @@ def load(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_experiment_asks_something_and_dvc_sets_what_it_says(name, tmp_path):
+def test_an_experiment_asks_a_question_and_dvc_applies_its_settings(name, tmp_path):
     asked = load(name)
     wanted = asked.params(ROOT / "params.yaml")
     assert asked.question.endswith("?") and wanted != load_params(ROOT / "params.yaml")
@@ -187,7 +190,7 @@ def test_an_experiment_asks_something_and_dvc_sets_what_it_says(name, tmp_path):
     assert wanted.study == load_params(ROOT / "params.yaml").study
 
 
-def test_paper_is_the_studys_full_size_and_gives_every_source():
+def test_paper_is_the_studys_full_size_and_names_all_sources():
     asked = load("paper")
     params = asked.params(ROOT / "params.yaml")
     assert (tuple(params.emotions), tuple(params.seeds)) == (study.EMOTIONS, study.SEEDS)
@@ -198,12 +201,16 @@ def test_paper_is_the_studys_full_size_and_gives_every_source():
     )
     assert all(len(setting.source) > 10 for setting in asked.settings)
     own = read_yaml(ROOT / "params.yaml")
-    live = {key for section in ("backbone", "training", "evaluation", "protocol", "activation", "masks") for key in
-            (f"{section}.{leaf}" for leaf in own[section])} | {"emotions", "seeds", "top_k"}  # fmt: skip
+    sections = ("backbone", "training", "evaluation", "protocol", "activation", "masks")
+    live = {f"{section}.{leaf}" for section in sections for leaf in own[section]} | {
+        "emotions",
+        "seeds",
+        "top_k",
+    }
     assert live - {setting.key for setting in asked.settings} == {"masks.seed"}
 
 
-def test_what_is_no_setting_is_refused():
+def test_an_unknown_key_value_or_name_is_refused():
     wrong = experiments.Experiment(question="?", settings=[{"key": "training.rate", "value": 1}])
     with pytest.raises(UserError, match="training.rate: .* has no such key"):
         wrong.params(ROOT / "params.yaml")
@@ -211,7 +218,7 @@ def test_what_is_no_setting_is_refused():
         experiments.Experiment(question="?", settings=[{"key": "training.lr", "value": -1.0}]).params(
             ROOT / "params.yaml"
         )
-    with pytest.raises(UserError, match="nothing.yaml: not there; there are .*paper"):
+    with pytest.raises(UserError, match="nothing.yaml: not found; the experiments are .*paper"):
         load("nothing")
 
 
@@ -224,8 +231,8 @@ def table():
     return frame.assign(**{emotion: (frame.index % 5 == 0).astype(int) for emotion in study.EMOTIONS})
 
 
-def test_tasks_are_counted_beyond_a_byte(table):
-    """pandas' groupby keeps a sum of bytes as bytes where it fits, and twice that no longer does."""
+def test_large_tasks_are_counted_without_overflow(table):
+    """pandas keeps sums of bytes as bytes if they fit, and their double may not fit."""
     emotions = list(study.EMOTIONS)
     many = pd.concat([table.astype(dict.fromkeys(emotions, "uint8"))] * 8)
     params = load("paper").params(ROOT / "params.yaml")
@@ -234,7 +241,7 @@ def test_tasks_are_counted_beyond_a_byte(table):
     ) == {50}
 
 
-def test_work_is_counted_as_the_stages_do_it(table):
+def test_examples_are_counted_as_the_stages_use_them(table):
     asked = cost.work(load("paper").params(ROOT / "params.yaml"), table)
     prompts = 27 * 12
     assert asked.trained == prompts * 2 * 40 and asked.looked == prompts * 2 * 8
@@ -246,7 +253,7 @@ def test_work_is_counted_as_the_stages_do_it(table):
     )
 
 
-def test_without_a_gpu_one_line_says_so_and_with_one_hours_are_proportional(table):
+def test_the_cost_is_one_line_without_a_gpu_and_hours_with_one(table):
     params = load("paper").params(ROOT / "params.yaml")
     line = cost.refusal(params, table)
     assert line.startswith("no CUDA GPU here. 27 x 12 prompts take 25,920 examples") and "\n" not in line
@@ -257,11 +264,11 @@ def test_without_a_gpu_one_line_says_so_and_with_one_hours_are_proportional(tabl
     assert many / few == pytest.approx((2 + 1 + 126 + 900) / (2 + 1 + 126 + 18), rel=1e-3)
 
 
-def test_cells_are_taken_in_order_by_whoever_is_free():
+def test_each_task_goes_to_the_first_free_gpu():
     assert [cost.makespan([3, 1, 1, 2], n) for n in (1, 2, 3, 64)] == [7, 4, 3, 3]
 
 
-def test_the_table_of_gpus_is_what_the_measured_rates_make(raw):
+def test_the_table_of_gpus_follows_from_the_measured_rates(raw):
     labels = goemotions.read_labels(raw("human", "Data/raw_data/subjective_comparison/emotions.txt"))
     splits = {
         split: goemotions.read_split(raw("goemotions", f"goemotions/data/{split}.tsv"), labels)
@@ -272,7 +279,7 @@ def test_the_table_of_gpus_is_what_the_measured_rates_make(raw):
     assert wide.block(params, table, measured) in (ROOT / wide.PAGE).read_text(), (
         "stale: python benchmarks/wide.py --write"
     )
-    for row in measured["projection"]:  # what the machine with that GPU said of one
+    for row in measured["projection"]:  # computed on the machine with that GPU
         if (row["epochs"], row["random draws"]) == (2, 20):
             hours = [
                 wide.hours(params, table, wide.rates(measured, row["precision"]), gpus)

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from model_emotion.base.errors import UserError
+from model_emotion.base.files import sha256
 from model_emotion.model import backbone, checkpoint
 from model_emotion.model.architecture import ARCHITECTURES, BackboneError
 from model_emotion.model.engine import Engine
@@ -201,7 +202,7 @@ def test_decoders_and_other_models_are_refused_before_their_weights_are_read(tmp
 
 def test_pinned_bytes_are_checked(tmp_path, monkeypatch):
     folder = saved(tiny_models.model("bert"), tmp_path)
-    right = checkpoint.sha256(tmp_path / "model.safetensors")
+    right = sha256(tmp_path / "model.safetensors")
     monkeypatch.setitem(checkpoint.PINS, folder, checkpoint.Pin(REVISION, right))
     assert backbone.load(folder).revision == REVISION
     monkeypatch.setitem(checkpoint.PINS, folder, checkpoint.Pin(REVISION, "0" * 64))
@@ -215,7 +216,7 @@ def packaged(tmp_path, monkeypatch):
     package = tmp_path / "weights_for_a_test"
     saved(tiny_models.model("bert"), package / "model")
     (package / "__init__.py").write_text("raise SystemExit('the package ran')")
-    digest = checkpoint.sha256(package / "model" / "model.safetensors")
+    digest = sha256(package / "model" / "model.safetensors")
     monkeypatch.setitem(
         checkpoint.PINS,
         "org/packaged",

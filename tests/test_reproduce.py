@@ -1,4 +1,4 @@
-"""`make repro`: it runs stages with committed outputs once in each checkout, and rewrites the report if it is stale."""
+"""`make repro`: it runs stages with committed outputs once per checkout, and rewrites a stale report."""
 
 import json
 import os
@@ -15,15 +15,24 @@ from model_emotion.project import stage
 ROOT = Path(__file__).parents[1]
 PIPELINE = {
     "stages": {
-        "measure": {"cmd": "cp params.yaml measured", "outs": [{"measured": {"cache": True}}], "deps": ["params.yaml"]},
+        "measure": {
+            "cmd": "cp params.yaml measured",
+            "deps": ["params.yaml"],
+            "outs": [{"measured": {"cache": True}}],
+        },
         "draw": {
-            "matrix": {"run": ["one", "two"]}, "cmd": "cp measured drawn-${item.run}; echo ${item.run} >> log", "deps": ["measured"],
+            "matrix": {"run": ["one", "two"]},
+            "cmd": "cp measured drawn-${item.run}; echo ${item.run} >> log",
+            "deps": ["measured"],
             "outs": [{"drawn-${item.run}": {"cache": False, "persist": True}}],
         },
-        "join": {"cmd": "cat drawn-one drawn-two > joined; echo join >> log", "deps": ["drawn-one", "drawn-two"],
-                 "metrics": [{"joined": {"cache": False}}]},
+        "join": {
+            "cmd": "cat drawn-one drawn-two > joined; echo join >> log",
+            "deps": ["drawn-one", "drawn-two"],
+            "metrics": [{"joined": {"cache": False}}],
+        },
     }
-}  # fmt: skip
+}
 
 
 def test_only_figures_and_verdicts_are_committed():

@@ -125,7 +125,7 @@ def read_yaml(path: Path | str) -> Any:
 
 
 def parse_yaml(text: str) -> Any:
-    """Return the content of a YAML 1.2 text, where 1e-07 is a number. Raises YAMLError, also for a duplicate key."""
+    """Return the content of a YAML 1.2 text. Raises YAMLError, also for a duplicate key."""
     return YAML(typ="safe").load(text)
 
 

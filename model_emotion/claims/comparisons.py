@@ -1,7 +1,7 @@
 """Compare a table of results with what the study published.
 
-A comparison is a function of a claim and the table of the file that answers it, and returns a Finding. claims.yaml
-names it under `comparison`.
+A comparison is a function of a claim and the table of the file that answers it, and returns a Finding.
+claims.yaml names it under `comparison`.
 """
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ def _released(claim: Claim, group: str = "reference") -> Path:
 def _cells(claim: Claim, table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the numeric cells of a table and the released ones, which are in the same order.
 
-    Raises UserError unless the table's emotions, pairs and columns are the study's, in its order, since cells are
-    compared by position.
+    Raises UserError unless the table's emotions, pairs and columns are the study's, in its order, since cells
+    are compared by position.
     """
     released = read_csv(_released(claim))
     pairs = rdm.pair_names(study.EMOTIONS)
@@ -138,7 +138,10 @@ def same_table(claim: Claim, table: pd.DataFrame) -> Finding:
 
 
 def same_percentiles(claim: Claim, table: pd.DataFrame) -> Finding:
-    """Like same_table, for percentiles within columns, as RDM images show. Values equal to 9 decimals are ties."""
+    """Like same_table, for percentiles within columns, as RDM images show.
+
+    Values equal to 9 decimals are ties.
+    """
     ours, theirs = (values.round(9).rank(pct=True) for values in _cells(claim, table))
     return _largest_difference(ours, theirs)
 
@@ -152,7 +155,10 @@ def same_loadings(claim: Claim, table: pd.DataFrame) -> Finding:
 
 
 def _ranks(claim: Claim, table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return our ranks and the released ones [neurons, attributes]. Raises UserError for another order of rows."""
+    """Return our ranks and the released ones [neurons, attributes].
+
+    Raises UserError for another order of rows.
+    """
     theirs = read_csv(_released(claim))
     neurons = np.repeat(np.arange(1, len(theirs) + 1), theirs.shape[1])
     attributes = np.tile(theirs.columns, len(theirs))
@@ -176,7 +182,7 @@ def same_order(claim: Claim, table: pd.DataFrame) -> Finding:
 
 
 def same_best(claim: Claim, table: pd.DataFrame) -> Finding:
-    """Compare the N best neurons of each attribute, for each N: how many of these sets equal the released ones."""
+    """Compare the sets of N best neurons, for each attribute and N: how many equal the released ones."""
     ours, theirs = _ranks(claim, table)
     equal = [
         ((ours[name] <= k) == (theirs[name] <= k)).all() for name in theirs for k in study.ATTRIBUTE_TOP_K
@@ -237,8 +243,8 @@ def _short(number: float) -> str:
 def interval(claim: Claim, table: pd.DataFrame) -> Finding:
     """Judge a re-test: its interval must lie above 0, or its p below .05, as the row's `decided_by` says.
 
-    The study published no value for it. Raises UserError if the row's estimate, interval, p and verdict contradict
-    each other.
+    The study published no value for it. Raises UserError if the row's estimate, interval, p and verdict
+    contradict each other.
     """
     row = _one_row(claim, table).iloc[0]
     by_p = {"p": True, "interval": False}[row["decided_by"]]
@@ -263,8 +269,8 @@ def interval(claim: Claim, table: pd.DataFrame) -> Finding:
 COMPARISONS: dict[str, Callable[..., Finding]] = {
     compare.__name__: compare
     for compare in (
-        value, count, mean, least_sum, most_sum, least_mean, most_mean, same_table, same_percentiles, same_loadings,
-        same_ranks, same_order, same_best, same_dips, readings, neuron_order, interval,
+        value, count, mean, least_sum, most_sum, least_mean, most_mean, same_table, same_percentiles,
+        same_loadings, same_ranks, same_order, same_best, same_dips, readings, neuron_order, interval,
     )
 }  # fmt: skip
 """The comparisons by name."""

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -37,7 +38,7 @@ def departures(params: Params, ranking: str = "attributes") -> dict[str, str]:
             found[name] = f"analysis.{name} is {getattr(analysis, name)}, the study's {own}"
     if (samples := analysis.bootstrap.samples) < ENOUGH_SAMPLES:
         found["bootstrap"] = (
-            f"analysis.bootstrap.samples is {samples}; with fewer than {ENOUGH_SAMPLES} the weights vary too much"
+            f"analysis.bootstrap.samples is {samples}; below {ENOUGH_SAMPLES} the weights vary too much"
         )
     for name, others in (("attributes", "the study's"), ("texts", "GoEmotions")):
         if file := getattr(params.own, name):
@@ -60,8 +61,8 @@ def judge_run(run: str, claims: Iterable[Claim], departed: Mapping[str, str]) ->
 def joined(claims: Iterable[Claim], judged: Mapping[str, Iterable[Verdict]]) -> list[Verdict]:
     """Return the verdicts on all claims, in the order of the claims.
 
-    judged: each run's verdicts. Claims on a run that is not among them are NOT APPLICABLE. Raises UserError if a
-    run's verdicts do not cover its claims.
+    judged: each run's verdicts. Claims on a run that is not among them are NOT APPLICABLE. Raises UserError
+    if a run's verdicts do not cover its claims.
     """
     by_id = {verdict.id: verdict for verdicts in judged.values() for verdict in verdicts}
     verdicts = []
@@ -79,7 +80,10 @@ def joined(claims: Iterable[Claim], judged: Mapping[str, Iterable[Verdict]]) -> 
 
 
 def judge(claim: Claim, departed: Mapping[str, str]) -> Verdict:
-    """Return the verdict on one claim. It is FAIL, with the reason, if the claim's file is missing or wrong."""
+    """Return the verdict on one claim.
+
+    It is FAIL, with the reason, if the claim's file is missing or wrong.
+    """
     for setting in claim.supposes:
         if setting in departed:
             return _without_answer(claim, NOT_APPLICABLE, departed[setting])
@@ -101,8 +105,8 @@ def judge(claim: Claim, departed: Mapping[str, str]) -> Verdict:
 
 def _without_answer(claim: Claim, status: str, reason: str) -> Verdict:
     published = None if isinstance(claim.published, dict) else claim.published
-    unknown = {"regenerated": None, "difference": None}
-    return Verdict(**claim.stated(), **unknown, published=published, status=status, reason=reason)
+    found: dict[str, Any] = {"published": published, "regenerated": None, "difference": None}
+    return Verdict(**claim.stated(), **found, status=status, reason=reason)
 
 
 @lru_cache

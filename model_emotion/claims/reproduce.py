@@ -19,7 +19,7 @@ SUMMARY, PAGE = Path("results/report.json"), Path("report.html")
 
 
 def stages_with_committed_outputs(pipeline: dict, runs: list[str]) -> list[str]:
-    """Return the stages of dvc.yaml whose outputs are all in git (`cache: false`), by the names that DVC uses."""
+    """Return the stages of dvc.yaml, as DVC names them, whose outputs are all in git (`cache: false`)."""
     found = []
     for name, entry in pipeline["stages"].items():
         outs = [out for kind in ("outs", "metrics", "plots") for out in entry.get(kind, [])]
@@ -42,8 +42,9 @@ def call(*command: str) -> None:
 def reproduce(run: str | None) -> bool:
     """Bring all results up to date, or those of one run. Return whether no claim failed.
 
-    On a fresh clone, DVC skips a stage whose outputs are committed, such as `figures`, as soon as its inputs have the
-    hashes in dvc.lock. Since reproducing means computing on this machine, such stages are forced to run once.
+    On a fresh clone, DVC skips a stage whose outputs are committed, such as `figures`, as soon as its inputs
+    have the hashes in dvc.lock. Since reproducing means computing on this machine, such stages are forced to
+    run once.
     """
     runs = [run] if run else load_params().runs
     call("dvc", "repro", *([f"{name}@{run}" for name in TARGETS] if run else []))

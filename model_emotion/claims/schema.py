@@ -1,4 +1,4 @@
-"""claims.yaml as typed, checked entries: what the study published, and what is claimed of a model measured here."""
+"""claims.yaml as typed, checked entries: claims of the study, and claims on a model measured here."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -36,7 +36,10 @@ class Claim(Entry):
     reference: str | None = None
     published: Value | dict[str, Value] | None = None
     reading: dict[str, str | int] | None = None
-    """Instead of `published`: selects values read off a figure, by result, quantity, k and so on. Each is a claim."""
+    """Instead of `published`: selects values read off a figure, by result, quantity, k and so on.
+
+    Each is a claim.
+    """
     each: list[str] | None = None
     """Instead of `published`: keys without a published value. Each is a claim."""
     key: str | None = None

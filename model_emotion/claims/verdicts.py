@@ -1,4 +1,4 @@
-"""Verdicts on claims, as the stage `claims` writes them and the stage `verify` joins them: counts and failures."""
+"""Verdicts on claims, which the stage `claims` writes and the stage `verify` joins: counts and failures."""
 
 import json
 from dataclasses import dataclass

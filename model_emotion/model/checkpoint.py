@@ -1,6 +1,5 @@
 """Where a backbone's files are: a folder, an installed package that carries the same bytes, or the Hub; checked against their sha256."""
 
-import hashlib
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from safetensors import safe_open
 from transformers import AutoConfig
 
+from model_emotion.base.files import sha256
 from model_emotion.model.architecture import BackboneError, architecture_of
 
 
@@ -103,12 +103,6 @@ def tensor_names(folder, name, pin):
         with safe_open(file, "pt") as tensors:
             keys += tensors.keys()
     return keys
-
-
-def sha256(file):
-    """A file's sha256 in hexadecimal."""
-    with open(file, "rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def one_line(error):
