@@ -1,9 +1,11 @@
-"""Start a measurement: the backbone of params.yaml as an Engine, its texts as a Corpus, torch set to repeat itself."""
+"""Start a measurement: load the backbone and the texts, and make torch deterministic."""
 
 import os
 from pathlib import Path
 
+import pandas as pd
 import torch
+from transformers import PreTrainedTokenizerBase
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.processor import cores
@@ -23,8 +25,8 @@ PROMPTS = folder(MEASURED) / "prompts"
 def worker_count(executor: Executor, tasks: int) -> int:
     """Return how many processes share a number of tasks.
 
-    That is `executor.workers` if it is set. The default is one process per core, one for a GPU, or one per GPU
-    with Dask.
+    That is `executor.workers` if it is set. The default is one process per core, one for a GPU, or one per
+    GPU with Dask.
     """
     default = cores()
     if torch.cuda.is_available():
@@ -38,7 +40,7 @@ def make_deterministic() -> dict[str, object]:
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True, warn_only=True)
     # This only guards against reading memory that was never written, and it costs time.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return {
         "threads": torch.get_num_threads(),
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
@@ -61,11 +63,19 @@ def load_engine(backbone: Backbone, positions: str) -> Engine:
     return Engine(loaded, backbone.verbalizer, positions, backbone.precision, backbone.verbalizer_scale)
 
 
-def load_corpus(engine: Engine, prompt_len: int, max_length: int) -> Corpus:
-    """Read the texts of the run `live` with the engine's tokenizer.
+def load_corpus(
+    engine: Engine,
+    prompt_len: int,
+    max_length: int,
+    data: Path | str | pd.DataFrame = TEXTS,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+) -> Corpus:
+    """Read the texts of the run `live`, or another table, with the engine's tokenizer or another.
 
-    A text is cut after max_length tokens, or earlier if the model has no room for more beside the prompt.
-    Raises UserError if there is no room for a text at all.
+    data: a Parquet file, or a table, with the columns `split` and `text` and a 0/1 column per label. A text
+    is cut after max_length tokens, or earlier if the model has no room for more beside the prompt. The tokens
+    of the run `live` are kept in TOKENS. Raises UserError if there is no room for a text at all, if the file
+    is missing, or if the table lacks a column.
     """
     room = engine.room(prompt_len)
     if room < 3:
@@ -73,7 +83,18 @@ def load_corpus(engine: Engine, prompt_len: int, max_length: int) -> Corpus:
         raise UserError(
             f"params.yaml: training.prompt_len: {prompt_len} vectors leave {name} no room for a text"
         )
-    return Corpus.read(TEXTS, engine.backbone.tokenizer, min(max_length, room), TOKENS)
+    if isinstance(data, pd.DataFrame):
+        table = data
+    elif Path(data).is_file():
+        table = pd.read_parquet(data)
+    else:
+        raise UserError(
+            f"{data}: not found; `dvc repro goemotions` makes {DATA}, `dvc repro targets@live` makes {TEXTS}"
+        )
+    if lacking := {"split", "text"} - set(table):
+        raise UserError(f"data: the table has no column {' and '.join(sorted(lacking))}")
+    kept = TOKENS if data is TEXTS else None
+    return Corpus(table, tokenizer or engine.backbone.tokenizer, min(max_length, room), kept)
 
 
 def input_files(backbone: Backbone) -> list[Path]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-import pandas as pd
 from datasets import Dataset, disable_progress_bars
 
 from model_emotion.base.errors import UserError
@@ -109,11 +108,6 @@ class Corpus:
         self._splits = dict(list(table.groupby("split", sort=False)))
         self._tokenizer, self._max_length, self._folder = tokenizer, max_length, folder
         self.texts = cache(self._tokenised)
-
-    @classmethod
-    def read(cls, path, tokenizer, max_length=MAX_LENGTH, folder=None):
-        """Corpus of a Parquet file."""
-        return cls(pd.read_parquet(path), tokenizer, max_length, folder)
 
     def task(self, emotion, split, seed, negatives="with_replacement_any", examples=None):
         """Task of an emotion in a split, of at most so many examples. Raises UserError for what is not there."""
