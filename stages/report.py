@@ -5,10 +5,9 @@ output of DVC's: `make report` makes it anew. `--method` puts H1 to H4 into docs
 """
 
 import argparse
-import hashlib
 from pathlib import Path
 
-from model_emotion.base.files import replace_block, write_json, write_text
+from model_emotion.base.files import replace_block, sha256, write_json, write_text
 from model_emotion.params import load_params
 from model_emotion.project import stage
 from model_emotion.report import content, hypotheses, machine
@@ -42,7 +41,7 @@ def main():
     if not run:
         write_json(summary, SUMMARY)
     # by which `make repro` sees whether the page is of these results
-    digest = "" if run else hashlib.sha256(SUMMARY.read_bytes()).hexdigest()
+    digest = "" if run else sha256(SUMMARY)
     details = content.details(runs, claims, params.figures.model_dump(), params.analysis.drop_alpha)
     write_text(render(summary | details | machine.describe() | {"digest": digest}), PAGE)
     print(f"{PAGE}: {PAGE.stat().st_size / 1e6:.1f} MB; it opens in a browser, without a network")

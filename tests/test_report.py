@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from browser import CHROMIUM, browser
 
 from model_emotion.base.errors import UserError
+from model_emotion.base.files import read_yaml
 from model_emotion.base.results import RETESTS
 from model_emotion.params import load_params
 from model_emotion.report import content, hypotheses, machine
@@ -227,10 +227,10 @@ def test_experiments_are_set_beside_their_base(tmp_path, monkeypatch):
         text = {"question": f"{name}?", "settings": [{"key": "a.b", "value": 1}]} | (
             {"base": base} if base else {}
         )
-        Path(f"experiments/{name}.yaml").write_text(yaml.safe_dump(text))
+        Path(f"experiments/{name}.yaml").write_text(json.dumps(text))
 
     def commit(message, settings, accuracy):
-        Path("params.yaml").write_text(yaml.safe_dump(settings))
+        Path("params.yaml").write_text(json.dumps(settings))
         Path("results/live/metrics.json").write_text(
             json.dumps({"mean_accuracy": accuracy, "drop": {"valence": 0.01}})
         )
@@ -292,7 +292,7 @@ def test_the_summary_names_every_file_with_its_hash(monkeypatch):
         made_from["results/live/metrics.json"]
         == hashlib.sha256(Path("results/live/metrics.json").read_bytes()).hexdigest()
     )
-    named = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]["report"]["deps"]
+    named = read_yaml("dvc.yaml")["stages"]["report"]["deps"]
     assert all(any(path == dep or path.startswith(f"{dep}/") for dep in named) for path in made_from)
 
 

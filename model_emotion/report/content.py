@@ -1,16 +1,14 @@
 """What the report shows of the results: claims, hypotheses, drops, re-tests, figures and the whole searchlight."""
 
-import hashlib
 import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from model_emotion.base.errors import UserError
-from model_emotion.base.files import read_csv
+from model_emotion.base.files import read_csv, read_yaml, sha256
 from model_emotion.base.results import folder
 from model_emotion.claims.pages import SECTIONS
 from model_emotion.claims.verdicts import NOT_APPLICABLE, PASS, STATUSES
@@ -75,7 +73,7 @@ def made_from(runs):
             raise UserError(
                 f"{path}: not there; run `make repro` first, or `make published` for the published run alone"
             )
-        found[path.as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
+        found[path.as_posix()] = sha256(path)
     return found
 
 
@@ -105,7 +103,7 @@ def figures_of_results():
 def stages_by_output(path="dvc.yaml"):
     """{output: `stage` or `stage@run`} of every stage in dvc.yaml."""
     made_by = {}
-    for name, stage in yaml.safe_load(Path(path).read_text(encoding="utf-8"))["stages"].items():
+    for name, stage in read_yaml(path)["stages"].items():
         for out in [*stage.get("outs", []), *stage.get("metrics", [])]:
             out = next(iter(out)) if isinstance(out, dict) else out
             for run in ("published", "live") if "${item.run}" in out else (None,):

@@ -3,8 +3,7 @@
 import json
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
+from model_emotion.base.files import parse_yaml
 from model_emotion.base.results import MEASURED, folder
 from model_emotion.project import environment
 from model_emotion.project.environment import git
@@ -33,7 +32,7 @@ def _flat(values, above=""):
 
 
 def _settings(revision):
-    return _flat(YAML(typ="safe").load(git("show", f"{revision}:params.yaml") or ""))
+    return _flat(parse_yaml(git("show", f"{revision}:params.yaml") or ""))
 
 
 def _json(revision, path):
