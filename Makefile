@@ -113,8 +113,7 @@ report: $(READY)  ## rebuild report.html
 	@python -m stages.report
 
 readme: $(READY)  ## update the tables in README.md and docs/method.md from the latest results
-	python stages/verify.py --readme
-	python -m stages.report --method
+	@python -m stages.report --readme
 
 ARCHIVE ?= model-emotion.tar
 archive: $(READY)  ## pack code, history, experiments and all outputs into one file: make archive ARCHIVE=...

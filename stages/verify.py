@@ -1,8 +1,8 @@
 """Stage verify: the verdicts on each run's claims, results/RUN/claims.json -> results/claims.json, CLAIMS.md
 
-The stage succeeds whatever the verdicts are, so that DVC keeps every experiment. Two options read its last result
-instead: `--check` prints the line that ends `make repro`, and fails if a claim fails (`--run` limits it to one run);
-`--readme` writes the table of headlines into README.md.
+The stage succeeds whatever the verdicts are, so that DVC keeps every experiment. The option `--check` reads
+its last result instead: it prints the line that ends `make repro`, and fails if a claim fails (`--run` limits
+it to one run).
 """
 
 import argparse
@@ -10,7 +10,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from model_emotion.base.files import replace_block, write_json, write_text
+from model_emotion.base.files import write_json, write_text
 from model_emotion.base.results import folder
 from model_emotion.claims import judging, pages, schema, verdicts
 from model_emotion.params import load_params
@@ -23,16 +23,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="check the last result instead of making one")
     parser.add_argument("--run", help="with --check: only the claims on this run")
-    parser.add_argument(
-        "--readme", action="store_true", help="put the last verification's headlines into README.md"
-    )
     options, params = parser.parse_args(), load_params()
     if options.run and not options.check:
         parser.error("--run needs --check")
     if options.check:
         sys.exit(not verdicts.check(options.run))
-    if options.readme:
-        return replace_block("README.md", pages.BEGIN, pages.END, pages.readme_block(verdicts.read(RESULT)))
     claims = schema.load_claims()
     joined = judging.joined(
         claims.claims, {run: verdicts.read(folder(run) / "claims.json") for run in params.runs}

@@ -1,10 +1,9 @@
-"""Render verdicts as Markdown: CLAIMS.md, and the table of headlines in README.md."""
+"""Render verdicts as Markdown, for CLAIMS.md."""
 
 from collections.abc import Iterable
 
-from model_emotion.claims.judging import run_of
 from model_emotion.claims.schema import Unpublished
-from model_emotion.claims.verdicts import STATUSES, Verdict, summary, tally
+from model_emotion.claims.verdicts import Verdict, summary
 
 SECTIONS = {
     "A": "A. Human attributes",
@@ -13,13 +12,6 @@ SECTIONS = {
     "D": "D. Searchlight",
     "E": "E. Masking",
     "L": "L. The run live: a model measured here",
-}
-BEGIN, END = "<!-- claims: made by `make readme` -->", "<!-- end of claims -->"
-HEADLINES = {
-    "H1": "Attributes of human emotion concepts have their own neuron populations",
-    "H2": "Masking an attribute's neurons hurts emotion inference more than masking as many random ones",
-    "H3": "The damage follows the attribute's weight in the human concept space",
-    "": "What these rest on: human ratings and judgements, unmasked accuracy",
 }
 
 
@@ -42,26 +34,6 @@ def render(verdicts: list[Verdict], unpublished: Iterable[Unpublished]) -> str:
     ]  # fmt: skip
     lines += [f"| {entry.id} | {entry.what} | `{entry.file}` | `{entry.test}` |" for entry in unpublished]
     return "\n".join(lines) + "\n"
-
-
-def headline_table(verdicts):
-    """Markdown lines for README: how many of the study's claims hold, by headline; those on a model measured here are left out."""
-    verdicts = [verdict for verdict in verdicts if run_of(verdict) == "published"]
-    lines = [
-        "| | the study's claim | claims checked | " + " | ".join(STATUSES[:3]) + " |",
-        "| --- " * 6 + "|",
-    ]
-    for headline, sentence in HEADLINES.items():
-        counts = tally([verdict for verdict in verdicts if verdict.headline == headline])
-        cells = [headline, sentence, sum(counts.values()), *(counts[status] for status in STATUSES[:3])]
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    return lines
-
-
-def readme_block(verdicts):
-    """README's generated part, between its marks."""
-    published = summary([verdict for verdict in verdicts if run_of(verdict) == "published"])
-    return "\n".join([BEGIN, "```", published, "```", *headline_table(verdicts), END])
 
 
 def claim_table(verdicts: Iterable[Verdict]) -> list[str]:
