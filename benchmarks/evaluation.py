@@ -1,9 +1,11 @@
-"""Examples a second of masked evaluation beside plain loops and pyvene, into benchmarks/results/evaluation.json.
+"""Masked evaluation: examples per second, beside plain loops and pyvene.
 
-`python benchmarks/evaluation.py [--quick]`. One prompt of 100 vectors meets masks that leave 89 % of the neurons, on texts as long as
-those of GoEmotions; random models whose vocabulary is cut to 1,000 words. An example is a text under a mask. The loops take one mask at
-a time, by hooks on the output projections. Fair: the model stays, texts are padded to the longest of a batch, the head reads position
-0 alone. The study's: the model is read from disk again for each mask, texts are padded to 256 positions, the head reads all.
+`python benchmarks/evaluation.py [--quick]` writes benchmarks/results/evaluation.json. One prompt of 100
+vectors is evaluated under masks that keep 89 % of the neurons, on texts as long as those of GoEmotions. The
+models are random, with a vocabulary of 1,000 words. An example is one text under one mask. The loops take
+one mask at a time, with hooks on the output projections. Fair loop: the model stays in memory, texts are
+padded to the longest of a batch, the head reads position 0 only. The study's loop: the model is read from
+disk again for each mask, texts are padded to 256 positions, and the head reads all positions.
 """
 
 import tempfile
@@ -70,7 +72,7 @@ def plain_loop(prompt, masks, texts, model_for, longest, read):
 
 @torch.no_grad()
 def pyvenes(model, prompt, masks, texts):
-    """[masks, texts] margins of pyvene's interventions on the inputs of the output projections, one mask at a time."""
+    """[masks, texts] margins by pyvene, which changes the inputs of output projections; mask by mask."""
     import pyvene
 
     found = []
@@ -94,9 +96,9 @@ def pyvenes(model, prompt, masks, texts):
 
 
 def contestants_of(size, quick, folder, check=True):
-    """Contestants at a model's size, the operations of an example of ours by name, and those of a plain forward pass.
+    """Contestants at a model's size, operations per example of ours by name, those of a plain forward pass.
 
-    check: each must first give our margins.
+    check: require that each contestant first gives our margins.
     """
     model, texts = random_model(size), random_texts(4 if quick else 16)
     engine, hidden = engine_of(model), model.config.hidden_size
@@ -113,9 +115,13 @@ def contestants_of(size, quick, folder, check=True):
         plain_loop, prompt, texts=texts, model_for=lambda: model, longest=longest_of, read=at_position_0
     )
     study = partial(
-        plain_loop, prompt, texts=texts, model_for=lambda: transformers.RobertaForMaskedLM.from_pretrained(f"{folder}/{size}").eval(),
-        longest=lambda some: LONGEST, read=at_all_positions,
-    )  # fmt: skip
+        plain_loop,
+        prompt,
+        texts=texts,
+        model_for=lambda: transformers.RobertaForMaskedLM.from_pretrained(f"{folder}/{size}").eval(),
+        longest=lambda some: LONGEST,
+        read=at_all_positions,
+    )
     others = {
         "fair loop, hooks for each mask": (lambda: fair(few), ""),
         "the study's loop": (lambda: study(few[:1]), ""),

@@ -1,10 +1,11 @@
-"""The engine on a CUDA device at roberta-base's size, and the hours that the study's whole would take there; under 8 minutes.
+"""The engine on a CUDA device at roberta-base's size, and hours of the study's full size; under 8 minutes.
 
-`python benchmarks/gpu.py [--json FILE]`. The model is random, of roberta-base's size with a vocabulary cut to 1,000 words; prompts have
-100 vectors, texts are as long as those of GoEmotions, masks leave 89 % of the neurons. Rates are set beside the device's own rate of
-matrix products of the same precision, measured here, for the operations of the way taken ("must do") and for those of the plain
-forward pass that it replaces. `rows` grows until the memory is full, nothing more is gained, or
-a measurement takes too long.
+`python benchmarks/gpu.py [--json FILE]`. The model is random and has roberta-base's size, with a vocabulary
+of 1,000 words. Prompts have 100 vectors, texts are as long as those of GoEmotions, and masks keep 89 % of
+the neurons. Rates are compared with the device's own rate of matrix products in the same precision, which is
+measured as well: once for the operations that this way needs ("must do"), once for those of the plain
+forward pass that it replaces. `rows` grows until the memory is full, there is no further gain, or a
+measurement takes too long.
 """
 
 import argparse
@@ -22,7 +23,8 @@ from model_emotion.live.cost import DRAWS, EPOCHS, changed, total_work
 from model_emotion.model.engine import Engine
 from model_emotion.model.evaluation import margins
 from model_emotion.model.tasks import Examples
-from model_emotion.model.tuning import Recipe, tune
+from model_emotion.model.training import Recipe
+from model_emotion.model.tuning import tune
 from model_emotion.project.experiments import load
 
 MASKS, SEEDS, BATCH = 32, 12, 16
@@ -31,7 +33,7 @@ PRECISIONS = ("float32", "tf32", "bf16")
 
 
 def timed(run, seconds):
-    """Median seconds of run(), which ends with the device idle, repeated for about so long after a first time."""
+    """Median seconds of run(), repeated for about `seconds` after a warm-up. It must wait for the device."""
     run()
     times = []
     while not times or sum(times) < seconds:
@@ -43,7 +45,7 @@ def timed(run, seconds):
 
 
 def product_rate(precision, size=8192, repeats=10):
-    """Operations a second of a product of two square matrices."""
+    """Operations per second of a product of two square matrices."""
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     a, b = (torch.randn(size, size, device="cuda", dtype=dtype) for _ in range(2))
     before = torch.backends.cuda.matmul.fp32_precision
@@ -79,8 +81,9 @@ def evaluation(model, precision, peak):
         rate = len(masks) * len(distinct) / seconds
         plain, must = operations(model, [len(text) for text in distinct], 1 - MASKED)
         found.append({
-            "precision": precision, "rows": rows, "examples a second": rate, "share of peak, must do": rate * must / peak,
-            "share of peak, plain": rate * plain / peak, "memory (GB)": torch.cuda.max_memory_allocated() / 1e9,
+            "precision": precision, "rows": rows, "examples a second": rate,
+            "share of peak, must do": rate * must / peak, "share of peak, plain": rate * plain / peak,
+            "memory (GB)": torch.cuda.max_memory_allocated() / 1e9,
         })  # fmt: skip
         if len(found) > 2 and rate < 1.02 * found[-3]["examples a second"]:
             break
@@ -89,7 +92,7 @@ def evaluation(model, precision, peak):
 
 
 def training(model, precision, peak):
-    """Row of a table: a pass of 12 seeds side by side through 64 examples each, dropout on, as the study's recipe says."""
+    """Row of a table: 12 seeds side by side see 64 examples each, with dropout, as in the study's recipe."""
     engine, recipe = (
         Engine(engine_of(model).backbone, precision=precision),
         Recipe(prompt_len=PROMPT_LEN, epochs=1, batch=BATCH),
@@ -139,7 +142,8 @@ def main():
         middle = np.median(reference)  # a random model answers all texts alike
         other = float(((found > middle) != (reference > middle)).mean())
         apart[precision] = {
-            "margin": float(abs(found - reference).max()), "other side of the median": other, "margins' sd": float(reference.std()),
+            "margin": float(abs(found - reference).max()), "other side of the median": other,
+            "margins' sd": float(reference.std()),
         }  # fmt: skip
         trained.append(training(model, precision, peaks[precision]))
         print(
@@ -153,8 +157,9 @@ def main():
     print(hours.round(2).to_string(index=False))
     if options.json:
         options.json.write_text(json.dumps({
-            "machine": machine, "products (TFLOP/s)": {key: value / 1e12 for key, value in peaks.items()}, "evaluation": evaluated,
-            "training": trained, "against the first precision": apart, "projection": hours.to_dict("records"),
+            "machine": machine, "products (TFLOP/s)": {key: value / 1e12 for key, value in peaks.items()},
+            "evaluation": evaluated, "training": trained, "against the first precision": apart,
+            "projection": hours.to_dict("records"),
             "seconds": time.perf_counter() - start,
         }, indent=1))  # fmt: skip
 

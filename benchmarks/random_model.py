@@ -1,4 +1,4 @@
-"""What the benchmarks of the model side share: a random model, texts as long as GoEmotions', plain reading, operations."""
+"""Shared by the model benchmarks: a random model, texts as long as GoEmotions', and counts of operations."""
 
 from functools import cache
 from types import SimpleNamespace
@@ -33,7 +33,7 @@ def random_config(size="roberta-base"):
 
 @cache
 def random_model(size="roberta-base"):
-    """A random masked language model of that size, frozen, the same for all who ask; the vocabulary is cut to 1,000 words."""
+    """A frozen random masked language model of that size, with a vocabulary of 1,000 words; made once."""
     torch.manual_seed(0)
     transformers.utils.logging.disable_progress_bar()
     return transformers.RobertaForMaskedLM(random_config(size)).eval().requires_grad_(False)
@@ -52,16 +52,17 @@ def engine_of(model):
 
 
 def random_texts(count, seed=0):
-    """Lists of token ids, `<s>` and `</s>` included, 5 to 50 long, 19 at the mean, as GoEmotions' are."""
+    """Lists of 5 to 50 token ids, 19 on average, with `<s>` and `</s>`, as long as those of GoEmotions."""
     generator = np.random.default_rng(seed)
     lengths = generator.normal(18.7, 8.5, count).round().clip(5, 50).astype(int)
     return [[CLS, *generator.integers(7, 1000, length - 2).tolist(), SEP] for length in lengths]
 
 
 def inputs_of(model, prompt, texts, longest):
-    """What transformers' RoBERTa takes: `<mask>`, the prompt, a text padded to that length; positions from 0."""
+    """Input of transformers' RoBERTa: `<mask>`, the prompt, a text padded to `longest`; positions from 0."""
     ids = torch.tensor([text + [PAD] * (longest - len(text)) for text in texts])
     words = model.get_input_embeddings()
+    prompt = prompt - model.roberta.embeddings.token_type_embeddings.weight[0]  # which the model adds again
     start = torch.cat([words.weight[[MASK]], prompt]).expand(len(texts), -1, -1)
     seen = torch.cat([torch.ones(len(texts), start.shape[1], dtype=torch.long), (ids != PAD).long()], dim=1)
     positions = torch.arange(seen.shape[1]).expand(len(texts), -1)
@@ -85,13 +86,16 @@ def at_all_positions(model, inputs):
 
 
 def _layer(config, positions, kept=1.0):
-    """Operations of a layer at all positions: (products with weights, those of attention). kept: the share of its neurons that is left."""
+    """Operations of a layer at all positions: (products with weights, products of attention).
+
+    kept: the share of neurons that a mask keeps.
+    """
     hidden, width = config.hidden_size, config.intermediate_size * kept
     return 2 * positions * (4 * hidden**2 + 2 * hidden * width), 2 * positions * 2 * hidden * positions
 
 
 def _at_0(config, positions, kept=1.0):
-    """The same of a last layer of which position 0 alone is needed; each head attends to what goes into the layer."""
+    """As `_layer`, of a last layer at position 0 only; each head attends to the input of the layer."""
     hidden, width = config.hidden_size, config.intermediate_size * kept
     return 2 * (4 * hidden**2 + 2 * hidden * width), 2 * 2 * positions * hidden * config.num_attention_heads
 
@@ -101,25 +105,28 @@ def _positions(lengths, prompt_len):
 
 
 def operations(model, lengths, kept=1.0):
-    """(of the plain forward pass, of the shorter way for one more mask) a text, matrix products alone, the mean over texts."""
+    """Operations per text of (a plain forward pass, one more mask with shared work).
+
+    Matrix products only; the mean over texts.
+    """
     config, positions = model.config, _positions(lengths, PROMPT_LEN)
     plain, masked, at_0 = (
         sum(_layer(config, positions)),
         sum(_layer(config, positions, kept)),
         sum(_at_0(config, positions, kept)),
     )
-    first = (
-        2 * positions * config.hidden_size * config.intermediate_size * (1 - kept)
-    )  # what a mask changes of the first layer
+    # A mask only changes this much of the first layer.
+    first = 2 * positions * config.hidden_size * config.intermediate_size * (1 - kept)
     layers = config.num_hidden_layers
     return (layers * plain).mean(), (first + (layers - 2) * masked + at_0).mean()
 
 
 def operations_of_training(model, lengths, prompt_len):
-    """(of a plain pass there and back, of what a prompt's gradient must have) a text, matrix products alone, the mean over texts.
+    """Operations per text of (plain forward and backward passes, the least that a prompt's gradient needs).
 
-    Back, a product with frozen weights costs what it did, one of attention twice that. What must be done has no padding, and of the
-    last layer position 0 alone.
+    Matrix products only; the mean over texts. In the backward pass a product with frozen weights costs the
+    same again, and a product of attention twice as much. The least has no padding, and only position 0 of
+    the last layer.
     """
     config, positions = model.config, _positions(lengths, prompt_len)
     layer, at_0 = (

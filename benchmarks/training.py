@@ -1,10 +1,11 @@
-"""Examples a second of prompt tuning beside plain loops and peft, into benchmarks/results/training.json.
+"""Prompt tuning: examples per second, beside plain loops and peft.
 
-`python benchmarks/training.py [--quick]`. Random models whose vocabulary is cut to 1,000 words, texts as long as those of GoEmotions. Ours
-trains seeds side by side, or emotions, as the stage `prompts` does; the others train one prompt. Fair: a plain loop, texts padded to
-the longest of a batch, the head reads position 0 alone. The study's: texts are padded to 256 positions, the head reads all. peft:
-PromptTuning of a sequence classifier, by the Trainer of transformers, which tunes the classifier too. Ours also looks at dev, of one
-example a seed.
+`python benchmarks/training.py [--quick]` writes benchmarks/results/training.json. The models are random,
+with a vocabulary of 1,000 words, and texts are as long as those of GoEmotions. Ours trains seeds or emotions
+side by side, as the stage `prompts` does; the others train one prompt. Ours also evaluates on dev, on one
+example per seed. Fair loop: texts are padded to the longest of a batch, and the head reads position 0 only.
+The study's loop: texts are padded to 256 positions, and the head reads all positions.
+peft: PromptTuning of a sequence classifier with the Trainer of transformers, which tunes the classifier too.
 """
 
 import tempfile
@@ -33,13 +34,17 @@ from torch.nn.functional import cross_entropy
 
 from model_emotion.live.cost import product_rate
 from model_emotion.model.tasks import Examples
-from model_emotion.model.tuning import SIDE_BY_SIDE, Recipe, tune_together
+from model_emotion.model.training import Recipe
+from model_emotion.model.tuning import SIDE_BY_SIDE, tune_together
 from model_emotion.params import load_params
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How prompts are trained, and on how many texts a seed. seeds: of ours, the first number is what the others are compared with."""
+    """How prompts are trained, and on how many texts per seed.
+
+    seeds: numbers of seeds that ours trains; the others are compared with the first.
+    """
 
     name: str
     size: str
@@ -53,7 +58,8 @@ class Setting:
 
     @property
     def note(self):
-        return f"{self.recipe.prompt_len} vectors, batches of {self.recipe.batch}, dropout {'on' if self.recipe.dropout else 'off'}."
+        dropout = "on" if self.recipe.dropout else "off"
+        return f"{self.recipe.prompt_len} vectors, batches of {self.recipe.batch}, dropout {dropout}."
 
 
 STUDYS, NO_DROPOUT, OURS = "as the study", "as the study but for dropout", "as in params.yaml"
@@ -132,8 +138,9 @@ def pefts(setting, examples):
 
     with tempfile.TemporaryDirectory() as folder:
         asked = transformers.TrainingArguments(
-            folder, num_train_epochs=1, per_device_train_batch_size=setting.recipe.batch, learning_rate=setting.recipe.lr,
-            use_cpu=True, disable_tqdm=True, report_to="none", save_strategy="no", logging_strategy="no",
+            folder, num_train_epochs=1, per_device_train_batch_size=setting.recipe.batch,
+            learning_rate=setting.recipe.lr, use_cpu=True, disable_tqdm=True, report_to="none",
+            save_strategy="no", logging_strategy="no",
         )  # fmt: skip
         transformers.Trainer(model, asked, data_collator=collate, train_dataset=rows).train()
 

@@ -42,14 +42,14 @@ def test_the_chain_measures_what_a_plain_loop_measures(measured, monkeypatch):
     params, planned = load_params(), mask_plan.read("live")
     assert [(size.k, size.draws) for size in planned.sizes] == [(18, 4), (5, 1)]
     engine = load_engine(params.backbone, "zero")
-    model, words = engine.backbone.model, engine.backbone.model.get_input_embeddings()
+    model = engine.backbone.model
     tuned = {
         emotion: torch.from_numpy(read_tensors(f"results/live/prompts/{emotion}.safetensors")[0]["prompts"])
         for emotion in EMOTIONS
     }
 
     def plain(prompt, text):
-        inputs = torch.cat([words.weight[[4]], prompt, words(torch.tensor(text))])[None]
+        inputs = tiny_models.embedded(model, prompt, text)
         return model(inputs_embeds=inputs, position_ids=torch.arange(inputs.shape[1])[None])
 
     recorded, seen = read_activations("results/live/activations.safetensors"), []

@@ -55,7 +55,7 @@ def test_work_is_counted_as_the_stages_do_it(table):
 def test_without_a_gpu_the_error_is_one_line_and_with_one_hours_are_proportional(table):
     params = paper()
     line = cost.refusal(params, table)
-    assert line.startswith("no CUDA GPU found. 27 x 12 prompts need 25,920 examples") and "\n" not in line
+    assert line.startswith("no CUDA GPU found. 27 x 12 prompts need 25,920 examples in") and "\n" not in line
     hours = cost.hours(params, table, cost.Rates(1000.0, 10_000.0)).set_index(["epochs", "random draws"])
     assert len(hours) == 6 and (hours > 0).all(axis=None)
     assert hours.loc[(50, 2), "training (h)"] == pytest.approx(25 * hours.loc[(2, 2), "training (h)"])

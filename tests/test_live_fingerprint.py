@@ -66,7 +66,7 @@ def test_what_no_measurement_depends_on_keeps_the_digest(library, module, old, n
 @pytest.mark.parametrize(
     ("module", "old", "new", "changed"),
     [
-        ("model/tuning", "INIT_SD = 0.02", "INIT_SD = 0.03", {"live.prompts"}),
+        ("model/training", "INIT_SD = 0.02", "INIT_SD = 0.03", {"live.prompts"}),
         ("live/session", "torch.set_num_threads(1)", "torch.set_num_threads(2)", None),
         ("masking/masks", "replace=False", "replace=True", {"live.evaluation"}),
         ("model/tasks", "import numpy as np", "import scipy as np", None),
@@ -117,5 +117,5 @@ def test_a_docstring_trains_nothing_and_a_constant_does(world, library, monkeypa
 
     change(library, "model/tuning", '"""', '"""Other words: ')
     assert files and trained() == []
-    change(library, "model/tuning", "INIT_SD = 0.02", "INIT_SD = 0.03")
+    change(library, "model/training", "INIT_SD = 0.02", "INIT_SD = 0.03")
     assert trained() == [path.stem for path in files]

@@ -1,4 +1,4 @@
-"""Backbones: found where they are, checked, refused in one line; read by their head, or without one by their embeddings."""
+"""Backbones: finding and checking files, errors of one line, and reading words with or without a head."""
 
 import json
 import logging
@@ -13,6 +13,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from model_emotion.base.errors import UserError
+from model_emotion.base.files import sha256
 from model_emotion.model import backbone, checkpoint
 from model_emotion.model.architecture import ARCHITECTURES, BackboneError
 from model_emotion.model.engine import Engine
@@ -86,7 +87,7 @@ def test_without_a_head_a_class_is_read_by_word_embeddings(kind, tmp_path, caplo
     assert f"{tmp_path} has no language-model head" in caplog.text
 
     words = model.get_input_embeddings()
-    inputs = torch.cat([words.weight[[4]], prompts(loaded)[0], words(IDS[0])])[None]
+    inputs = tiny_models.embedded(model, prompts(loaded)[0], IDS[0])
     with torch.no_grad():
         positions = torch.arange(inputs.shape[1])[None]
         hidden = model.base_model(inputs_embeds=inputs, position_ids=positions).last_hidden_state[:, 0]
@@ -98,7 +99,7 @@ def test_an_electra_discriminator_has_no_language_model_head(tmp_path):
     assert backbone.load(saved(discriminator, tmp_path)).readout.name == "tied_embeddings"
 
 
-def test_without_a_head_embeddings_of_another_width_are_no_help(tmp_path):
+def test_without_a_head_embeddings_of_another_width_are_refused(tmp_path):
     folder = saved(tiny_models.model("electra").base_model, tmp_path)
     assert "no language-model head, and word embeddings of another width" in refused(folder)
 
@@ -112,8 +113,7 @@ def test_debertas_own_head_is_read_though_transformers_would_make_another(kind, 
     (tmp_path / "config.json").write_text(json.dumps(config))
     loaded = backbone.load(folder)
     assert loaded.readout.name == "lm_head"
-    words = model.get_input_embeddings()
-    inputs = torch.cat([words.weight[[4]], prompts(loaded)[0], words(IDS[0])])[None]
+    inputs = tiny_models.embedded(model, prompts(loaded)[0], IDS[0])
     with torch.no_grad():
         expected = model(inputs_embeds=inputs).logits[:, 0, [5, 6]]
     torch.testing.assert_close(logits(loaded), expected, atol=1e-5, rtol=0)
@@ -145,7 +145,7 @@ def test_a_missing_tensor_is_an_error_in_a_headless_checkpoint_too(tmp_path):
     )
 
 
-def test_files_that_are_not_what_they_should_be(tmp_path):
+def test_broken_files_are_refused(tmp_path):
     folder = saved(tiny_models.model("bert"), tmp_path)
     whole = (tmp_path / "model.safetensors").read_bytes()
     (tmp_path / "model.safetensors").write_bytes(whole[:1000])
@@ -166,7 +166,7 @@ def test_shards_are_read_together(tmp_path):
     tiny_models.tokenizer().save_pretrained(tmp_path)
     index = json.loads((tmp_path / "model.safetensors.index.json").read_text())
     assert len(set(index["weight_map"].values())) > 1
-    assert set(checkpoint.tensor_names(tmp_path, "a name", pin=None)) == set(index["weight_map"])
+    assert set(checkpoint.find(str(tmp_path)).tensors) == set(index["weight_map"])
     expected = logits(backbone.wrap(model, tiny_models.tokenizer(), "memory"))
     torch.testing.assert_close(logits(backbone.load(str(tmp_path))), expected, atol=1e-6, rtol=0)
 
@@ -186,36 +186,36 @@ def test_no_remote_code(tmp_path, monkeypatch):
 def test_decoders_and_other_models_are_refused_before_their_weights_are_read(tmp_path):
     transformers.GPT2Config().save_pretrained(tmp_path)
     message = refused(tmp_path)
-    assert "can't measure a model of type gpt2, a decoder-only model without a masked token" in message
+    assert "can't measure a model of type gpt2, a decoder-only model without a mask token" in message
     assert (
-        "this takes masked encoders: roberta, bert, distilbert, electra, mpnet, deberta, deberta-v2, modernbert"
-        in message
+        "Use a masked encoder of one of these types: "
+        "roberta, bert, distilbert, electra, mpnet, deberta, deberta-v2, modernbert" in message
     )
     transformers.BertConfig(is_decoder=True).save_pretrained(tmp_path)
     assert "type bert, a decoder-only model" in refused(tmp_path)
     transformers.AlbertConfig().save_pretrained(tmp_path)
-    assert "type albert; this takes masked encoders" in refused(tmp_path)
+    assert "type albert. Use a masked encoder" in refused(tmp_path)
     transformers.T5Config().save_pretrained(tmp_path)
-    assert "type t5; this takes" in refused(tmp_path)
+    assert "type t5. Use" in refused(tmp_path)
 
 
 def test_pinned_bytes_are_checked(tmp_path, monkeypatch):
     folder = saved(tiny_models.model("bert"), tmp_path)
-    right = checkpoint.sha256(tmp_path / "model.safetensors")
+    right = sha256(tmp_path / "model.safetensors")
     monkeypatch.setitem(checkpoint.PINS, folder, checkpoint.Pin(REVISION, right))
     assert backbone.load(folder).revision == REVISION
     monkeypatch.setitem(checkpoint.PINS, folder, checkpoint.Pin(REVISION, "0" * 64))
-    assert f"model.safetensors has sha256 {right}, not the pinned {'0' * 64}" in refused(folder)
+    assert f"model.safetensors has SHA-256 {right}, not the pinned {'0' * 64}" in refused(folder)
     assert backbone.load(folder, "f" * 40).revision == "f" * 40  # another revision is not the pinned one
 
 
 @pytest.fixture
 def packaged(tmp_path, monkeypatch):
-    """Name of a backbone whose files an installed package carries, and that package's folder; running it would raise."""
+    """The name of a backbone whose files a package has, and its folder; running the package would raise."""
     package = tmp_path / "weights_for_a_test"
     saved(tiny_models.model("bert"), package / "model")
     (package / "__init__.py").write_text("raise SystemExit('the package ran')")
-    digest = checkpoint.sha256(package / "model" / "model.safetensors")
+    digest = sha256(package / "model" / "model.safetensors")
     monkeypatch.setitem(
         checkpoint.PINS,
         "org/packaged",
@@ -228,7 +228,7 @@ def packaged(tmp_path, monkeypatch):
 def test_an_installed_package_comes_before_the_hub(packaged, monkeypatch):
     name, package = packaged
     monkeypatch.syspath_prepend(str(package.parent))
-    monkeypatch.setattr(checkpoint, "_from_hub", lambda *_: pytest.fail("asked the Hub"))
+    monkeypatch.setattr(checkpoint, "_on_hub", lambda *_: pytest.fail("asked the Hub"))
     loaded = backbone.load(name)
     assert loaded.source == "the package weights-for-a-test==1.0" and loaded.revision == REVISION
     assert "weights_for_a_test" not in sys.modules
@@ -253,10 +253,10 @@ def test_nothing_reachable_says_where_it_looked(packaged, monkeypatch):
         f"the Hub at {REVISION} ([Errno -2] Name or service not known)"
     )
     assert "a package" not in refused("org/packaged", "f" * 40)  # which carries no other revision
-    assert refused("org/unknown").endswith("not the Hub, for want of a revision (a commit)")
+    assert refused("org/unknown").endswith("not the Hub, which needs a revision (a commit)")
 
 
-def test_the_hub_gives_weights_only_of_a_model_that_can_be_used(tmp_path, monkeypatch):
+def test_weights_are_downloaded_only_for_a_supported_model(tmp_path, monkeypatch):
     asked = []
 
     def download(name, revision, allow_patterns, local_files_only=False):
@@ -279,7 +279,7 @@ def test_the_hub_gives_weights_only_of_a_model_that_can_be_used(tmp_path, monkey
     )
 
 
-def test_what_the_hub_gave_before_is_used_without_a_network(tmp_path, monkeypatch):
+def test_downloaded_files_are_used_without_a_network(tmp_path, monkeypatch):
     saved(tiny_models.model("bert"), tmp_path)
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", unreachable)
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(tmp_path))
@@ -296,10 +296,10 @@ def test_the_verbalizer_is_two_single_tokens():
         (
             "negative",
             "happy day",
-        ): "'happy day' is not one token of tiny but 'happy', 'day'; take another word",
+        ): "'happy day' is not one token of tiny but 'happy', 'day'; use another word",
         ("sublime", "positive"): "'sublime' is not one token of tiny but '<unk>'",
         ("", "positive"): "'' is not one token of tiny but none",
-        ("happy", "happy"): "'happy', 'happy': two different words are needed",
+        ("happy", "happy"): "'happy', 'happy': give two different words",
         ("happy",): "two different words",
     }.items():
         with pytest.raises(UserError) as error:
@@ -334,7 +334,7 @@ def test_a_tokenizer_without_a_mask_token_is_refused():
         tiny(tokenizer)
 
 
-def test_loading_leaves_transformers_as_talkative_as_it_was(tmp_path, capfd):
+def test_loading_restores_the_verbosity_of_transformers(tmp_path, capfd):
     logs = transformers.utils.logging
     folder = saved(tiny_models.model("bert").base_model, tmp_path)
     level = logs.get_verbosity()

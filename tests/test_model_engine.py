@@ -1,81 +1,29 @@
-"""Many prompts and masks at once: each row gives what it gives alone, and what the study's forward pass says."""
+"""The engine: each row of a batch equals a separate forward pass, and the study's forward pass."""
 
 import numpy as np
 import pytest
 import tiny_models
 import torch
+from tiny_models import PROMPT_LEN, ROWS, TEXTS, engine, roberta_forward, rows
 from torch.func import functional_call
-from torch.nn.functional import cross_entropy, gelu, layer_norm, linear, softmax
+from torch.nn.functional import cross_entropy, gelu
 
 from model_emotion.base.errors import UserError
 from model_emotion.model import backbone
 from model_emotion.model.engine import Engine
 
-ROWS, PROMPT_LEN = 5, 4
-TEXTS = [[0, 7, 2], [0, 7, 8, 9, 10, 11, 2], [0, 2], [0, 18, 17, 16, 15, 14, 13, 12, 2], [0, 5, 6, 2]]
-
-
-def engine(kind, **options):
-    return Engine(backbone.wrap(tiny_models.model(kind), tiny_models.tokenizer(), f"tiny {kind}"), **options)
-
-
-def rows(tiny, seed=2):
-    """Prompts, float masks (a third of them 0), ids and attention of ROWS rows, all different."""
-    generator = torch.Generator().manual_seed(seed)
-    prompts = torch.randn(ROWS, PROMPT_LEN, tiny.backbone.embedding_width, generator=generator)
-    masks = torch.rand(ROWS, tiny.backbone.layers, tiny.backbone.width, generator=generator)
-    masks = torch.where(masks < 1 / 3, 0, masks)
-    return prompts, masks, *tiny.pad(TEXTS)
-
 
 def alone(tiny, prompts, masks, row):
-    """[2] logits of a row by transformers' own forward pass, unpadded, its mask as a change of the output projections' columns."""
+    """[2] logits of a row by transformers' forward pass, no padding; the mask scales columns of weights."""
     model = tiny.backbone.model
     names = {parameter: name for name, parameter in model.named_parameters()}
     weights = [ffn.output.weight for ffn in tiny.backbone.ffns]
     changed = (
         {} if masks is None else {names[w]: w * mask for w, mask in zip(weights, masks[row], strict=True)}
     )
-    words = model.get_input_embeddings()
-    inputs = torch.cat([words.weight[[4]], prompts[row], words(torch.tensor(TEXTS[row]))])[None]
+    inputs = tiny_models.embedded(model, prompts[row], TEXTS[row])
     keywords = {"inputs_embeds": inputs, "position_ids": torch.arange(inputs.shape[1])[None]}
     return functional_call(model, changed, kwargs=keywords).logits[0, 0, [5, 6]]
-
-
-def roberta_forward(weights, config, prompt, mask, text, first_position=0):
-    """Logits [2] and neurons [layers, tokens, width] of one prompt, one mask, one text, from RoBERTa's weights in plain torch."""
-    w = {name.removeprefix("roberta."): tensor for name, tensor in weights.items()}
-
-    def dense(x, name):
-        return linear(x, w[f"{name}.weight"], w[f"{name}.bias"])
-
-    def norm(x, name):
-        return layer_norm(x, x.shape[-1:], w[f"{name}.weight"], w[f"{name}.bias"], config.layer_norm_eps)
-
-    def heads(x):
-        return x.reshape(len(x), config.num_attention_heads, -1).transpose(0, 1)
-
-    words = w["embeddings.word_embeddings.weight"]
-    x = torch.cat([words[[4]], prompt, words[text]])  # <mask>, prompt, <s> text </s>
-    x = (
-        x
-        + w["embeddings.token_type_embeddings.weight"][0]
-        + w["embeddings.position_embeddings.weight"][first_position:][: len(x)]
-    )
-    x = norm(x, "embeddings.LayerNorm")
-    neurons = []
-    for layer in range(config.num_hidden_layers):
-        name = f"encoder.layer.{layer}"
-        query, key, value = (
-            heads(dense(x, f"{name}.attention.self.{part}")) for part in ("query", "key", "value")
-        )
-        seen = softmax(query @ key.transpose(1, 2) / query.shape[-1] ** 0.5, dim=-1) @ value
-        seen = seen.transpose(0, 1).reshape(x.shape)
-        x = norm(x + dense(seen, f"{name}.attention.output.dense"), f"{name}.attention.output.LayerNorm")
-        neurons.append(gelu(dense(x, f"{name}.intermediate.dense")))
-        x = norm(x + dense(neurons[-1] * mask[layer], f"{name}.output.dense"), f"{name}.output.LayerNorm")
-    read = norm(gelu(dense(x[0], "lm_head.dense")), "lm_head.layer_norm")
-    return (read @ words.T + w["lm_head.bias"])[[5, 6]], torch.stack(neurons)
 
 
 @pytest.mark.parametrize("positions, first", [("zero", 0), ("native", 2)])
@@ -97,8 +45,77 @@ def test_roberta_is_the_studys_forward_pass(positions, first):
     torch.testing.assert_close(recorded, torch.stack(neurons), atol=1e-5, rtol=0)
 
 
+WITH_TYPES = {"roberta": {}, "bert": {}, "electra": {}} | dict.fromkeys(
+    ("deberta", "deberta-v2"), {"type_vocab_size": 2, "position_biased_input": True}
+)
+
+
+def by_parts(model, prompt, text):
+    """Logits [2] and neurons [layers x width] at position 0; `<mask>`, prompt and text embedded separately.
+
+    The study adds the token type to `<mask>` and the text, and positions from 0 to everything.
+    """
+    encoder, neurons = model.base_model, []
+    embeddings, (words, types, positions) = (
+        encoder.embeddings,
+        (
+            getattr(encoder.embeddings, f"{name}_embeddings").weight
+            for name in ("word", "token_type", "position")
+        ),
+    )
+    end = 1 + len(prompt)
+    begin = words[[4]] + types[0] + positions[:1]
+    middle = prompt + positions[1:end]
+    words_of_text = words[text] + types[0] + positions[end : end + len(text)]
+    state = embeddings.LayerNorm(torch.cat([begin, middle, words_of_text]))[None]
+    if hasattr(encoder, "embeddings_project"):
+        state = encoder.embeddings_project(state)
+    handles = [
+        layer.output.dense.register_forward_pre_hook(lambda module, inputs: neurons.append(inputs[0][0, 0]))
+        for layer in encoder.encoder.layer
+    ]
+    attends = {"attention_mask": torch.ones(state.shape[:2])} if "deberta" in model.config.model_type else {}
+    state = encoder.encoder(state, **attends)[0]
+    for handle in handles:
+        handle.remove()
+    if hasattr(model, "generator_predictions"):
+        logits = model.generator_lm_head(model.generator_predictions(state))
+    else:
+        logits = (model.lm_head if hasattr(model, "lm_head") else model.cls)(state)
+    return logits[0, 0, [5, 6]], torch.cat(neurons)
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 1e-6), (torch.float64, 1e-12)])
+@pytest.mark.parametrize("kind", WITH_TYPES)
+def test_a_prompt_has_no_token_type(kind, dtype, tolerance):
+    """Weights are small enough for 1e-6 in float32; the token type is large enough to change the logits."""
+    model = tiny_models.model(kind, **WITH_TYPES[kind]).to(dtype)
+    for name, parameter in model.named_parameters():
+        if "norm" not in name.lower() and "embeddings" not in name:
+            parameter.data *= 0.3
+    types = model.base_model.embeddings.token_type_embeddings.weight
+    tiny = Engine(backbone.wrap(model, tiny_models.tokenizer(), f"tiny {kind}"))
+    prompts, _, ids, attention = rows(tiny)
+    prompts = prompts.to(dtype).requires_grad_()
+    close = {"atol": tolerance, "rtol": 0}
+    expected = [by_parts(model, prompt, text) for prompt, text in zip(prompts, TEXTS, strict=True)]
+    logits, neurons = (torch.stack(parts) for parts in zip(*expected, strict=True))
+    (gradient,) = torch.autograd.grad(logits[:, 1].sum(), prompts)
+
+    def check(found):
+        torch.testing.assert_close(found, logits, **close)
+        torch.testing.assert_close(torch.autograd.grad(found[:, 1].sum(), prompts)[0], gradient, **close)
+
+    check(tiny.logits(prompts, None, ids, attention))
+    torch.testing.assert_close(tiny.activations(prompts, ids, attention), neurons.detach(), **close)
+    if tiny.shares:
+        check(tiny.masked_logits(tiny.shared_part(prompts, TEXTS), tiny.masked_weights()))
+    with_type = tiny.logits(prompts + types[0], None, ids, attention)
+    assert (with_type - logits).abs().max() > 1e-3
+
+
 @pytest.mark.parametrize("kind", tiny_models.ARCHITECTURES)
-def test_each_row_is_what_it_is_alone(kind):
+def test_each_row_equals_a_separate_forward_pass(kind):
     tiny = engine(kind)
     prompts, masks, ids, attention = rows(tiny)
     logits = {}
@@ -192,8 +209,7 @@ def test_native_positions_are_zero_based_elsewhere(kind):
 def test_native_positions_are_what_transformers_counts(kind):
     tiny = engine(kind, positions="native")
     prompts, _, ids, attention = rows(tiny)
-    words = tiny.backbone.model.get_input_embeddings()
-    inputs = torch.cat([words.weight[[4]], prompts[1], words(torch.tensor(TEXTS[1]))])[None]
+    inputs = tiny_models.embedded(tiny.backbone.model, prompts[1], TEXTS[1])
     expected = tiny.backbone.model(inputs_embeds=inputs).logits[0, 0, [5, 6]]
     torch.testing.assert_close(tiny.logits(prompts, None, ids, attention)[1], expected, atol=1e-5, rtol=0)
 
@@ -244,7 +260,7 @@ def test_activations_are_numbered_layer_by_layer():
     )
 
 
-def test_the_probes_sentence_is_one_token():
+def test_the_probe_is_one_token():
     tiny = engine("roberta")
     assert tiny.probe("s").tolist() == [[0]]
     assert tiny.probe("mask").tolist() == [[4]]
@@ -303,7 +319,7 @@ def test_masks_and_prompts_of_another_model_are_refused():
 
 
 @pytest.mark.parametrize("positions, room", [("zero", 35), ("native", 33)])
-def test_what_does_not_fit_is_refused(positions, room):
+def test_a_text_that_is_too_long_is_refused(positions, room):
     tiny = engine("roberta", positions=positions)
     prompts = rows(tiny)[0]
     assert tiny.room(PROMPT_LEN) == room

@@ -1,4 +1,4 @@
-"""Evaluation of (prompt, mask) pairs: what one example at a time gives, in the task's order; the two accuracies by hand."""
+"""Evaluation of pairs of prompt and mask equals one example at a time; the two accuracies by hand."""
 
 import numpy as np
 import pytest
@@ -58,7 +58,7 @@ def one_at_a_time(tiny, prompts, masks, texts):
 
 @pytest.fixture(scope="module", params=["pairs", "one prompt", "one mask", "no masks"])
 def alone(request, tiny, examples):
-    """(prompts, masks, what one example at a time gives) of each way to pair them."""
+    """(prompts, masks, margins one example at a time) for each way to pair prompts and masks."""
     prompts, masks = pairs(tiny)
     given_prompts = prompts[:1] if request.param == "one prompt" else prompts
     given_masks = {"no masks": None, "one mask": masks[:1]}.get(request.param, masks)
@@ -80,7 +80,7 @@ def test_batches_give_what_one_example_at_a_time_gives(tiny, examples, alone, ro
     np.testing.assert_array_equal(correct, (expected > 0) == (examples.labels == 1))
 
 
-def test_numpy_arrays_do_as_well(tiny, examples):
+def test_numpy_arrays_are_accepted(tiny, examples):
     prompts, masks = pairs(tiny)
     expected = margins(tiny, prompts, masks, examples.texts)
     np.testing.assert_array_equal(margins(tiny, prompts.numpy(), masks.numpy(), examples.texts), expected)
@@ -93,19 +93,19 @@ def test_same_bytes_twice(tiny, examples):
 
 @pytest.mark.parametrize("short", [False, True])
 def test_similar_lengths_share_a_batch_and_repeats_are_computed_once(tiny, examples, monkeypatch, short):
-    seen, logits, start = [], tiny.logits, tiny.start
+    seen, logits, start = [], tiny.logits, tiny.shared_part
 
     def watched(prompts, masks, ids, attention):
         seen.append(attention.sum(dim=1).tolist())
         return logits(prompts, masks, ids, attention)
 
-    def watched_start(prompts, texts):
+    def watched_shared_part(prompts, texts):
         seen.append([len(text) for text in texts])
         return start(prompts, texts)
 
     monkeypatch.setattr(type(tiny), "shares", short)
     monkeypatch.setattr(tiny, "logits", watched)
-    monkeypatch.setattr(tiny, "start", watched_start)
+    monkeypatch.setattr(tiny, "shared_part", watched_shared_part)
     progress = []
     prompts, masks = pairs(tiny)
     evaluate(tiny, prompts, masks[:1], examples, rows=10, progress=progress.append)
@@ -131,7 +131,7 @@ def test_no_gradient_is_kept(tiny, examples):
 def test_a_prompt_that_is_not_finite_is_an_error(tiny, examples):
     prompts, masks = pairs(tiny)
     prompts[4, 1, 2] = float("nan")
-    with pytest.raises(NotFiniteError, match="from 1 of 7 pairs of prompt and mask, the first number 5"):
+    with pytest.raises(NotFiniteError, match="from 1 of 7 pairs of prompt and mask, the first is pair 5"):
         evaluate(tiny, prompts, masks, examples)
 
 

@@ -1,16 +1,16 @@
-"""The short way of many masks over the same rows (start, weights, finish): what the model's own forward pass gives, with less work."""
+"""Many masks of the same rows, with shared work: the same logits as the model's own forward pass."""
 
 import numpy as np
 import pytest
 import tiny_models
 import torch
-from test_model_engine import PROMPT_LEN, ROWS, TEXTS, engine, roberta_forward, rows
+from tiny_models import PROMPT_LEN, ROWS, TEXTS, engine, roberta_forward, rows
 
 from model_emotion.base.errors import UserError
 from model_emotion.model import backbone
 from model_emotion.model.blocks import Block, Layout
 from model_emotion.model.engine import Engine
-from model_emotion.model.evaluation import KEPT, margins
+from model_emotion.model.evaluation import BATCHES_PER_MASK, margins
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SHARING = ["bert", "distilbert", "electra", "roberta"]
@@ -18,7 +18,7 @@ TEXTS_BY_LENGTH = sorted([*TEXTS, [0, 9, 2], [0, 10, 11, 12, 2]], key=len)
 
 
 def masks_of_every_kind(tiny):
-    """[8, layers, width] masks: binary ones with few, many, all and no neurons left; floats with and without zeros, above 1, below 0."""
+    """[8, layers, width] masks: binary, from no neuron to all; floats with zeros, above 1, below 0."""
     generator = torch.Generator().manual_seed(7)
     layers, width = tiny.backbone.layers, tiny.backbone.width
     uniform = [torch.rand(layers, width, generator=generator) for _ in range(5)]
@@ -28,7 +28,7 @@ def masks_of_every_kind(tiny):
 
 
 def watch(tiny):
-    """Shapes of what goes through each layer's activation function, as a list a layer that grows with use."""
+    """The output shapes of each layer's activation function: a list per layer, which grows with use."""
     shapes = [[] for _ in tiny.backbone.ffns]
     for ffn, own in zip(tiny.backbone.ffns, shapes, strict=True):
         ffn.activation.register_forward_hook(
@@ -37,7 +37,7 @@ def watch(tiny):
     return shapes
 
 
-def test_who_shares():
+def test_which_architectures_share_work():
     assert [kind for kind in tiny_models.ARCHITECTURES if engine(kind).shares] == SHARING
 
 
@@ -49,8 +49,10 @@ def test_roberta_is_the_studys_forward_pass(positions, first):
     expected = [
         roberta_forward(weights, config, prompts[i], masks[i], TEXTS[i], first)[0] for i in range(ROWS)
     ]
-    started = tiny.start(prompts, TEXTS)
-    found = torch.stack([tiny.finish(started, tiny.weights(mask))[i] for i, mask in enumerate(masks)])
+    started = tiny.shared_part(prompts, TEXTS)
+    found = torch.stack(
+        [tiny.masked_logits(started, tiny.masked_weights(mask))[i] for i, mask in enumerate(masks)]
+    )
     torch.testing.assert_close(found, torch.stack(expected), atol=1e-5, rtol=0)
 
 
@@ -68,13 +70,16 @@ def test_each_mask_on_each_row_is_the_models_own_forward_pass(kind, options):
         backbone.wrap(tiny_models.model(kind, **options), tiny_models.tokenizer(), f"tiny {kind}"), scale=3.0
     )
     prompts, _, ids, attention = rows(tiny)
-    masks, started = masks_of_every_kind(tiny), tiny.start(prompts, TEXTS)
-    found = torch.stack([tiny.finish(started, tiny.weights(mask)) for mask in masks])
+    masks, started = masks_of_every_kind(tiny), tiny.shared_part(prompts, TEXTS)
+    found = torch.stack([tiny.masked_logits(started, tiny.masked_weights(mask)) for mask in masks])
     expected = torch.stack([tiny.logits(prompts, mask[None], ids, attention) for mask in masks])
     torch.testing.assert_close(found, expected, atol=3e-5, rtol=0)  # logits times 3
     assert (expected[0] - expected).flatten(1).abs().amax(dim=1)[1:].min() > 1e-3  # masks do matter
     torch.testing.assert_close(
-        tiny.finish(started, tiny.weights()), tiny.logits(prompts, None, ids, attention), atol=3e-5, rtol=0
+        tiny.masked_logits(started, tiny.masked_weights()),
+        tiny.logits(prompts, None, ids, attention),
+        atol=3e-5,
+        rtol=0,
     )
 
 
@@ -104,7 +109,7 @@ def test_margins_are_those_of_one_example_at_a_time(kind, shape):
 
 
 @pytest.mark.parametrize("kind", SHARING)
-def test_nothing_is_computed_that_is_not_needed(kind):
+def test_only_needed_neurons_and_positions_are_computed(kind):
     tiny = Engine(backbone.wrap(tiny_models.model(kind, **_wide(kind)), tiny_models.tokenizer(), kind))
     prompts, seen = rows(tiny)[0][:1], watch(tiny)
     masks = torch.ones(6, 3, 64, dtype=torch.uint8)
@@ -115,7 +120,7 @@ def test_nothing_is_computed_that_is_not_needed(kind):
         sum(1 + PROMPT_LEN + len(text) for text in TEXTS_BY_LENGTH[start : start + batch])
         for start in (0, 3, 6)
     ]
-    assert batch * KEPT > len(TEXTS_BY_LENGTH)
+    assert batch * BATCHES_PER_MASK > len(TEXTS_BY_LENGTH)
     assert seen[0] == [(count, 64) for count in positions]  # once for all masks, without padding
     assert seen[1] == [(count, 48) for count in positions] * len(masks)
     assert seen[2] == [(count, 48) for count in (3, 3, 1)] * len(masks)  # position 0 alone
@@ -124,12 +129,10 @@ def test_nothing_is_computed_that_is_not_needed(kind):
 @pytest.mark.parametrize("kind", SHARING)
 def test_without_a_mask_the_weights_are_the_models_own(kind):
     tiny = Engine(backbone.wrap(tiny_models.model(kind), tiny_models.tokenizer(), kind))
-    _, *others = tiny.weights()
-    assert others
-    for block, weights in zip(tiny.blocks[1:], others, strict=True):
-        assert [part.data_ptr() for part in weights] == [
-            part.data_ptr() for part in (block.up.weight, block.up.bias, block.down.weight)
-        ]
+    weights = tiny.masked_weights()
+    assert weights.others
+    for block, own in zip(tiny.blocks[1:], weights.others, strict=True):
+        assert own.up is block.up.weight and own.up_bias is block.up.bias and own.down is block.down.weight
 
 
 def _wide(kind):
@@ -141,33 +144,34 @@ def test_bf16_comes_near_and_gives_float32(kind):
     exact, rough = engine(kind), engine(kind, precision="bf16")
     prompts, masks, ids, attention = rows(exact)
     with torch.no_grad():
-        found = rough.finish(rough.start(prompts, TEXTS), rough.weights(masks[0]))
+        found = rough.masked_logits(rough.shared_part(prompts, TEXTS), rough.masked_weights(masks[0]))
     expected = exact.logits(prompts, masks[:1], ids, attention)
     assert found.dtype == torch.float32 and not torch.equal(found, expected)
     torch.testing.assert_close(found, expected, atol=0.2, rtol=0)
-    assert all(weight.dtype == torch.bfloat16 for layer in rough.weights(masks[0])[1:] for weight in layer)
+    others = rough.masked_weights(masks[0]).others
+    assert all(own.up.dtype == own.up_bias.dtype == own.down.dtype == torch.bfloat16 for own in others)
 
 
 def test_a_prompt_that_is_not_finite_spoils_its_own_row_only():
     tiny = engine("roberta")
     prompts, masks, *_ = rows(tiny)
-    expected = tiny.finish(tiny.start(prompts, TEXTS), tiny.weights(masks[0]))
+    expected = tiny.masked_logits(tiny.shared_part(prompts, TEXTS), tiny.masked_weights(masks[0]))
     prompts[2, 1, 3] = float("nan")
-    logits = tiny.finish(tiny.start(prompts, TEXTS), tiny.weights(masks[0]))
+    logits = tiny.masked_logits(tiny.shared_part(prompts, TEXTS), tiny.masked_weights(masks[0]))
     assert logits[2].isnan().all()
     kept = [0, 1, 3, 4]
     assert torch.equal(logits[kept], expected[kept])
 
 
-def test_what_does_not_fit_is_refused():
+def test_masks_and_prompts_of_another_model_are_refused():
     tiny = engine("roberta")
     prompts = rows(tiny)[0]
     with pytest.raises(UserError, match=r"masks of \[3, 23\] neurons, but tiny roberta has \[3, 24\]"):
-        tiny.weights(torch.ones(3, 23))
+        tiny.masked_weights(torch.ones(3, 23))
     with pytest.raises(UserError, match="leaves 35 tokens for a text, but one has 36"):
-        tiny.start(prompts[:1], [[0] * 36])
+        tiny.shared_part(prompts[:1], [[0] * 36])
     with pytest.raises(UserError, match="prompts of shape"):
-        tiny.start(prompts[:, :, 1:], TEXTS)
+        tiny.shared_part(prompts[:, :, 1:], TEXTS)
 
 
 def test_a_block_by_hand():

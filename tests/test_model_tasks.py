@@ -1,4 +1,4 @@
-"""An emotion as a task: the study's own sampling, number by number, and what a cap keeps."""
+"""An emotion as a task: sampling that equals the study's, and limits on the number of examples."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Prompt tuning side by side: what each seed gets alone, what a plain loop gets, and that it learns."""
+"""Prompt tuning side by side: it equals separate trainings and a plain loop, and it learns."""
 
 import gc
 import math
@@ -13,11 +13,13 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from model_emotion.base.errors import UserError
-from model_emotion.model import backbone, tuning
+from model_emotion.model import backbone, training, tuning
 from model_emotion.model.engine import Engine
 from model_emotion.model.evaluation import NotFiniteError, evaluate, overall
+from model_emotion.model.optimiser import AdamW
 from model_emotion.model.tasks import Examples
-from model_emotion.model.tuning import AdamW, Recipe, tune
+from model_emotion.model.training import Recipe
+from model_emotion.model.tuning import tune
 
 SEEDS = (1, 3, 42)
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -27,7 +29,7 @@ AGAIN = tiny_models.VOCABULARY.index("again")
 
 
 class Padded(Engine):
-    """An engine that goes the model's own way, with padding."""
+    """An engine that always runs the model's own forward pass, with padding."""
 
     shares = False
 
@@ -54,8 +56,7 @@ def tasks(seeds, train=24, dev=16):
 
 
 def plain(tiny, emotion, seed, train, recipe):
-    """A prompt trained one example at a time by transformers' own forward pass, AdamW spelled out number by number."""
-    words = tiny.backbone.model.get_input_embeddings()
+    """A prompt trained one example at a time with transformers' forward pass and AdamW written out."""
     prompt = (
         np.random.default_rng([0, seed, *emotion.encode()])
         .normal(0, 0.02, (recipe.prompt_len, 32))
@@ -69,7 +70,7 @@ def plain(tiny, emotion, seed, train, recipe):
             chosen, gradient = shuffled[start : start + recipe.batch], 0
             for i in chosen:
                 leaf = prompt.float().requires_grad_()
-                inputs = torch.cat([words.weight[[4]], leaf, words(torch.tensor(train.texts[i]))])[None]
+                inputs = tiny_models.embedded(tiny.backbone.model, leaf, train.texts[i])
                 out = tiny.backbone.model(
                     inputs_embeds=inputs, position_ids=torch.arange(inputs.shape[1])[None]
                 )
@@ -104,7 +105,7 @@ def test_side_by_side_is_three_separate_trainings():
 
 @pytest.mark.parametrize("kind", [Engine, Padded])
 def test_emotions_side_by_side_are_separate_trainings(kind):
-    """Tasks of 24, 7 and 40 examples: those of the shortest are done, and all its looks taken, long before the others'."""
+    """Tasks of 24, 7 and 40 examples: the shortest ends long before the others."""
     tiny, recipe = engine(kind), replace(SHORT, schedule="linear")
     of = {emotion: tasks([1, 3], train) for emotion, train in (("joy", 24), ("fear", 7), ("love", 40))}
     progress = []
@@ -128,21 +129,21 @@ def test_each_emotion_side_by_side_has_the_gradient_of_its_own_loss():
     tiny, recipe = engine(), replace(SHORT, batch=3)
     made, steps = (
         {
-            emotion: tuning._Training(tiny, emotion, [1, 3], *tasks([1, 3]), recipe)
+            emotion: training.Training(tiny, emotion, [1, 3], *tasks([1, 3]), recipe)
             for emotion in ("joy", "fear")
         },
         {},
     )
-    for emotion, training in made.items():
-        training.optimiser.step = lambda gradient, lr, emotion=emotion: steps.update({emotion: gradient})
-        training.batches = iter([[np.arange(3), np.arange(3, 6)]])
-    tuning._step(tiny, list(made.values()), recipe.prompt_len, tiny.weights())
-    for emotion, training in made.items():
+    for emotion, group in made.items():
+        group.optimiser.step = lambda gradient, lr, emotion=emotion: steps.update({emotion: gradient})
+        group.batches = iter([[np.arange(3), np.arange(3, 6)]])
+    tuning._step(tiny, list(made.values()), recipe.prompt_len, tiny.masked_weights())
+    for emotion, group in made.items():
         for place, chosen in enumerate([np.arange(3), np.arange(3, 6)]):
-            leaf, loss = training.prompts[[place]].clone().requires_grad_(), 0
+            leaf, loss = group.prompts[[place]].clone().requires_grad_(), 0
             for i in chosen:
-                logits = tiny.logits(leaf, None, torch.tensor([training.train[place].texts[i]]))
-                loss = loss + cross_entropy(logits, torch.tensor(training.train[place].labels[[i]])) / 3
+                logits = tiny.logits(leaf, None, torch.tensor([group.train[place].texts[i]]))
+                loss = loss + cross_entropy(logits, torch.tensor(group.train[place].labels[[i]])) / 3
             expected = torch.autograd.grad(loss, leaf)[0]
             assert expected.abs().max() > 1e-3
             torch.testing.assert_close(steps[emotion][[place]], expected, atol=1e-6, rtol=1e-5)
@@ -204,7 +205,8 @@ def test_it_learns():
     tiny, (train, dev) = engine(), tasks(SEEDS, train=128, dev=100)
     recipe = replace(SHORT, epochs=6, batch=8)
     untrained = [
-        tuning.INITS["normal"](tiny.backbone, 4, np.random.default_rng([0, seed, *b"joy"])) for seed in SEEDS
+        training.INITS["normal"](tiny.backbone, 4, np.random.default_rng([0, seed, *b"joy"]))
+        for seed in SEEDS
     ]
     before = [
         overall(evaluate(tiny, prompt[None], None, examples))[0]
@@ -262,7 +264,7 @@ def test_the_best_epoch_is_the_first_of_the_best(monkeypatch):
         prompts[seed].append(prompt[0].clone())
         return np.arange(4)[None] < right[seed][epoch]
 
-    monkeypatch.setattr(tuning, "evaluate", scripted)
+    monkeypatch.setattr(training, "evaluate", scripted)
     tuned = tune(engine(), "joy", list(right), *tasks(right), replace(SHORT, epochs=4))
     assert tuned.best_epoch.tolist() == [2, 4]
     assert tuned.accuracies.tolist() == [0.75, 1.0]
@@ -272,13 +274,13 @@ def test_the_best_epoch_is_the_first_of_the_best(monkeypatch):
 
 
 def poisoned():
-    """An engine that the word `again` gives no number."""
+    """An engine for which the word `again` gives NaN."""
     tiny = engine()
     tiny.backbone.model.get_input_embeddings().weight[AGAIN] = float("nan")
     return tiny
 
 
-def test_a_loss_that_is_no_number_stops_its_seed_only():
+def test_a_loss_that_is_not_finite_stops_its_seed_only():
     (train, dev), tiny = tasks(SEEDS), poisoned()
     healthy = tune(tiny, "joy", [1, 42], train[::2], dev[::2], SHORT)
     assert not healthy.failed
@@ -292,7 +294,7 @@ def test_a_loss_that_is_no_number_stops_its_seed_only():
     np.testing.assert_array_equal(tuned.best_epoch, healthy.best_epoch)
 
 
-def test_dev_that_gives_no_number_stops_its_seed_only():
+def test_logits_on_dev_that_are_not_finite_stop_their_seed_only():
     (train, dev), tiny = tasks(SEEDS), poisoned()
     dev[2].texts[0] = [0, 7, AGAIN, 2]
     tuned = tune(tiny, "joy", SEEDS, train, dev, SHORT)
@@ -305,10 +307,10 @@ def test_dev_that_gives_no_number_stops_its_seed_only():
 def test_without_padding_each_step_is_the_same():
     steps, (train, dev) = [], tasks(SEEDS)
     tiny = engine()
-    for unmasked in (tiny.weights(), None):
-        training = tuning._Training(tiny, "joy", SEEDS, train, dev, SHORT)
-        training.optimiser.step = lambda gradient, lr: steps.append(gradient.clone())
-        assert tuning._step(tiny, [training], SHORT.prompt_len, unmasked) == 15
+    for unmasked in (tiny.masked_weights(), None):
+        group = training.Training(tiny, "joy", SEEDS, train, dev, SHORT)
+        group.optimiser.step = lambda gradient, lr: steps.append(gradient.clone())
+        assert tuning._step(tiny, [group], SHORT.prompt_len, unmasked) == 15
     assert steps[0].abs().max() > 0.01
     torch.testing.assert_close(*steps, atol=1e-6, rtol=1e-5)
 
@@ -319,11 +321,11 @@ def test_a_step_in_parts_is_the_same(monkeypatch, kind):
     tiny = engine(kind)
     for at_once in (1, 60, 10**6):
         monkeypatch.setitem(tuning.AT_ONCE, "cpu", at_once)
-        training = tuning._Training(tiny, "joy", SEEDS, train, dev, SHORT)
-        training.failed[3] = "some steps ago"
-        monkeypatch.setattr(training.optimiser, "step", lambda gradient, lr: steps.append(gradient))
-        tuning._step(tiny, [training], SHORT.prompt_len, tiny.weights() if tiny.shares else None)
-        steps.append(torch.from_numpy(training.losses[0][[0, 2]]))
+        group = training.Training(tiny, "joy", SEEDS, train, dev, SHORT)
+        group.failed[3] = "some steps ago"
+        monkeypatch.setattr(group.optimiser, "step", lambda gradient, lr: steps.append(gradient))
+        tuning._step(tiny, [group], SHORT.prompt_len, tiny.masked_weights() if tiny.shares else None)
+        steps.append(torch.from_numpy(group.losses[0][[0, 2]]))
     assert len(tuning._parts(train[0].texts, SHORT.prompt_len, at_once)) == 1 and not steps[0][1].any()
     for part in (0, 1):
         for other in (2, 4):
@@ -332,7 +334,7 @@ def test_a_step_in_parts_is_the_same(monkeypatch, kind):
 
 def test_an_infinite_loss_stops_its_seed(monkeypatch):
     tiny, (train, dev) = engine(Padded), tasks(SEEDS)
-    second = tuning._Training(tiny, "joy", SEEDS, train, dev, SHORT).prompts[1]  # as it is at its first step
+    second = training.Training(tiny, "joy", SEEDS, train, dev, SHORT).prompts[1]  # as it is at its first step
     logits, far = (
         tiny.logits,
         torch.tensor([3e38, -3e38]),
@@ -354,7 +356,7 @@ def test_a_seed_that_fails_late_has_a_curve_and_no_prompt(monkeypatch):
             raise error
         return np.ones((1, 1), bool)
 
-    monkeypatch.setattr(tuning, "evaluate", scripted)
+    monkeypatch.setattr(training, "evaluate", scripted)
     tuned = tune(engine(), "joy", [1, 3], *tasks([1, 3]), SHORT)
     assert tuned.failed == {1: "joy, seed 1, on dev after epoch 2: none"}
     assert (
@@ -374,7 +376,7 @@ def test_all_seeds_can_fail():
     assert len(steps) < 5
 
 
-def test_prompts_start_as_told():
+def test_first_values_follow_the_recipe():
     tiny = engine(max_position_embeddings=300)
 
     def started(emotion, seed, **options):
@@ -447,7 +449,7 @@ def test_each_seed_sees_each_example_once_an_epoch_in_an_order_of_its_own(monkey
         return logits(prompts, masks, ids, attention)
 
     monkeypatch.setattr(tiny, "logits", watched)
-    monkeypatch.setattr(tuning, "evaluate", lambda *_: np.ones((1, 1), bool))
+    monkeypatch.setattr(training, "evaluate", lambda *_: np.ones((1, 1), bool))
     tune(tiny, "joy", [1, 3], train, dev, replace(SHORT, epochs=2))
     assert [batch.shape[1] for batch in seen] == [5, 5, 3] * 2
     orders = [tuple(order) for half in (seen[:3], seen[3:]) for order in torch.cat(half, dim=1).tolist()]
@@ -455,19 +457,19 @@ def test_each_seed_sees_each_example_once_an_epoch_in_an_order_of_its_own(monkey
     assert len(set(orders)) == 4
 
 
-def test_what_trains_is_gone_when_it_is_done():
+def test_a_training_frees_its_memory_without_the_garbage_collector():
     gc.disable()
     try:
-        training = tuning._Training(engine(), "joy", [1], *tasks([1]), SHORT)
-        training.draw()
-        left = weakref.ref(training)
-        del training
+        group = training.Training(engine(), "joy", [1], *tasks([1]), SHORT)
+        group.next_batch()
+        left = weakref.ref(group)
+        del group
         assert left() is None  # without the collector, which may come many prompts later
     finally:
         gc.enable()
 
 
-def test_what_cannot_be_tuned_is_refused():
+def test_invalid_recipes_and_tasks_are_refused():
     for option in ({"schedule": "cosine"}, {"prompt_init": "zeros"}):
         with pytest.raises(
             UserError, match=r"(training\.schedule|protocol\.prompt_init): '\w+' is not one of"

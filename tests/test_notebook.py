@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import tiny_models
 import torch
 import transformers
 
@@ -122,16 +123,15 @@ def test_half_of_the_texts_express_the_emotion(ran, texts):
 def test_answers_are_those_of_a_plain_model(ran, texts):
     """transformers' own model, text by text; a mask is columns of its weights set to 0."""
     _, left = ran
-    folder, _ = checkpoint.find(BACKBONE, checkpoint.PINS[BACKBONE].revision, checkpoint.PINS[BACKBONE])
+    folder = checkpoint.locate(BACKBONE).folder
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     model = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32)
     words, layers = model.get_input_embeddings().weight, model.encoder.layer
     verbalizer = words[tokenizer.convert_tokens_to_ids(["negative", "positive"])]
 
     def state(prompt, ids):
-        return model(
-            inputs_embeds=torch.cat([words[[tokenizer.mask_token_id]], prompt, words[ids]])[None]
-        ).last_hidden_state[0, 0]
+        inputs = tiny_models.embedded(model, prompt, ids, tokenizer.mask_token_id)
+        return model(inputs_embeds=inputs).last_hidden_state[0, 0]
 
     with torch.no_grad():
         ids = [torch.tensor(tokenizer(text)["input_ids"]) for text in texts["text"].iloc[left["rows"]]]

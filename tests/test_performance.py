@@ -134,11 +134,15 @@ def test_operations_are_those_that_torch_counts(monkeypatch):
 
     def ours():
         prompts = torch.randn(len(texts), prompt_len, hidden).requires_grad_()
-        engine.finish(engine.start(prompts, texts), engine.weights()).sum().backward()
+        engine.masked_logits(engine.shared_part(prompts, texts), engine.masked_weights()).sum().backward()
 
-    started, weights = engine.start(torch.randn(len(texts), prompt_len, hidden), texts), engine.weights(mask)
+    started, weights = (
+        engine.shared_part(torch.randn(len(texts), prompt_len, hidden), texts),
+        engine.masked_weights(mask),
+    )
     found = [
-        counted(work) / len(texts) for work in (lambda: plain(False), lambda: engine.finish(started, weights))
+        counted(work) / len(texts)
+        for work in (lambda: plain(False), lambda: engine.masked_logits(started, weights))
     ]
     assert random_model.operations(model, lengths, 1 - 32 / width) == pytest.approx(
         (found[0], found[1] - head), rel=1e-12

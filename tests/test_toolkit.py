@@ -23,7 +23,7 @@ from transformers import EvalPrediction, TrainingArguments
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_csv, write_parquet, write_tensors
 from model_emotion.base.results import Activations, write_activations
-from model_emotion.model import backbone, tuning
+from model_emotion.model import backbone, training, tuning
 from model_emotion.model.architecture import BackboneError
 from model_emotion.model.engine import Engine
 from model_emotion.model.tasks import Corpus
@@ -94,8 +94,7 @@ def ready(tiny, tmp_path, monkeypatch):
 
 def inputs(model, prompt, ids):
     """What a plain transformers model takes for `<mask>`, the prompt and a text."""
-    words = model.get_input_embeddings().weight
-    embedded = torch.cat([words[[4]], prompt, words[torch.tensor(ids)]])[None]
+    embedded = tiny_models.embedded(model, prompt, ids)
     return {"inputs_embeds": embedded, "position_ids": torch.arange(embedded.shape[1])[None]}
 
 
@@ -131,7 +130,7 @@ def test_training_is_tune_with_these_settings(tiny, tmp_path):
     corpus = Corpus(TABLE, engine.backbone.tokenizer, 12)
     tasks = {split: corpus.task("joy", split, 3) for split in ("train", "dev")}
     examples = {split: corpus.examples(task, split) for split, task in tasks.items()}
-    recipe = tuning.Recipe(
+    recipe = training.Recipe(
         prompt_len=4, epochs=2, batch=5, lr=0.02, weight_decay=0.1, schedule="linear", dropout=False
     )
     expected = tuning.tune(engine, "joy", [3], [examples["train"]], [examples["dev"]], recipe)
@@ -206,7 +205,7 @@ def test_bf16_the_cpu_and_the_progress_bar_are_honoured(tiny, tmp_path, capsys):
 
 
 def test_defaults_are_the_studys():
-    args, study = ModelEmotionArguments(output_dir="out"), tuning.Recipe()
+    args, study = ModelEmotionArguments(output_dir="out"), training.Recipe()
     assert args.backbone == "sentence-transformers/all-MiniLM-L6-v2"
     assert (
         (args.prompt_len, args.learning_rate, args.num_train_epochs)
@@ -537,7 +536,7 @@ def test_a_decoder_only_model_is_one_clear_error(tmp_path):
     transformers.GPT2LMHeadModel(config).save_pretrained(tmp_path)
     tiny_models.tokenizer().save_pretrained(tmp_path)
     with pytest.raises(
-        BackboneError, match="gpt2, a decoder-only model without a masked token; this takes masked encoders"
+        BackboneError, match="gpt2, a decoder-only model without a mask token. Use a masked encoder"
     ) as error:
         RobertaForMaskedLMPrompt.from_pretrained(str(tmp_path))
     assert "\n" not in str(error.value)

@@ -21,7 +21,8 @@ from model_emotion.live.session import DATA, load_engine
 from model_emotion.model.engine import Engine
 from model_emotion.model.evaluation import evaluate
 from model_emotion.model.tasks import Examples
-from model_emotion.model.tuning import Recipe, tune
+from model_emotion.model.training import Recipe
+from model_emotion.model.tuning import tune
 from model_emotion.params import Params
 from model_emotion.project import stage
 from model_emotion.project.experiments import load
@@ -168,10 +169,10 @@ def refusal(params: Params, table: pd.DataFrame) -> str:
     work, rate = total_work(params, table), product_rate()
     operations = flops(params, work)
     return (
-        f"no CUDA GPU found. {len(params.emotions)} x {len(params.seeds)} prompts need {work.trained:,} examples "
-        f"in training and {work.evaluated:,} in masked evaluation, {operations:.1e} operations. "
-        f"At this CPU's {rate / 1e9:.0f} billion per second that takes at least "
-        f"{operations / rate / 86400:.0f} days. Run it on a machine where `nvidia-smi` shows a GPU"
+        f"no CUDA GPU found. {len(params.emotions)} x {len(params.seeds)} prompts need "
+        f"{work.trained:,} examples in training and {work.evaluated:,} in masked evaluation, "
+        f"{operations:.1e} operations. At this CPU's {rate / 1e9:.0f} billion per second that takes at least "
+        f"{operations / rate / 86400:.0f} days. Run it on a machine where nvidia-smi shows a GPU"
     )
 
 

@@ -28,7 +28,8 @@ from model_emotion.live.session import (
     worker_count,
 )
 from model_emotion.model.tasks import Examples
-from model_emotion.model.tuning import CURVE, Recipe, Tuned, groups, tune_together
+from model_emotion.model.training import CURVE, Recipe, Tuned
+from model_emotion.model.tuning import groups, tune_together
 from model_emotion.params import Params
 from model_emotion.project.environment import record_measurement
 
@@ -63,8 +64,10 @@ def make_trainer(params: Params) -> Callable[[str], dict[str, tuple[Tuned, float
         return [corpus.examples(task, split) for task in tasks]
 
     def train(name: str) -> dict[str, tuple[Tuned, float]]:
-        splits = ("train", None), ("dev", training.dev_examples)
-        tasks = {emotion: tuple(examples(emotion, *split) for split in splits) for emotion in named[name]}
+        tasks = {
+            emotion: (examples(emotion, "train", None), examples(emotion, "dev", training.dev_examples))
+            for emotion in named[name]
+        }
         tuned = tune_together(engine, tasks, params.seeds, recipe)
         return {emotion: (tuned[emotion], dev[0].labels.mean()) for emotion, (_, dev) in tasks.items()}
 

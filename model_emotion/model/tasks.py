@@ -1,89 +1,104 @@
-"""An emotion as a task for a prompt: which texts of a split it is asked about, and whether each expresses the emotion.
+"""An emotion as a task for a prompt: some texts of a split, and whether each expresses the emotion.
 
-All rows of the split that have the emotion, in file order, then as many others, chosen by a seed. The study drew the others from
-all rows, with replacement, and let a drawn row keep its true label: rows repeat, and somewhat more than half are positive. So
-chance is not .5 but `Task.majority`.
+A task has all rows of the split with the emotion, in file order, then as many others, drawn with a seed. The
+study drew the others from all rows, with replacement, and let a drawn row keep its true label. So rows
+repeat, and somewhat more than half are positive: the chance level is not .5 but `Task.majority`.
 """
 
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from datasets import Dataset, disable_progress_bars
+from numpy.typing import ArrayLike
+from transformers import PreTrainedTokenizerBase
 
 from model_emotion.base.errors import UserError
 
-MAX_LENGTH = 256  # the study's, in tokens, `<s>` and `</s>` included
+MAX_LENGTH = 256
+"""The study's longest text in tokens, `<s>` and `</s>` included."""
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """rows: [n] int64 rows of the split, from 0. labels: [n] int64, 1 where the row has the emotion. Positives stand first."""
+    """The rows of a split that a prompt is asked about, positives first.
+
+    rows: int64 [n] numbers of rows, from 0. labels: int64 [n], 1 if the row has the emotion.
+    """
 
     rows: np.ndarray
     labels: np.ndarray
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.rows)
 
     @property
-    def majority(self):
-        """Accuracy of always saying the commoner class."""
+    def majority(self) -> float:
+        """Accuracy of always answering with the majority class."""
         share = float(self.labels.mean())
         return max(share, 1 - share)
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """A task with its words. texts: n lists of token ids, `<s>` text `</s>`. labels: [n] int64, 0 or 1."""
+    """A task with its texts, as lists of token ids `<s>` text `</s>`. labels: int64 [n], 0 or 1."""
 
-    texts: list
+    texts: list[list[int]]
     labels: np.ndarray
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.texts)
 
 
-def _with_replacement_any(positive, seed, name):
-    """The study's, number by number: numpy's legacy generator, from all rows, with replacement."""
+def _with_replacement_any(positive: np.ndarray, seed: int, name: str) -> np.ndarray:
+    """Draw from all rows with replacement, by numpy's legacy generator; the same numbers as the study."""
     return np.random.RandomState(seed).choice(len(positive), np.count_nonzero(positive))
 
 
-def _balanced_true_negatives(positive, seed, name):
-    """Different rows that don't have the emotion."""
+def _balanced_true_negatives(positive: np.ndarray, seed: int, name: str) -> np.ndarray:
+    """Draw distinct rows without the emotion."""
     others, count = np.flatnonzero(~positive), np.count_nonzero(positive)
     if len(others) < count:
         raise UserError(
-            f"{name}: {count} rows have it and only {len(others)} do not; protocol.negatives can't be balanced_true_negatives"
+            f"{name}: {count} rows have it and only {len(others)} do not, "
+            "so protocol.negatives can't be balanced_true_negatives"
         )
     return np.random.default_rng(seed).choice(others, count, replace=False)
 
 
-NEGATIVES = {
+NEGATIVES: dict[str, Callable[[np.ndarray, int, str], np.ndarray]] = {
     "with_replacement_any": _with_replacement_any,
     "balanced_true_negatives": _balanced_true_negatives,
 }
-"""What `protocol.negatives` can be."""
+"""The values of `protocol.negatives`."""
 
 
-def sample(positive, seed, negatives="with_replacement_any", name="the emotion"):
-    """Task of an emotion in a split; positive: [rows] bool. Raises UserError, which begins with the name, where no row is positive."""
+def sample(
+    positive: ArrayLike, seed: int, negatives: str = "with_replacement_any", name: str = "the emotion"
+) -> Task:
+    """Draw the task of an emotion in a split.
+
+    positive: bool [rows]. Raises UserError, which begins with `name`, if no row is positive.
+    """
     if negatives not in NEGATIVES:
         raise UserError(f"protocol.negatives: {negatives!r} is not one of {', '.join(NEGATIVES)}")
-    positive = np.asarray(positive, dtype=bool)
-    if not positive.any():
-        raise UserError(f"{name}: no row of {len(positive)} has it, so there is nothing to train or evaluate")
-    rows = np.concatenate([np.flatnonzero(positive), NEGATIVES[negatives](positive, seed, name)])
-    return Task(rows, positive[rows].astype(np.int64))
+    has_it = np.asarray(positive, dtype=bool)
+    if not has_it.any():
+        raise UserError(f"{name}: no row of {len(has_it)} has it, so there is nothing to train or evaluate")
+    rows = np.concatenate([np.flatnonzero(has_it), NEGATIVES[negatives](has_it, seed, name)])
+    return Task(rows, has_it[rows].astype(np.int64))
 
 
-def cap(task, examples, seed):
-    """Task of at most so many examples, in their order, each class keeping its share; None: all.
+def cap(task: Task, examples: int | None, seed: int) -> Task:
+    """Limit a task to some examples, in their order; each class keeps its share. None: no limit.
 
-    The same for the same seed, so that every mask meets the same rows; a smaller cap takes some of what a larger one takes.
+    The same seed gives the same rows, so that every mask meets the same texts. A smaller cap takes some of
+    the rows that a larger one takes.
     """
     if examples is None or examples >= len(task):
         return task
@@ -99,63 +114,81 @@ def cap(task, examples, seed):
 
 
 class Corpus:
-    """GoEmotions as tasks for one tokenizer; each split is tokenised once, when it is first asked for.
+    """GoEmotions as tasks for one tokenizer. Each split is tokenised once, when it is first needed.
 
-    table: data frame `split`, `text` and a 0/1 column a label, as `data/goemotions.parquet`. max_length: of a text in tokens;
-    what is longer is cut, as the study did. folder: where tokens are kept for the next time, or None.
+    table: columns `split`, `text` and a 0/1 column per label, as `data/goemotions.parquet`.
+    max_length: of a text in tokens; longer texts are cut, as in the study.
+    folder: where tokens are kept for the next time, or None.
     """
 
-    def __init__(self, table, tokenizer, max_length=MAX_LENGTH, folder=None):
-        self._splits = dict(list(table.groupby("split", sort=False)))
+    def __init__(
+        self,
+        table: pd.DataFrame,
+        tokenizer: PreTrainedTokenizerBase,
+        max_length: int = MAX_LENGTH,
+        folder: Path | None = None,
+    ):
+        self._splits = {str(split): rows for split, rows in table.groupby("split", sort=False)}
         self._tokenizer, self._max_length, self._folder = tokenizer, max_length, folder
-        self.texts = cache(self._tokenised)
+        self.texts: Callable[[str], list[list[int]]] = cache(self._tokenised)
 
     @classmethod
-    def read(cls, path, tokenizer, max_length=MAX_LENGTH, folder=None):
-        """Corpus of a Parquet file."""
+    def read(
+        cls,
+        path: Path | str,
+        tokenizer: PreTrainedTokenizerBase,
+        max_length: int = MAX_LENGTH,
+        folder: Path | None = None,
+    ) -> "Corpus":
+        """Read a corpus from a Parquet file."""
         return cls(pd.read_parquet(path), tokenizer, max_length, folder)
 
-    def task(self, emotion, split, seed, negatives="with_replacement_any", examples=None):
-        """Task of an emotion in a split, of at most so many examples. Raises UserError for what is not there."""
+    def task(
+        self,
+        emotion: str,
+        split: str,
+        seed: int,
+        negatives: str = "with_replacement_any",
+        examples: int | None = None,
+    ) -> Task:
+        """Draw the task of an emotion in a split. Raises UserError if there is no such emotion or split.
+
+        examples: the most that the task may have, or None.
+        """
         rows = self._split(split)
         if emotion not in rows:
             raise UserError(f"{emotion}: GoEmotions has no such label")
         return cap(sample(rows[emotion] == 1, seed, negatives, f"{emotion} in {split}"), examples, seed)
 
-    def examples(self, task, split):
-        """Examples of a task of that split."""
+    def examples(self, task: Task, split: str) -> Examples:
+        """Return the examples of a task of that split."""
         texts = self.texts(split)
         return Examples([texts[row] for row in task.rows], task.labels)
 
-    def _tokenised(self, split):
-        """Token ids of a split's texts, a list a row."""
+    def _tokenised(self, split: str) -> list[list[int]]:
+        """Token ids of each row of a split."""
         texts, kept = self._split(split)["text"].tolist(), None
         if self._folder:
             self._folder.mkdir(parents=True, exist_ok=True)
             kept = str(self._folder / f"{self._key(texts)}.arrow")
 
-        def tokenise(rows):
-            return {
-                "ids": self._tokenizer(rows["text"], truncation=True, max_length=self._max_length)[
-                    "input_ids"
-                ]
-            }
+        def tokenise(rows: dict[str, list[str]]) -> dict[str, list[list[int]]]:
+            tokens = self._tokenizer(rows["text"], truncation=True, max_length=self._max_length)
+            return {"ids": tokens["input_ids"]}
 
         disable_progress_bars()
-        rows = Dataset.from_dict({"text": texts})
-        return rows.map(
+        rows = Dataset.from_dict({"text": texts}).map(
             tokenise, batched=True, remove_columns="text", cache_file_name=kept, new_fingerprint="tokens"
-        )["ids"][:]
+        )
+        return rows["ids"][:]
 
-    def _key(self, texts):
-        """Digest of all that tokens depend on; what a call sets in the tokenizer is no part of it."""
-        tokenizer = json.loads(self._tokenizer.backend_tokenizer.to_str()) | {
-            "truncation": None,
-            "padding": None,
-        }
-        return hashlib.sha256(json.dumps([texts, tokenizer, self._max_length]).encode()).hexdigest()
+    def _key(self, texts: Sequence[str]) -> str:
+        """Digest of everything that tokens depend on. Truncation and padding are left out: calls set them."""
+        settings = json.loads(self._tokenizer.backend_tokenizer.to_str())
+        settings |= {"truncation": None, "padding": None}
+        return hashlib.sha256(json.dumps([texts, settings, self._max_length]).encode()).hexdigest()
 
-    def _split(self, split):
+    def _split(self, split: str) -> pd.DataFrame:
         if split not in self._splits:
             raise UserError(f"protocol.split: {split!r} is not one of {', '.join(self._splits)}")
         return self._splits[split]

@@ -22,7 +22,8 @@ from model_emotion.masking.drops import accuracy_drops, drop_table
 from model_emotion.masking.masks import attribute_masks, describe, random_masks
 from model_emotion.model.evaluation import evaluate, overall
 from model_emotion.model.tasks import Corpus
-from model_emotion.model.tuning import Recipe, tune
+from model_emotion.model.training import Recipe
+from model_emotion.model.tuning import tune
 from model_emotion.rsa import rdm
 from model_emotion.rsa.permutation import critical, largest_tau, permutations
 from model_emotion.rsa.searchlight import mean_rdm, searchlight, table

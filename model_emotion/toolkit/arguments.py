@@ -5,7 +5,8 @@ from dataclasses import dataclass, fields
 from transformers import TrainingArguments
 
 from model_emotion.base.errors import UserError
-from model_emotion.model.tuning import SCHEDULES, AdamW, Recipe
+from model_emotion.model.optimiser import SCHEDULES, AdamW
+from model_emotion.model.training import Recipe
 from model_emotion.toolkit.masks import (
     DEFAULT_BACKBONE,
     MAX_SOURCE_LENGTH,

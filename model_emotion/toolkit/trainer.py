@@ -19,7 +19,8 @@ from model_emotion.live.session import DATA
 from model_emotion.model import backbone, checkpoint
 from model_emotion.model.engine import Engine
 from model_emotion.model.evaluation import margins
-from model_emotion.model.tuning import Recipe, tune
+from model_emotion.model.training import Recipe
+from model_emotion.model.tuning import tune
 from model_emotion.toolkit.masks import (
     best_and_random_masks,
     corpus_of,
@@ -37,9 +38,9 @@ class AutoTokenizer:
     @staticmethod
     def from_pretrained(name, revision="", **options):
         """Tokenizer of a backbone. Options go to transformers; `max_length` cuts nothing there, the trainer does it."""
-        pin = checkpoint.PINS.get(name)
-        found, _ = checkpoint.find(name, revision or (pin.revision if pin else ""), pin)
-        return transformers.AutoTokenizer.from_pretrained(found, **options)
+        return transformers.AutoTokenizer.from_pretrained(
+            checkpoint.find(name, revision).location.folder, **options
+        )
 
 
 class RobertaForMaskedLMPrompt:
