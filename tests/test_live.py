@@ -24,6 +24,7 @@ from model_emotion.base.files import read_csv, read_tensors
 from model_emotion.base.results import read_activations
 from model_emotion.live import cache
 from model_emotion.live import prompts as live_prompts
+from model_emotion.live.executor import map_emotions
 from model_emotion.live.session import load_corpus, load_engine
 from model_emotion.masking import mask_plan
 from model_emotion.masking.masks import MaskName
@@ -222,7 +223,8 @@ def test_an_interrupted_run_says_so_in_one_line_and_leaves_nobody_behind(world, 
     os.killpg(stopped.pid, signal.SIGINT)
     said = stopped.said(timeout=10)
     assert stopped.returncode == 130 and "Traceback" not in said
-    assert said.strip().splitlines()[-1] == "stopped"
+    last = ["stopped", "Run the same command again: finished emotions are kept."]
+    assert said.strip().splitlines()[-2:] == last
     gone, alive = psutil.wait_procs(workers, timeout=5)
     assert not alive
     assert len(list(Path("results/live/prompts").glob("*.safetensors"))) < len(EMOTIONS)
@@ -292,6 +294,23 @@ def test_workers_end_when_what_started_them_is_killed(world):
     started.kill()
     started.wait()
     assert len(family) == 3 and psutil.wait_procs(family, timeout=60)[1] == []
+
+
+def killed_worker(params):
+    """Stand for a worker that the system kills because memory ran out."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_worker_is_one_line_that_says_what_to_do(world):
+    with pytest.raises(UserError, match="one of 2 worker processes was killed.*set executor.workers"):
+        list(map_emotions(killed_worker, load_params(), EMOTIONS, 2, []))
+
+
+def test_a_failed_stage_says_that_finished_emotions_are_kept(world):
+    world("backbone.layers", 4)
+    said = Apart("stages.prompts").said().splitlines()
+    assert said[0].startswith("error: params.yaml: backbone.layers: 4, but tiny has 3")
+    assert said[1:] == ["Correct this, then run the same command again: finished emotions are kept."]
 
 
 def test_an_emotion_without_dev_examples_is_named_before_any_work(world, monkeypatch):

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import TypeVar, cast
 
+from model_emotion.base.errors import UserError
 from model_emotion.live.processes import call, sigint_blocked, start
 from model_emotion.params import Params
 
@@ -24,7 +26,7 @@ def map_emotions(
     make: called once in each worker process with `params`; returns the function that maps a name to its
     result. The result must not depend on the worker. With one worker everything runs in this process. files:
     what the results are made from. If `params.executor` names a Dask cluster, its workers must have the same
-    files.
+    files. Raises UserError if a worker process is killed.
     """
     if params.executor.kind == "dask":
         from model_emotion.live import dask  # importing Dask takes a second
@@ -41,6 +43,11 @@ def map_emotions(
             futures = {pool.submit(call, name): name for name in names}
         for future in as_completed(futures):
             yield futures[future], cast(Result, future.result())
+    except BrokenProcessPool:
+        raise UserError(
+            f"one of {workers} worker processes was killed, which happens when memory runs out; "
+            "set executor.workers in params.yaml to a smaller number"
+        ) from None
     except BaseException:  # an interrupt, here or in the code that takes the results
         for process in active_children():
             process.kill()

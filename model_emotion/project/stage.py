@@ -24,20 +24,22 @@ def run_option(description: str | None) -> str:
     return parser.parse_args().run
 
 
-def run(main: Callable[[], object]) -> None:
+def run(main: Callable[[], object], kept: str = "") -> None:
     """Call `main`, and record its time if it is a stage.
 
     A UserError or a failed read or write ends the process with one line and status 1, Ctrl-C with status 130.
+    kept: what the same command would not do again; one more line then says so.
     """
+    again = f"the same command again: {kept} are kept."
     try:
         main()
         if name := running_stage():
             record_time(name)
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+        print("stopped" + (f"\nRun {again}" if kept else ""), file=sys.stderr)
         sys.exit(130)
     except (UserError, OSError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {error}" + (f"\nCorrect this, then run {again}" if kept else ""))
 
 
 def running_stage() -> str | None:
