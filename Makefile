@@ -43,6 +43,9 @@ paper: $(READY)  ## measure roberta-base at the study's full size (needs a CUDA 
 	@python -m model_emotion.live.cost paper
 	python -m model_emotion.project.experiments paper
 
+mpnet: $(READY)  ## download all-mpnet-base-v2 (405 MB), a model of the study's size, to data/models
+	@python -m model_emotion.project.mpnet
+
 exp: $(READY)  ## run an experiment of experiments/: make exp NAME=test_split
 	@python -m model_emotion.project.experiments $(or $(NAME),$(error NAME is missing: make exp NAME=..., one of $(basename $(notdir $(wildcard experiments/*.yaml)))))
 	@python -m stages.report
