@@ -136,9 +136,13 @@ def test_operations_are_those_that_torch_counts(monkeypatch):
         prompts = torch.randn(len(texts), prompt_len, hidden).requires_grad_()
         engine.masked_logits(engine.shared_part(prompts, texts), engine.masked_weights()).sum().backward()
 
-    started, weights = engine.shared_part(torch.randn(len(texts), prompt_len, hidden), texts), engine.masked_weights(mask)
+    started, weights = (
+        engine.shared_part(torch.randn(len(texts), prompt_len, hidden), texts),
+        engine.masked_weights(mask),
+    )
     found = [
-        counted(work) / len(texts) for work in (lambda: plain(False), lambda: engine.masked_logits(started, weights))
+        counted(work) / len(texts)
+        for work in (lambda: plain(False), lambda: engine.masked_logits(started, weights))
     ]
     assert random_model.operations(model, lengths, 1 - 32 / width) == pytest.approx(
         (found[0], found[1] - head), rel=1e-12
