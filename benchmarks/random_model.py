@@ -1,4 +1,4 @@
-"""What the benchmarks of the model side share: a random model, texts as long as GoEmotions', plain reading, operations."""
+"""For the benchmarks of the model: a random model, texts as long as GoEmotions', a plain head, operations."""
 
 from functools import cache
 from types import SimpleNamespace
@@ -33,7 +33,7 @@ def random_config(size="roberta-base"):
 
 @cache
 def random_model(size="roberta-base"):
-    """A random masked language model of that size, frozen, the same for all who ask; the vocabulary is cut to 1,000 words."""
+    """Return a frozen random masked language model of a size, always the same, that knows 1,000 words."""
     torch.manual_seed(0)
     transformers.utils.logging.disable_progress_bar()
     return transformers.RobertaForMaskedLM(random_config(size)).eval().requires_grad_(False)
@@ -52,14 +52,14 @@ def engine_of(model):
 
 
 def random_texts(count, seed=0):
-    """Lists of token ids, `<s>` and `</s>` included, 5 to 50 long, 19 at the mean, as GoEmotions' are."""
+    """Return lists of token ids with `<s>` and `</s>`, 5 to 50 long, 19 on average, like GoEmotions'."""
     generator = np.random.default_rng(seed)
     lengths = generator.normal(18.7, 8.5, count).round().clip(5, 50).astype(int)
     return [[CLS, *generator.integers(7, 1000, length - 2).tolist(), SEP] for length in lengths]
 
 
 def inputs_of(model, prompt, texts, longest):
-    """What transformers' RoBERTa takes: `<mask>`, the prompt, a text padded to that length; positions from 0."""
+    """Return the input of transformers' RoBERTa: `<mask>`, prompt, padded texts; positions from 0."""
     ids = torch.tensor([text + [PAD] * (longest - len(text)) for text in texts])
     words = model.get_input_embeddings()
     start = torch.cat([words.weight[[MASK]], prompt]).expand(len(texts), -1, -1)
@@ -85,13 +85,19 @@ def at_all_positions(model, inputs):
 
 
 def _layer(config, positions, kept=1.0):
-    """Operations of a layer at all positions: (products with weights, those of attention). kept: the share of its neurons that is left."""
+    """Return the operations of a layer: (products with weights, products of attention).
+
+    kept: share of its neurons that a mask leaves.
+    """
     hidden, width = config.hidden_size, config.intermediate_size * kept
     return 2 * positions * (4 * hidden**2 + 2 * hidden * width), 2 * positions * 2 * hidden * positions
 
 
 def _at_0(config, positions, kept=1.0):
-    """The same of a last layer of which position 0 alone is needed; each head attends to what goes into the layer."""
+    """Return the same for a last layer that is needed only at position 0.
+
+    Its heads attend to the layer's input.
+    """
     hidden, width = config.hidden_size, config.intermediate_size * kept
     return 2 * (4 * hidden**2 + 2 * hidden * width), 2 * 2 * positions * hidden * config.num_attention_heads
 
@@ -101,25 +107,24 @@ def _positions(lengths, prompt_len):
 
 
 def operations(model, lengths, kept=1.0):
-    """(of the plain forward pass, of the shorter way for one more mask) a text, matrix products alone, the mean over texts."""
+    """Return operations per text, of matrix products only: (of a plain pass, required for one more mask)."""
     config, positions = model.config, _positions(lengths, PROMPT_LEN)
     plain, masked, at_0 = (
         sum(_layer(config, positions)),
         sum(_layer(config, positions, kept)),
         sum(_at_0(config, positions, kept)),
     )
-    first = (
-        2 * positions * config.hidden_size * config.intermediate_size * (1 - kept)
-    )  # what a mask changes of the first layer
+    # What a mask changes in the first layer.
+    first = 2 * positions * config.hidden_size * config.intermediate_size * (1 - kept)
     layers = config.num_hidden_layers
     return (layers * plain).mean(), (first + (layers - 2) * masked + at_0).mean()
 
 
 def operations_of_training(model, lengths, prompt_len):
-    """(of a plain pass there and back, of what a prompt's gradient must have) a text, matrix products alone, the mean over texts.
+    """Return operations per text, of matrix products only: (of a plain forward and backward pass, required).
 
-    Back, a product with frozen weights costs what it did, one of attention twice that. What must be done has no padding, and of the
-    last layer position 0 alone.
+    Backward, a product with frozen weights costs as much as forward, and one of attention twice as much. The
+    required ones have no padding, and need the last layer only at position 0.
     """
     config, positions = model.config, _positions(lengths, prompt_len)
     layer, at_0 = (
