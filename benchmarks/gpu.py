@@ -142,7 +142,7 @@ def projection(evaluated, trained):
     rows = []
     for own, epochs, draws in product(trained, EPOCHS, DRAWS):
         asked = total_work(changed(params, draws, epochs), table)
-        margins_read = asked.looked + asked.evaluated
+        margins_read = asked.validated + asked.evaluated
         training = asked.trained / own["examples a second"] / 3600
         evaluation = margins_read / best[own["precision"]] / 3600
         rows.append(

@@ -37,7 +37,7 @@ def rates(measured: dict, precision: str) -> tuple[float, float]:
 def hours(params: Params, table: pd.DataFrame, speed: tuple[float, float], gpus: int) -> float:
     """Return the hours of prompts and then evaluation on a number of GPUs. speed: as `rates` returns it."""
     cells = work_of_cells(params, table)
-    prompts = makespan([cell.trained / speed[0] + cell.looked / speed[1] for cell in cells], gpus)
+    prompts = makespan([cell.trained / speed[0] + cell.validated / speed[1] for cell in cells], gpus)
     return (prompts + makespan([cell.evaluated / speed[1] for cell in cells], gpus)) / 3600
 
 
@@ -49,7 +49,7 @@ def block(params: Params, table: pd.DataFrame, measured: dict) -> str:
     busy = [f"{n} GPU{'s' * (n > 1)}, {min(n, emotions)} busy" for n in GPUS]
     header = ["minutes for the whole", "precision", "examples a second, training and evaluation", *busy]
     lines = [
-        f"{asked.trained:,} examples of training, {asked.looked + asked.evaluated:,} of evaluation; "
+        f"{asked.trained:,} examples of training, {asked.validated + asked.evaluated:,} of evaluation; "
         f"roberta-large takes {more:.2f} times the operations. Rates: {measured['machine']}.",
         "",
         f"| {' | '.join(header)} |",
