@@ -1,7 +1,7 @@
 """Stage claims: the claims of claims.yaml on a run, judged by its results -> results/RUN/claims.json
 
-The claims on human results belong to the run published. The stage succeeds whatever it finds, so that DVC keeps every
-experiment. The stage verify joins the runs.
+The claims on human results belong to the run published. The stage succeeds whatever it finds, so that DVC
+keeps every experiment. The stage verify joins the runs.
 """
 
 from dataclasses import asdict

@@ -1,8 +1,8 @@
 """Stage verify: the verdicts on each run's claims, results/RUN/claims.json -> results/claims.json, CLAIMS.md
 
-The stage succeeds whatever the verdicts are, so that DVC keeps every experiment. Two options read its last result
-instead: `--check` prints the line that ends `make repro`, and fails if a claim fails (`--run` limits it to one run);
-`--readme` writes the table of headlines into README.md.
+The stage succeeds whatever the verdicts are, so that DVC keeps every experiment. Two options read its last
+result instead. `--check` prints the line that ends `make repro`, and fails if a claim fails; `--run` limits
+it to one run. `--readme` writes the table of headlines into README.md.
 """
 
 import argparse
