@@ -1,4 +1,4 @@
-"""notebooks/one_emotion.ipynb, run in a fresh process: its numbers against a plain model, its text, its errors."""
+"""notebooks/one_emotion.ipynb, run in a fresh process: its numbers, its text and its errors."""
 
 import base64
 import getpass
@@ -49,7 +49,8 @@ import numpy as np
 names = {}
 for number, code in enumerate(json.load(sys.stdin), 1):
     exec(compile(code, f"cell {number}", "exec"), names)
-drops, shown = names["drops"], [len(figure.axes) for figure in map(names["plt"].figure, names["plt"].get_fignums())]
+figures = map(names["plt"].figure, names["plt"].get_fignums())
+drops, shown = names["drops"], [len(figure.axes) for figure in figures]
 stacked = np.stack(list(names["masks"].values()))
 arrays = {name: np.asarray(names[name]) for name in ("unmasked", "masked", "activations")}
 arrays |= {"rows": names["task"].rows, "labels": names["task"].labels, "masks": stacked}
@@ -264,7 +265,7 @@ def test_a_run_of_another_backbone_is_refused(project, monkeypatch):
     monkeypatch.setattr(notebook, "ACTIVATIONS", Path("results/live/other.safetensors"))
     with pytest.raises(
         UserError,
-        match="^results/live/other.safetensors: measured with tiny, but params.yaml names sentence-transformers/all-MiniLM",
+        match="^results/live/other.safetensors: measured with tiny, but params.yaml names sentence-",
     ):
         notebook.begin(**CHOICES)
 
