@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${DOCKER:=docker}" "${IMAGE:=model-emotion}" "${MAKE:=make}"
 : "${MODEL_EMOTION_MIRROR:?must name a folder with the inputs}"
-LIMIT=1560000000 # bytes, without torch's layer; 170 million of them are numba's compiler
+LIMIT=1600000000 # bytes, without torch's layer; 170 million of them are numba's compiler
 owner=$(id -u)
 ((owner)) || owner=4321
 work=$(mktemp -d)
