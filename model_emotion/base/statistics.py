@@ -122,3 +122,13 @@ def mean_correlation(r):
         "mean_r": tanh(mean["drop"]), "t": mean["t"], "df": mean["df"], "p": float(2 * stats.t.sf(abs(mean["t"]), mean["df"])),
         "ci_low": tanh(mean["ci_low"]), "ci_high": tanh(mean["ci_high"]),
     }  # fmt: skip
+
+
+def line_interval(
+    x: np.ndarray, y: np.ndarray, slope: float, intercept: float, at: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a regression line of y on x, each [n], at places [m], and half of its 95 % confidence interval there."""
+    n, centred = len(x), x - x.mean()
+    residual = np.sqrt(((y - intercept - slope * x) ** 2).sum() / (n - 2))
+    spread = np.sqrt(1 / n + (at - x.mean()) ** 2 / (centred**2).sum())
+    return intercept + slope * at, stats.t.ppf(0.975, n - 2) * residual * spread

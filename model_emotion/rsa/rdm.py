@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 
 def pair_indices(n):
@@ -66,6 +67,11 @@ def square(vector):
     matrix = np.zeros((n, n), dtype=np.asarray(vector).dtype)
     matrix[pair_indices(n)] = vector
     return matrix + matrix.T
+
+
+def percentiles(vector: np.ndarray) -> np.ndarray:
+    """Return the percentiles [pairs] of distances [pairs], 0 to 100; ties get their average."""
+    return 100 * (rankdata(vector) - 0.5) / len(vector)
 
 
 def select(table, emotions):
