@@ -60,3 +60,7 @@ def test_fifteen_digits_is_no_further_off_than_a_digit(value):
     rounded = float(rdm.fifteen_digits(value))
     assert rounded == pytest.approx(value, rel=1e-14)
     assert float(f"{rounded:.15g}") == rounded
+
+
+def test_percentiles_by_hand():
+    np.testing.assert_allclose(rdm.percentiles([3, 1, 2, 2]), [87.5, 12.5, 50, 50])

@@ -10,8 +10,15 @@ from model_emotion.base import study
 from model_emotion.base.files import read_csv
 from model_emotion.inputs import released
 from model_emotion.rsa import rdm
-from model_emotion.rsa.searchlight import mean_rdm, searchlight, significant_by_layer, space_rdms, table
-from model_emotion.rsa.selectivity import overlap, rank_table, selectivity
+from model_emotion.rsa.searchlight import (
+    best_neuron,
+    mean_rdm,
+    searchlight,
+    significant_by_layer,
+    space_rdms,
+    table,
+)
+from model_emotion.rsa.selectivity import overlap, rank_table, selectivity, share_by_layer, staircase
 from model_emotion.rsa.whole_model import model_rsa
 
 
@@ -133,3 +140,23 @@ def test_overlap_and_selectivity_by_hand():
         [2, 2, 1],
     ]  # two neurons belong to one attribute, one to both
     assert weak.to_numpy().tolist() == [[2, "a", 1], [2, "b", 1]]
+
+
+RANKS = np.array([[3, 1], [1, 4], [2, 2], [9, 3], [8, 9]])
+"""Ranks of five neurons for two attributes."""
+
+
+def test_the_staircase_by_hand():
+    """Best neurons of the first attribute by rank, then those that the second adds."""
+    assert staircase(RANKS, 3).tolist() == [1, 2, 0, 3]
+    assert staircase(RANKS, 1).tolist() == [1, 0]
+
+
+def test_the_share_of_each_layer_by_hand():
+    shares = share_by_layer(RANKS, np.array([1, 1, 1, 2, 2]), 2)
+    np.testing.assert_allclose(shares, [[2 / 3, 0], [2 / 3, 0]])
+
+
+def test_the_best_neuron_has_the_smallest_rank():
+    table = pd.DataFrame({"neuron": [1, 1, 2, 2], "attribute": ["a", "b"] * 2, "rank": [2.0, 1.0, 1.0, 2.0]})
+    assert (best_neuron(table, "a"), best_neuron(table, "b")) == (2, 1)

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -13,6 +14,7 @@ from statsmodels.stats.multitest import multipletests
 from model_emotion.base.statistics import (
     atanh,
     correlation_interval,
+    line_interval,
     mean_correlation,
     paired_drop,
     product,
@@ -162,3 +164,13 @@ def test_regressions_on_and_of_a_constant():
     flat = regression([1, 2, 3], [0.1] * 3)
     assert np.isnan([flat.r, flat.p]).all() and (flat.slope, flat.intercept) == (0, 0.1)
     assert regression([1, 2, 3], [2, 4, 6])[:2] == (1, 0)
+
+
+def test_the_interval_of_a_line_is_that_of_statsmodels():
+    x, at = np.array([0.1, 0.4, 0.5, 0.9, 1.3]), np.array([0.0, 0.5, 2.0])
+    y = np.array([1.0, 0.2, 2.0, 2.5, 2.1])
+    fitted = sm.OLS(y, sm.add_constant(x)).fit()
+    intercept, slope = fitted.params
+    line, half = line_interval(x, y, slope, intercept, at)
+    expected = fitted.get_prediction(sm.add_constant(at)).conf_int(alpha=0.05)
+    np.testing.assert_allclose(np.column_stack([line - half, line + half]), expected)

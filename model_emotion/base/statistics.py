@@ -138,3 +138,13 @@ def mean_correlation(r: ArrayLike) -> MeanCorrelation:
     mean = paired_drop([atanh(value) for value in r])  # the same t test against 0
     p = float(2 * stats.t.sf(abs(mean.t), mean.df))
     return MeanCorrelation(tanh(mean.drop), mean.t, mean.df, p, tanh(mean.ci_low), tanh(mean.ci_high))
+
+
+def line_interval(
+    x: np.ndarray, y: np.ndarray, slope: float, intercept: float, at: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a regression line of y on x, each [n], at places [m], and half of its 95 % confidence interval there."""
+    n, centred = len(x), x - x.mean()
+    residual = np.sqrt(((y - intercept - slope * x) ** 2).sum() / (n - 2))
+    spread = np.sqrt(1 / n + (at - x.mean()) ** 2 / (centred**2).sum())
+    return intercept + slope * at, stats.t.ppf(0.975, n - 2) * residual * spread

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 
 def pair_indices(n):
@@ -73,6 +74,11 @@ def of_subjects(similarity: pd.DataFrame) -> pd.DataFrame:
     wide = similarity.set_index("subject").T
     pairs = wide.index.str.split("|", expand=True).to_frame(index=False, name=["emotion_a", "emotion_b"])
     return pairs.join(wide.reset_index(drop=True))
+
+
+def percentiles(vector: np.ndarray) -> np.ndarray:
+    """Return the percentiles [pairs] of distances [pairs], 0 to 100; ties get their average."""
+    return 100 * (rankdata(vector) - 0.5) / len(vector)
 
 
 def select(table, emotions):
