@@ -47,6 +47,9 @@ paper: $(READY)  ## measure roberta-base at the study's full size (needs a CUDA 
 	python -m model_emotion.project.experiments paper
 
 ## Explore
+mpnet: $(READY)  ## download all-mpnet-base-v2 (405 MB), a model of the study's size, to data/models
+	@python -m model_emotion.project.mpnet
+
 exp: $(READY)  ## run an experiment of experiments/: make exp NAME=test_split
 	@python -m model_emotion.project.experiments $(or $(NAME),$(error NAME is missing: make exp NAME=..., one of $(basename $(notdir $(wildcard experiments/*.yaml)))))
 	@python -m stages.report
@@ -115,8 +118,7 @@ bench: $(READY)  ## compare speed and memory with other packages, into docs/perf
 	@python benchmarks/render.py
 
 readme: $(READY)  ## update the tables in README.md and docs/method.md from the latest results
-	python stages/verify.py --readme
-	python -m stages.report --method
+	@python -m stages.report --readme
 
 ARCHIVE ?= model-emotion.tar
 archive: $(READY)  ## pack code, history, experiments and all outputs into one file: make archive ARCHIVE=...

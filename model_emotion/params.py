@@ -14,11 +14,10 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from model_emotion.base import study
-from model_emotion.base.errors import UserError
+from model_emotion.base.errors import InputError, UserError
+from model_emotion.base.files import read_yaml
 
 
 class ParamsError(UserError):
@@ -343,11 +342,7 @@ def check(values, path="params.yaml", model=Params):
 def load_params(path="params.yaml"):
     """Params read from a YAML file. Raises ParamsError with one line that names the key."""
     try:
-        values = YAML(typ="safe").load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ParamsError(f"{path}: not found; run this from the project's root") from None
-    except UnicodeDecodeError as error:
-        raise ParamsError(f"{path}: not UTF-8 at byte {error.start + 1}") from None
-    except YAMLError as error:
-        raise ParamsError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+        values = read_yaml(path)
+    except InputError as error:
+        raise ParamsError(str(error)) from None
     return check(values, path)

@@ -1,4 +1,4 @@
-"""One group of the public inputs -> data/raw/GROUP. `python stages/fetch.py --group human`"""
+"""Stage fetch: download one group of the public inputs, or copy it from a mirror -> data/raw/GROUP"""
 
 import argparse
 import os
@@ -9,11 +9,11 @@ from model_emotion.params import load_params
 from model_emotion.project import stage
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--group", required=True, choices=GROUPS)
     group = parser.parse_args().group
-    load_params()
+    load_params()  # a wrong value is reported before anything runs
     fetch(group, mirror=os.environ.get("MODEL_EMOTION_MIRROR"))
 
 

@@ -1,4 +1,4 @@
-"""GoEmotions' three splits -> data/goemotions.parquet."""
+"""Stage goemotions: the three splits of GoEmotions -> data/goemotions.parquet"""
 
 from model_emotion.base.files import write_parquet
 from model_emotion.inputs.goemotions import SPLITS, read_labels, read_split, tidy
@@ -7,8 +7,8 @@ from model_emotion.params import load_params
 from model_emotion.project import stage
 
 
-def main():
-    load_params()
+def main() -> None:
+    load_params()  # a wrong value is reported before anything runs
     labels = read_labels(raw("human", "Data/raw_data/subjective_comparison/emotions.txt"))
     splits = {
         split: read_split(raw("goemotions", f"goemotions/data/{split}.tsv"), labels) for split in SPLITS

@@ -1,14 +1,13 @@
-"""report: all results -> report.html, one page that opens from disk, and results/report.json, the same in numbers for programs
+"""Stage report: all results -> report.html, a self-contained page, and results/report.json, its numbers
 
 The page also shows this machine, the times of its stages and the experiments of this checkout, so it is no
-output of DVC's: `make report` makes it anew. `--method` puts H1 to H4 into docs/method.md instead.
+output of DVC: `make report` rebuilds it. `--readme` updates the tables in README.md and docs/method.md.
 """
 
 import argparse
-import hashlib
 from pathlib import Path
 
-from model_emotion.base.files import replace_block, write_json, write_text
+from model_emotion.base.files import replace_block, sha256, write_json, write_text
 from model_emotion.params import load_params
 from model_emotion.project import stage
 from model_emotion.report import content, hypotheses, machine
@@ -16,36 +15,40 @@ from model_emotion.report.page import render
 
 PAGE = Path("report.html")
 SUMMARY = Path("results/report.json")
-METHOD = Path("docs/method.md")
+README, METHOD = Path("README.md"), Path("docs/method.md")
 
 
-def method(runs):
-    """Put each run's table between its marks."""
-    claims = content.verdicts(runs)
+def update_tables(runs: list[str]) -> None:
+    """Update README's table, and each run's table in docs/method.md."""
+    verdicts = content.verdicts(runs)
+    blocks = [(README, hypotheses.README_MARKS, hypotheses.readme_block(verdicts))]
     for run in runs:
-        replace_block(METHOD, *hypotheses.MARKS[run], hypotheses.block(run, hypotheses.table(run, claims)))
+        block = hypotheses.method_block(run, hypotheses.table(run, verdicts))
+        blocks.append((METHOD, hypotheses.MARKS[run], block))
+    for path, marks, block in blocks:
+        replace_block(path, *marks, block)
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", help="a page of this run alone; results/report.json stays as it is")
+    parser.add_argument("--run", help="show only this run; results/report.json is not written")
     parser.add_argument(
-        "--method", action="store_true", help="put the tables of H1 to H4 into docs/method.md instead"
+        "--readme", action="store_true", help="update the tables in README.md and docs/method.md instead"
     )
     options, params = parser.parse_args(), load_params()
-    run = options.run
-    runs = [run] if run else params.runs
-    if options.method:
-        return method(runs)
-    claims = content.verdicts(runs)
-    summary = content.summary(runs, claims)
-    if not run:
+    if options.run and options.readme:
+        parser.error("--readme updates the tables of all runs: leave out --run")
+    runs = [options.run] if options.run else params.runs
+    if options.readme:
+        return update_tables(runs)
+    verdicts = content.verdicts(runs)
+    summary = content.summary(runs, verdicts)
+    if not options.run:
         write_json(summary, SUMMARY)
-    # by which `make repro` sees whether the page is of these results
-    digest = "" if run else hashlib.sha256(SUMMARY.read_bytes()).hexdigest()
-    details = content.details(runs, claims, params.figures.model_dump(), params.analysis.drop_alpha)
+    digest = "" if options.run else sha256(SUMMARY)  # tells `make repro` whether the page is current
+    details = content.details(runs, verdicts, params.figures.model_dump(), params.analysis.drop_alpha)
     write_text(render(summary | details | machine.describe() | {"digest": digest}), PAGE)
-    print(f"{PAGE}: {PAGE.stat().st_size / 1e6:.1f} MB; it opens in a browser, without a network")
+    print(f"{PAGE}: {PAGE.stat().st_size / 1e6:.1f} MB; open it in a browser (no network needed)")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""verify: the verdicts on every run's claims, results/RUN/claims.json -> results/claims.json, CLAIMS.md
+"""Stage verify: the verdicts on each run's claims, results/RUN/claims.json -> results/claims.json, CLAIMS.md
 
-It always writes and succeeds, so that an experiment is kept whatever it finds. Two options read what was
-written instead: `--check` prints the one line that ends `make repro` and fails where a claim fails (`--run`
-looks at one run alone); `--readme` puts the table of headlines into README.md.
+The stage succeeds whatever the verdicts are, so that DVC keeps every experiment. The option `--check` reads
+its last result instead: it prints the line that ends `make repro`, and fails if a claim fails (`--run` limits
+it to one run).
 """
 
 import argparse
@@ -10,7 +10,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from model_emotion.base.files import replace_block, write_json, write_text
+from model_emotion.base.files import write_json, write_text
 from model_emotion.base.results import folder
 from model_emotion.claims import judging, pages, schema, verdicts
 from model_emotion.params import load_params
@@ -19,28 +19,21 @@ from model_emotion.project import stage
 RESULT = Path("results/claims.json")
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--check", action="store_true", help="look at the last verification instead of making one"
-    )
-    parser.add_argument("--run", help="with --check: at this run's claims alone")
-    parser.add_argument(
-        "--readme", action="store_true", help="put the last verification's headlines into README.md"
-    )
+    parser.add_argument("--check", action="store_true", help="check the last result instead of making one")
+    parser.add_argument("--run", help="with --check: only the claims on this run")
     options, params = parser.parse_args(), load_params()
     if options.run and not options.check:
-        parser.error("--run goes with --check")
+        parser.error("--run needs --check")
     if options.check:
         sys.exit(not verdicts.check(options.run))
-    if options.readme:
-        return replace_block("README.md", pages.BEGIN, pages.END, pages.readme_block(verdicts.read(RESULT)))
-    stated = schema.load_claims()
+    claims = schema.load_claims()
     joined = judging.joined(
-        stated.claims, {run: verdicts.read(folder(run) / "claims.json") for run in params.runs}
+        claims.claims, {run: verdicts.read(folder(run) / "claims.json") for run in params.runs}
     )
     write_json({"count": verdicts.tally(joined), "claims": [asdict(verdict) for verdict in joined]}, RESULT)
-    write_text(pages.render(joined, stated.unpublished), "CLAIMS.md")
+    write_text(pages.render(joined, claims.unpublished), "CLAIMS.md")
     print(verdicts.summary(joined))
 
 

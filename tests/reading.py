@@ -3,11 +3,10 @@
 from contextlib import contextmanager
 from pathlib import Path
 
-import yaml
-
+from model_emotion.base.files import read_yaml
 from model_emotion.params import Params, Section
 
-STAGES = yaml.safe_load((Path(__file__).parents[1] / "dvc.yaml").read_text())["stages"]
+STAGES = read_yaml(Path(__file__).parents[1] / "dvc.yaml")["stages"]
 FREE = ("runs", "executor")
 """Parameters on which no result depends: which runs there are, and which processes do the work."""
 

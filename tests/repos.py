@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -64,9 +65,7 @@ def dvc_here():
 
 def dvc_repository(folder, stages, ignored=""):
     """Make a committed git and DVC repository of a folder with files; stages: of dvc.yaml, which have run."""
-    import yaml
-
-    (Path(folder) / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}, sort_keys=False))
+    (Path(folder) / "dvc.yaml").write_text(json.dumps({"stages": stages}))
     (Path(folder) / ".gitignore").write_text(ignored)
     git("init", "--quiet", "--initial-branch", "main", cwd=folder)
     for words in (["init"], ["repro"]):

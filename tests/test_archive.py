@@ -1,4 +1,4 @@
-"""An archive gives everything back without network and work, holds nothing of the study's files, and is refused where it is bad."""
+"""Archives: restored offline and without running a stage, free of the study's files, refused if damaged."""
 
 import hashlib
 import io
@@ -11,23 +11,23 @@ from pathlib import Path
 
 import pytest
 import repos
-import yaml
 from rocrate.rocrate import ROCrate
 
 from model_emotion.base.errors import UserError
+from model_emotion.base.files import parse_yaml, read_yaml
 from model_emotion.inputs.registry import STUDY
 from model_emotion.project import archive, crate, lock_diff
 
 ROOT = Path(__file__).parents[1]
 RAW = "somebody's words"
-pytestmark = pytest.mark.xdist_group("archive")
 STAGES = {
     "fetch": {
         "cmd": "echo fetch >> $LOG && mkdir -p data/raw/human && cp $SOURCE data/raw/human/words.txt",
         "outs": [{"data/raw/human": {"persist": True, "push": False}}],
     },
     "train": {
-        "cmd": "echo train >> $LOG && mkdir -p results/prompts && wc -c < data/raw/human/words.txt > results/prompts/joy"
+        "cmd": "echo train >> $LOG && mkdir -p results/prompts"
+        " && wc -c < data/raw/human/words.txt > results/prompts/joy"
         " && cat params.yaml > results/accuracy.csv",
         "params": ["seed"],
         "deps": ["data/raw/human"],
@@ -48,7 +48,7 @@ def sh(command, folder):
 
 
 def dvc(*words, cwd):
-    """What a DVC command prints; an error where it fails."""
+    """What a DVC command prints. The test fails if the command does."""
     done = repos.dvc(*words, cwd=cwd)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -56,7 +56,10 @@ def dvc(*words, cwd):
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory):
-    """A committed DVC repository of three stages and an experiment, LOG of what was run in its parent; it can't fetch any more."""
+    """A committed DVC repository of three stages and an experiment, whose input is gone.
+
+    LOG, beside it, lists what ran.
+    """
     top = tmp_path_factory.mktemp("archive")
     folder, log, source = top / "repository", top / "log", top / "source"
     source.write_text(RAW)
@@ -93,7 +96,7 @@ def digests(folder, *tops):
 
 
 def holds_everything(folder, repository):
-    """Results are there, byte for byte; git sees no change; DVC finds nothing to run, nothing was run; the experiment is there."""
+    """The results are the same bytes, git sees no change, no stage runs, and the experiment is there."""
     log = (repository.parent / "log").read_text()
     assert (
         digests(folder, "results") == digests(repository, "results") and len(digests(folder, "results")) == 4
@@ -117,7 +120,7 @@ def test_a_restored_checkout_has_everything_and_runs_nothing(packed, repository,
     assert (into / "results/accuracy.csv").read_text() == "seed: 2\n"
 
 
-def test_with_the_inputs_at_hand_dvc_fetches_them_and_runs_nothing_else(
+def test_if_the_inputs_are_available_dvc_downloads_them_and_runs_nothing_else(
     packed, repository, tmp_path, monkeypatch
 ):
     archive.restore(packed, tmp_path)  # an empty folder that is there
@@ -131,7 +134,7 @@ def test_with_the_inputs_at_hand_dvc_fetches_them_and_runs_nothing_else(
     assert not repos.git("status", "--porcelain", cwd=tmp_path) and not dvc("status", "--quiet", cwd=tmp_path)
 
 
-def test_by_hand_as_its_readme_says(packed, repository, tmp_path):
+def test_the_commands_of_its_readme_restore_it(packed, repository, tmp_path):
     with tarfile.open(packed) as tar:
         tar.extractall(tmp_path)
     commands = re.findall(r"^    (.+)$", (tmp_path / "model-emotion/README.md").read_text(), re.MULTILINE)
@@ -140,9 +143,7 @@ def test_by_hand_as_its_readme_says(packed, repository, tmp_path):
     holds_everything(tmp_path / "restored", repository)
 
 
-def test_nothing_of_the_inputs_and_of_the_machine_is_in_it_and_the_same_commit_gives_the_same_bytes(
-    packed, repository, tmp_path
-):
+def test_it_holds_no_input_and_no_path_and_the_same_commit_gives_the_same_bytes(packed, repository, tmp_path):
     archive.pack(tmp_path / "again.tar")
     assert (tmp_path / "again.tar").read_bytes() == packed.read_bytes()
     assert (
@@ -167,39 +168,39 @@ def test_nothing_of_the_inputs_and_of_the_machine_is_in_it_and_the_same_commit_g
 def test_a_truncated_archive_is_refused_before_anything_is_written(packed, tmp_path, share):
     cut = tmp_path / "cut.tar"
     cut.write_bytes(packed.read_bytes()[: int(share * packed.stat().st_size)])
-    with pytest.raises(UserError, match=r"cut\.tar: (cut off|no archive)"):
+    with pytest.raises(UserError, match=r"cut\.tar: (truncated|not an archive)"):
         archive.restore(cut, tmp_path / "into")
     assert not (tmp_path / "into").exists()
 
 
-def test_cut_between_two_files_or_with_a_file_too_many_it_is_refused(packed, tmp_path):
+def test_an_archive_with_a_file_missing_or_added_is_refused(packed, tmp_path):
     with tarfile.open(packed) as tar:
         last = tar.getmembers()[-1]
     (tmp_path / "cut.tar").write_bytes(packed.read_bytes()[: last.offset])
-    with pytest.raises(UserError, match="cut off, 1 files are missing, "):
+    with pytest.raises(UserError, match="truncated: 1 files are missing, "):
         archive.restore(tmp_path / "cut.tar", tmp_path / "into")
     shutil.copy(packed, tmp_path / "more.tar")
     with tarfile.open(tmp_path / "more.tar", "a") as tar:
         tar.add(ROOT / "LICENSE", "model-emotion/remote/more")
-    with pytest.raises(UserError, match="remote/more is not what SHA256SUMS says"):
+    with pytest.raises(UserError, match="remote/more differs from SHA256SUMS"):
         archive.restore(tmp_path / "more.tar", tmp_path / "into")
     assert not (tmp_path / "into").exists()
 
 
 @pytest.mark.parametrize("name", ["model-emotion/../../escaped", "escaped", "/escaped"])
-def test_a_file_that_would_lie_outside_is_refused_whatever_its_sum(tmp_path, name):
+def test_a_file_outside_the_folder_is_refused_even_if_its_checksum_is_right(tmp_path, name):
     sums = f"{hashlib.sha256(b'').hexdigest()}  {name.removeprefix('model-emotion/')}\n".encode()
     with tarfile.open(tmp_path / "bad.tar", "w") as tar:
         for member, content in (("model-emotion/SHA256SUMS", sums), (name, b"")):
             info = tarfile.TarInfo(member)
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
-    with pytest.raises(UserError, match="escaped is not what SHA256SUMS says"):
+    with pytest.raises(UserError, match="escaped differs from SHA256SUMS"):
         archive.restore(tmp_path / "bad.tar", tmp_path / "in" / "to")
     assert not (tmp_path / "in").exists()
 
 
-def test_a_changed_byte_is_found_in_any_file(packed, tmp_path):
+def test_a_changed_byte_in_any_file_is_found(packed, tmp_path):
     with tarfile.open(packed) as tar:
         members = [member for member in tar.getmembers() if member.size]
     for member in members:
@@ -211,19 +212,19 @@ def test_a_changed_byte_is_found_in_any_file(packed, tmp_path):
     assert len(members) == 8 and not (tmp_path / "into").exists()
 
 
-def test_what_is_no_archive_or_no_empty_folder_is_refused(packed, tmp_path):
+def test_another_file_or_a_folder_with_content_is_refused(packed, tmp_path):
     (tmp_path / "text").write_text("text")
     for path in (tmp_path / "text", tmp_path / "other.tar"):
         if path.suffix:
             with tarfile.open(path, "w") as tar:
                 tar.add(tmp_path / "text", "text")
-        with pytest.raises(UserError, match=f"{path.name}: (cut off or altered|no archive)"):
+        with pytest.raises(UserError, match=f"{path.name}: (truncated or altered|not an archive)"):
             archive.restore(path, tmp_path / "into")
     with pytest.raises(UserError, match="not empty"):
         archive.restore(packed, tmp_path)
 
 
-def test_only_what_is_committed_and_up_to_date_is_archived(repository, tmp_path):
+def test_only_a_commit_that_is_up_to_date_is_archived(repository, tmp_path):
     clone = tmp_path / "clone"
     sh(f"git clone -q {repository} {clone} && cp -r {repository}/.dvc/cache {clone}/.dvc/cache", tmp_path)
 
@@ -236,32 +237,34 @@ def test_only_what_is_committed_and_up_to_date_is_archived(repository, tmp_path)
     (clone / "params.yaml").write_text("seed: 3\n")
     refused("^params.yaml differs from the commit")
     sh("git commit -qam seed", clone)
-    refused(r"dvc.lock is not of this commit's code and settings \(train\)")
+    refused(r"dvc.lock does not fit this commit's code and settings \(train\)")
     repos.git("reset", "--quiet", "--hard", "HEAD~1", cwd=clone)
     dvc("checkout", "--quiet", "--allow-missing", cwd=clone)
     cached = hashlib.md5(b"seed: 1\n").hexdigest()
     shutil.move(clone / f".dvc/cache/files/md5/{cached[:2]}/{cached[2:]}", tmp_path / "kept")
     refused("results/accuracy.csv: not in DVC's cache|DVC: ")
     shutil.move(tmp_path / "kept", clone / f".dvc/cache/files/md5/{cached[:2]}/{cached[2:]}")
-    text = yaml.safe_load((clone / "dvc.yaml").read_text())
+    text = read_yaml(clone / "dvc.yaml")
     del text["stages"]["fetch"]["outs"][0]["data/raw/human"]["push"]
-    (clone / "dvc.yaml").write_text(yaml.safe_dump(text, sort_keys=False))
+    (clone / "dvc.yaml").write_text(json.dumps(text))
     sh("git commit -qam pushed", clone)
-    refused("an input as it was fetched, which must not be passed on")
+    refused("a downloaded input, which must not be redistributed")
 
 
 def test_lock_diff_names_the_stages_whose_entries_differ(repository, capsys):
     lock_diff.main()
     assert capsys.readouterr().out == "no stage differs\n"
     committed = Path("dvc.lock").read_text()
-    found = yaml.safe_load(committed)
-    assert not list(lock_diff.difference(committed, json.dumps(found)))  # the same, written otherwise
+    found = parse_yaml(committed)
+    assert not list(
+        lock_diff.difference(committed, json.dumps(found))
+    )  # the same content in another notation
     train = found["stages"]["train"]
     train["outs"][0]["md5"], train["params"]["params.yaml"]["seed"] = "0" * 32, 3
     found["stages"]["judge"]["cmd"] = "true"
     found["stages"]["more"] = found["stages"].pop("fetch")
-    assert list(lock_diff.difference(committed, yaml.safe_dump(found))) == [
-        "fetch: no more",
+    assert list(lock_diff.difference(committed, json.dumps(found))) == [
+        "fetch: removed",
         f"judge: the same outputs (cmd {STAGES['judge']['cmd']}, true)",
         "more: new",
         f"train: {train['outs'][0]['path']} (params seed)",
@@ -270,9 +273,9 @@ def test_lock_diff_names_the_stages_whose_entries_differ(repository, capsys):
 
 @pytest.fixture(scope="module")
 def described(tmp_path_factory):
-    """The crate of this checkout's dvc.lock, in a folder whose remote has the first run's prompts, as json."""
+    """Folder with the crate of this checkout's dvc.lock. Its remote holds one output of the stage prompts."""
     lock_diff, folder = (
-        yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"],
+        read_yaml(ROOT / "dvc.lock")["stages"],
         tmp_path_factory.mktemp("described"),
     )
     held = folder / "remote" / crate.stored(lock_diff["prompts"]["outs"][1]["md5"])
@@ -285,7 +288,7 @@ def described(tmp_path_factory):
 
 
 def references(value):
-    """Every @id that a value refers to."""
+    """Every @id in a value."""
     if isinstance(value, dict):
         return (
             [value["@id"]]
@@ -295,8 +298,8 @@ def references(value):
     return [each for part in value for each in references(part)] if isinstance(value, list) else []
 
 
-def test_the_crate_is_one_by_the_specification(described):
-    """RO-Crate 1.2: a descriptor about the root, which has name, description, date and licence; nothing dangles; files are there."""
+def test_the_crate_follows_the_specification(described):
+    """RO-Crate 1.2: a descriptor, a root with name, date and licence, no dangling reference, all files."""
     text = (described / "ro-crate-metadata.json").read_text()
     graph = json.loads(text)["@graph"]
     entities = {entity["@id"]: entity for entity in graph}
@@ -324,12 +327,12 @@ def test_the_crate_is_one_by_the_specification(described):
     } == entities.keys()  # it refuses a file that is no part
 
 
-def test_the_crate_says_what_the_lock_and_the_registries_say(described):
+def test_the_crate_agrees_with_the_lock_and_the_registries(described):
     entities = {
         entity["@id"]: entity
         for entity in json.loads((described / "ro-crate-metadata.json").read_text())["@graph"]
     }
-    stages = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
+    stages = read_yaml(ROOT / "dvc.lock")["stages"]
     actions = {entity["name"]: entity for entity in entities.values() if entity["@type"] == "CreateAction"}
     assert actions.keys() == stages.keys()
     for name, stage in stages.items():
@@ -378,8 +381,8 @@ def test_the_same_lock_gives_the_same_crate(described, tmp_path_factory):
     ).read_bytes()
 
 
-def test_the_citation_has_what_the_format_wants_and_names_this_version_and_the_study():
-    cff = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+def test_the_citation_is_complete_and_names_this_version_and_the_study():
+    cff = read_yaml(ROOT / "CITATION.cff")
     assert (
         cff.keys() >= {"cff-version", "message", "title", "authors"}
         and cff["cff-version"] == "1.2.0"

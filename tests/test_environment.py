@@ -1,4 +1,4 @@
-"""What a record of the environment says, and what it keeps to itself."""
+"""Records of the environment: versions, GPUs, changes and times, and no name of a machine, user or folder."""
 
 import getpass
 import hashlib
@@ -15,9 +15,21 @@ from model_emotion.params import load_params
 from model_emotion.project import environment
 
 ROOT = Path(__file__).parents[1]
+STAGE = """
+import sys, time
+from model_emotion.project import stage
+
+def main():
+    held = bytearray(300 * 2**20)
+    time.sleep(0.5)
+    if sys.argv[-1] == "wrong":
+        sys.exit(1)
+
+stage.run(main)
+"""
 
 
-def test_a_record_says_with_what_and_names_no_machine(tmp_path, monkeypatch):
+def test_a_record_lists_versions_and_settings_and_names_no_machine(tmp_path, monkeypatch):
     monkeypatch.delenv("MODEL_EMOTION_IMAGE", raising=False)
     monkeypatch.setenv("MODEL_EMOTION_IMAGE_REVISION", "abc")
     params = load_params()
@@ -52,7 +64,7 @@ def test_a_record_says_with_what_and_names_no_machine(tmp_path, monkeypatch):
         assert private not in text
 
 
-def test_a_change_of_tracked_files_and_of_the_lock_is_seen(tmp_path, monkeypatch):
+def test_changes_of_tracked_files_and_of_the_lock_are_recorded(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dvc.lock").write_text("one")
     for command in (
@@ -72,7 +84,7 @@ def test_a_change_of_tracked_files_and_of_the_lock_is_seen(tmp_path, monkeypatch
     )
 
 
-def test_outside_git_and_without_a_gpu(tmp_path, monkeypatch):
+def test_a_record_outside_git_and_without_a_gpu(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -84,7 +96,7 @@ def test_outside_git_and_without_a_gpu(tmp_path, monkeypatch):
     )
 
 
-def test_gpus_are_read_as_nvidia_smi_prints_them(tmp_path, monkeypatch):
+def test_gpus_are_read_from_nvidia_smi(tmp_path, monkeypatch):
     program = tmp_path / "nvidia-smi"
     program.write_text("#!/bin/sh\necho 'NVIDIA H100 80GB HBM3, 580.159.04'\n")
     program.chmod(0o755)
@@ -94,12 +106,9 @@ def test_gpus_are_read_as_nvidia_smi_prints_them(tmp_path, monkeypatch):
     assert environment.gpus() == []
 
 
-def test_a_stage_leaves_its_time_and_memory_and_a_script_run_by_hand_does_not(tmp_path):
+def test_stages_record_time_and_memory_and_other_scripts_do_not(tmp_path):
     (tmp_path / "stages").mkdir()
-    work = "from model_emotion import cli\nimport sys, time\n\ndef main():\n    held = bytearray(300 * 2**20)\n    time.sleep(0.5)\n"
-    (tmp_path / "stages/made_up.py").write_text(
-        work + "    sys.argv[-1] == 'wrong' and sys.exit(1)\n\ncli.run(main)\n"
-    )
+    (tmp_path / "stages/made_up.py").write_text(STAGE)
     times = tmp_path / "results/times"
     subprocess.run([sys.executable, "stages/made_up.py", "--run", "live"], cwd=tmp_path, check=True)
     subprocess.run([sys.executable, "-m", "stages.made_up", "--run", "wrong"], cwd=tmp_path)

@@ -1,4 +1,7 @@
-"""Named experiments: every file in experiments/ fits params.yaml, and DVC reads its overrides as they are meant."""
+"""Named experiments: each file fits params.yaml, DVC applies its settings, the checkout is unchanged.
+
+Also the costs of a run: its examples, counted, and the table of GPUs in docs/cluster.md.
+"""
 
 import json
 import os
@@ -11,11 +14,11 @@ from pathlib import Path
 
 import pytest
 import repos
-import yaml
 from dvc.utils.hydra import apply_overrides
 
 from model_emotion.base import study
 from model_emotion.base.errors import UserError
+from model_emotion.base.files import read_yaml
 from model_emotion.params import load_params
 from model_emotion.project import experiments
 
@@ -24,29 +27,30 @@ NAMES = sorted(path.stem for path in (ROOT / "experiments").glob("*.yaml"))
 
 
 STAGE = """
-from pathlib import Path
 import json, sys, time
-from model_emotion.cells import Cells
+from pathlib import Path
+from model_emotion.live.cache import Cache
 from model_emotion.params import load_params
 p = load_params()
-cells = Cells("cells", {"a": p.protocol.split, "b": p.protocol.split})
-for name in cells.missing():
+cache = Cache("cells", {"a": p.protocol.split, "b": p.protocol.split})
+for name in cache.missing():
     Path("log").open("a").write(name)
-    cells.write(name, {}, {})
+    cache.write(name, {}, {})
     if Path("slow").exists():
         time.sleep(20)
 for folder in ("provenance", "learning_curves"):
     Path("results/live", folder).mkdir(parents=True, exist_ok=True)
 Path("results/live/provenance/write.json").write_text(json.dumps({"seconds": time.time()}))
 Path(f"results/live/learning_curves/{p.protocol.split}.csv").write_text("")
-Path("results/metrics.json").write_text(json.dumps({"split": p.protocol.split, "kind": p.masks.kind, "emotions": len(p.emotions)}))
+given = {"split": p.protocol.split, "kind": p.masks.kind, "emotions": len(p.emotions)}
+Path("results/metrics.json").write_text(json.dumps(given))
 sys.exit(Path("broken").exists())
 """
 
 
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory):
-    """A git and DVC repository with our params.yaml and experiments, and one stage that writes down what it was given."""
+    """A repository of git and DVC with our params.yaml and experiments. Its stage records its parameters."""
     folder = tmp_path_factory.mktemp("experiments")
     shutil.copy(ROOT / "params.yaml", folder)
     shutil.copytree(ROOT / "experiments", folder / "experiments")
@@ -88,24 +92,24 @@ def shown():
     return {rev["name"]: rev["data"]["metrics"]["results/metrics.json"]["data"] for rev in revs}
 
 
-def test_two_experiments_in_a_row_equal_each_alone_and_leave_the_checkout_as_it_was(repository):
+def test_two_experiments_in_a_row_do_not_affect_each_other_or_the_checkout(repository):
     for name in ("float_masks", "test_split"):
         experiments.perform(name)
         assert not subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True).stdout
         assert not subprocess.run(["dvc", "status", "--quiet"]).returncode
-    with pytest.raises(UserError, match="this commit has an experiment test_split"):
+    with pytest.raises(UserError, match="this commit already has an experiment test_split"):
         experiments.perform("test_split")
     assert shown() == {
         "float_masks": {"split": "dev", "kind": "float", "emotions": 9},
         "test_split": {"split": "test", "kind": "binary", "emotions": 9},
     }
     assert sorted(experiments.done()) == ["float_masks", "test_split"]
-    assert Path("log").read_text() == "abab"  # dev's cells once, test's once
+    assert Path("log").read_text() == "abab"  # each split was measured once
 
 
-def test_what_failed_is_taken_back_and_goes_on(repository):
+def test_a_failed_experiment_leaves_the_checkout_unchanged_and_resumes(repository):
     Path("broken").touch()
-    with pytest.raises(UserError, match="test_split did not finish; what it measured is kept"):
+    with pytest.raises(UserError, match="test_split did not finish; its measurements so far are kept"):
         experiments.perform("test_split")
     assert (
         not subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True).stdout
@@ -113,11 +117,10 @@ def test_what_failed_is_taken_back_and_goes_on(repository):
     )
     Path("broken").unlink()
     experiments.perform("test_split")
-    assert Path("log").read_text() == "abab"  # nothing twice
+    assert Path("log").read_text() == "abab"  # nothing was measured twice
 
 
-@pytest.mark.xdist_group("processes")
-def test_an_interrupted_experiment_leaves_params_as_they_were_and_goes_on(repository):
+def test_an_interrupted_experiment_leaves_params_yaml_unchanged_and_resumes(repository):
     Path("slow").touch()
     before = Path("params.yaml").read_bytes()
     command = [sys.executable, "-m", "model_emotion.project.experiments", "test_split"]
@@ -137,7 +140,7 @@ def test_an_interrupted_experiment_leaves_params_as_they_were_and_goes_on(reposi
     assert Path("log").read_text() == "abab" and experiments.done() == ["test_split"]
 
 
-def test_an_experiment_starts_from_the_commit(repository):
+def test_an_experiment_refuses_to_start_from_uncommitted_changes(repository):
     for file in ("params.yaml", "stage.py"):
         text = Path(file).read_text()
         Path(file).write_text(text + "\n# mine\n")
@@ -147,7 +150,7 @@ def test_an_experiment_starts_from_the_commit(repository):
         Path(file).write_text(text)
 
 
-def test_a_stages_own_record_may_differ_and_stays_and_a_users_file_too(repository):
+def test_records_of_stages_and_files_of_the_user_are_kept(repository):
     record, note = Path("results/live/provenance/write.json"), Path("results/note.txt")
     record.write_text("of my own run")
     note.write_text("mine")
@@ -165,7 +168,7 @@ def test_the_small_experiments_are_compared_with_their_base():
     assert set(experiments.small(ROOT / "experiments")) == set(NAMES) - {"paper"}
     assert {setting.key: setting.value for setting in load("layer_matched").settings}[
         "masks.draws"
-    ] == 2  # its own, not its base's
+    ] == 2  # not that of its base
 
 
 def load(name):
@@ -173,7 +176,7 @@ def load(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_experiment_asks_something_and_dvc_sets_what_it_says(name, tmp_path):
+def test_an_experiment_asks_a_question_and_dvc_applies_its_settings(name, tmp_path):
     asked = load(name)
     wanted = asked.params(ROOT / "params.yaml")
     assert asked.question.endswith("?") and wanted != load_params(ROOT / "params.yaml")
@@ -183,7 +186,7 @@ def test_an_experiment_asks_something_and_dvc_sets_what_it_says(name, tmp_path):
     assert wanted.study == load_params(ROOT / "params.yaml").study
 
 
-def test_paper_is_the_studys_full_size_and_gives_every_source():
+def test_paper_is_the_studys_full_size_and_names_all_sources():
     asked = load("paper")
     params = asked.params(ROOT / "params.yaml")
     assert (tuple(params.emotions), tuple(params.seeds)) == (study.EMOTIONS, study.SEEDS)
@@ -193,13 +196,17 @@ def test_paper_is_the_studys_full_size_and_gives_every_source():
         and params.training.lr == 2e-3
     )
     assert all(len(setting.source) > 10 for setting in asked.settings)
-    own = yaml.safe_load((ROOT / "params.yaml").read_text())
-    live = {key for section in ("backbone", "training", "evaluation", "protocol", "activation", "masks") for key in
-            (f"{section}.{leaf}" for leaf in own[section])} | {"emotions", "seeds", "top_k"}  # fmt: skip
+    own = read_yaml(ROOT / "params.yaml")
+    sections = ("backbone", "training", "evaluation", "protocol", "activation", "masks")
+    live = {f"{section}.{leaf}" for section in sections for leaf in own[section]} | {
+        "emotions",
+        "seeds",
+        "top_k",
+    }
     assert live - {setting.key for setting in asked.settings} == {"masks.seed"}
 
 
-def test_what_is_no_setting_is_refused():
+def test_an_unknown_key_value_or_name_is_refused():
     wrong = experiments.Experiment(question="?", settings=[{"key": "training.rate", "value": 1}])
     with pytest.raises(UserError, match="training.rate: .* has no such key"):
         wrong.params(ROOT / "params.yaml")
@@ -207,5 +214,5 @@ def test_what_is_no_setting_is_refused():
         experiments.Experiment(question="?", settings=[{"key": "training.lr", "value": -1.0}]).params(
             ROOT / "params.yaml"
         )
-    with pytest.raises(UserError, match="nothing.yaml: not there; there are .*paper"):
+    with pytest.raises(UserError, match="nothing.yaml: not found; the experiments are .*paper"):
         load("nothing")

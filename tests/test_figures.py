@@ -1,5 +1,6 @@
 """Figures: all are drawn, equal data gives equal bytes, nothing is cut off or overlaps, and what they show is what the tables say."""
 
+import json
 import os
 import re
 import subprocess
@@ -9,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
@@ -18,6 +18,7 @@ from PIL import Image
 
 from model_emotion.base import study
 from model_emotion.base.errors import UserError
+from model_emotion.base.files import read_yaml
 from model_emotion.base.results import Activations, write_activations
 from model_emotion.figures import accuracy, catalogue, labels, searchlight, style, tables
 from model_emotion.params import load_params
@@ -477,10 +478,10 @@ def project(small, tmp_path):
             write_activations(table, file)
         else:
             (table.to_parquet if file.suffix == ".parquet" else table.to_csv)(file, index=False)
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params = read_yaml(ROOT / "params.yaml")
     params["study"] |= {"emotions": list(SOME), "top_k": [1500, 4000]}
     params["figures"] |= OPTIONS
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    (tmp_path / "params.yaml").write_text(json.dumps(params))
 
     few = (
         f"figures.entries = lambda run: [entry for entry in figures.FIGURES if entry.name in {sorted(DRAWN)}]"

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from model_emotion.base import files
+from model_emotion.base.errors import InputError
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path):
@@ -59,3 +60,19 @@ def _umask():
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def test_yaml_is_read_as_version_1_2_without_duplicate_keys(tmp_path):
+    (tmp_path / "a.yaml").write_text("lr: 1e-07\nswitch: off\n")
+    assert files.read_yaml(tmp_path / "a.yaml") == {"lr": 1e-7, "switch": "off"}
+    (tmp_path / "a.yaml").write_text("lr: 1\nlr: 2\n")
+    with pytest.raises(InputError, match=r"a\.yaml: not YAML: .*duplicate key"):
+        files.read_yaml(tmp_path / "a.yaml")
+    with pytest.raises(InputError, match=r"b\.yaml: not found"):
+        files.read_yaml(tmp_path / "b.yaml")
+
+
+def test_sha256_is_that_of_sha256sum(tmp_path):
+    (tmp_path / "a").write_bytes(bytes(range(256)) * 5000)
+    printed = subprocess.run(["sha256sum", tmp_path / "a"], capture_output=True, text=True, check=True).stdout
+    assert files.sha256(tmp_path / "a") == printed.split()[0]

@@ -9,10 +9,10 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
-import yaml
 
 from model_emotion.base import study
 from model_emotion.base.errors import InputError
+from model_emotion.base.files import read_yaml
 from model_emotion.human import ratings, similarity
 from stages import attributes as attributes_stage
 from stages import similarity as similarity_stage
@@ -384,7 +384,7 @@ def test_stages_write_what_the_design_names(human_results):
 def test_stages_give_the_committed_bytes(human_results):
     """On every processor: the hashes are those of dvc.lock."""
     (run, _), _, _ = human_results
-    lock = yaml.safe_load((Path(__file__).parents[1] / "dvc.lock").read_text())["stages"]
+    lock = read_yaml(Path(__file__).parents[1] / "dvc.lock")["stages"]
     committed = {
         Path(out["path"]).name: out["md5"]
         for stage in ("attributes", "similarity")

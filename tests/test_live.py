@@ -27,7 +27,7 @@ from model_emotion.live import prompts as live_prompts
 from model_emotion.live.executor import map_emotions
 from model_emotion.live.session import load_corpus, load_engine
 from model_emotion.masking import mask_plan
-from model_emotion.masking.masks import describe
+from model_emotion.masking.masks import MaskName
 from model_emotion.params import load_params
 from model_emotion.rsa import rdm
 from stages import drops, evaluation, prompts, targets
@@ -81,16 +81,16 @@ def test_the_chain_measures_what_a_plain_loop_measures(measured, monkeypatch):
         if name:
             for layer, off in zip(layers, kept[name] == 0, strict=True):
                 layer.output.dense.weight[:, torch.from_numpy(off)] = 0
-            about = describe(name)
+            about = MaskName.parse(name)
             of = (
-                (masked["attribute"].fillna("") == about["attribute"])
+                (masked["attribute"].fillna("") == about.attribute)
                 & (masked["k"] == 18)
-                & (masked["kind"] == about["kind"])
+                & (masked["kind"] == about.kind)
             )
             of &= (
                 (masked["emotion"] == "anger")
                 & (masked["seed"] == 3)
-                & (masked["draw"].isna() | (masked["draw"] == about["draw"]))
+                & (masked["draw"].isna() | (masked["draw"] == about.draw))
             )
             row = masked[of].iloc[0]
         examples = corpus.examples(task, "dev")

@@ -1,4 +1,4 @@
-"""Masks: exactly k neurons, whatever the ranks; random ones that can be drawn again."""
+"""Neuron masks: exactly k neurons, whatever the ranks; random masks that can be drawn again; their names."""
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from model_emotion.masking import masks
+from model_emotion.masking.masks import MaskName
 
 
 @given(st.data())
@@ -68,7 +69,8 @@ def test_binary_silences_and_float_scales_the_chosen():
 def all_masks(ranks, top_k, layers, draws, **random):
     """Attribute and random masks by name."""
     made = masks.attribute_masks(ranks, top_k, layers, random["kind"], random["seed"])
-    return made | dict(masks.random_masks(draws, made, (layers, len(ranks) // layers), **random))
+    made |= masks.random_masks(draws, made, (layers, len(ranks) // layers), **random)
+    return {str(name): mask for name, mask in made.items()}
 
 
 @pytest.mark.parametrize("baseline", ["uniform", "layer_matched"])
@@ -85,8 +87,7 @@ def test_all_masks_have_exactly_k(baseline, kind):
         expected |= {f"random/{name}/{k}/{draw}" for name in "ab" for k in (5, 20) for draw in (1, 2)}
     assert set(made) == expected
     for name, mask in made.items():
-        k = masks.describe(name)["k"]
-        assert mask.shape == (3, 20) and (mask < 1).sum() == k
+        assert mask.shape == (3, 20) and (mask < 1).sum() == MaskName.parse(name).k
 
 
 def test_sizes_beyond_the_neurons_are_refused():
@@ -108,16 +109,25 @@ def test_masks_of_a_size_are_independent():
     ).sum() < 150  # 100 where each layer gives half of its neurons
 
 
-def test_what_a_masks_name_says():
-    own, shared, matched = (
-        masks.describe(name) for name in ("happy-face/4000", "random/4000/2", "random/happy-face/4000/20")
-    )
-    assert own == {"attribute": "happy-face", "kind": "attribute", "draw": None, "k": 4000}
-    assert shared == {"attribute": "", "kind": "random", "draw": 2, "k": 4000}
-    assert matched == {"attribute": "happy-face", "kind": "random", "draw": 20, "k": 4000}
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("happy-face/4000", MaskName("attribute", "happy-face", 4000)),
+        ("random/4000/2", MaskName("random", "", 4000, 2)),
+        ("random/happy-face/4000/20", MaskName("random", "happy-face", 4000, 20)),
+    ],
+)
+def test_names_are_read_from_text_and_written_as_text(text, name):
+    assert MaskName.parse(text) == name and str(name) == text
 
 
-def test_more_draws_keep_those_that_were():
+@pytest.mark.parametrize("text", ["valence", "valence/many", "random/a/b/5/1", ""])
+def test_other_text_is_not_a_name(text):
+    with pytest.raises(ValueError):
+        MaskName.parse(text)
+
+
+def test_more_draws_keep_the_earlier_ones():
     ranks = pd.DataFrame({"a": np.arange(1.0, 61)})
     few, more = (all_masks(ranks, [5], 3, {5: n}, kind="binary", baseline="uniform", seed=1) for n in (2, 7))
     assert all((more[name] == mask).all() for name, mask in few.items())

@@ -108,7 +108,7 @@ def test_a_prompt_has_no_token_type(kind, dtype, tolerance):
 
     check(tiny.logits(prompts, None, ids, attention))
     torch.testing.assert_close(tiny.activations(prompts, ids, attention), neurons.detach(), **close)
-    if tiny.shares:
+    if tiny.can_share:
         check(tiny.masked_logits(tiny.shared_part(prompts, TEXTS), tiny.masked_weights()))
     with_type = tiny.logits(prompts + types[0], None, ids, attention)
     assert (with_type - logits).abs().max() > 1e-3

@@ -103,7 +103,7 @@ def test_similar_lengths_share_a_batch_and_repeats_are_computed_once(tiny, examp
         seen.append([len(text) for text in texts])
         return start(prompts, texts)
 
-    monkeypatch.setattr(type(tiny), "shares", short)
+    monkeypatch.setattr(type(tiny), "can_share", short)
     monkeypatch.setattr(tiny, "logits", watched)
     monkeypatch.setattr(tiny, "shared_part", watched_shared_part)
     progress = []

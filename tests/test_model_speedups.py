@@ -7,7 +7,7 @@ import torch
 from tiny_models import PROMPT_LEN, ROWS, TEXTS, engine, roberta_forward, rows
 
 from model_emotion.base.errors import UserError
-from model_emotion.model import backbone
+from model_emotion.model import backbone, blocks
 from model_emotion.model.blocks import Block, Layout
 from model_emotion.model.engine import Engine
 from model_emotion.model.evaluation import BATCHES_PER_MASK, margins
@@ -38,7 +38,7 @@ def watch(tiny):
 
 
 def test_which_architectures_share_work():
-    assert [kind for kind in tiny_models.ARCHITECTURES if engine(kind).shares] == SHARING
+    assert [kind for kind in tiny_models.ARCHITECTURES if engine(kind).can_share] == SHARING
 
 
 @pytest.mark.parametrize("positions, first", [("zero", 0), ("native", 2)])
@@ -192,3 +192,30 @@ def test_a_block_by_hand():
     layout = Layout(((1, 1),), state.device)
     torch.testing.assert_close(block.attend(state, layout), expected, atol=1e-6, rtol=0)
     torch.testing.assert_close(block.attend_at_0(state, layout), expected, atol=1e-6, rtol=0)
+
+
+def attention_row_by_row(query, key, value, starts, key_starts, longest, longest_key):
+    """torch's varlen_attn in plain torch; it runs on GPUs only."""
+    assert (longest, longest_key) == (starts.diff().max(), key_starts.diff().max())
+    found = []
+    for row in range(len(starts) - 1):
+        own = slice(*starts[row : row + 2].tolist())
+        seen = slice(*key_starts[row : row + 2].tolist())
+        by_head = (part.transpose(0, 1) for part in (query[own], key[seen], value[seen]))
+        found.append(torch.nn.functional.scaled_dot_product_attention(*by_head).transpose(0, 1))
+    return torch.cat(found)
+
+
+@pytest.mark.parametrize("kind", SHARING)
+def test_one_kernel_for_rows_of_all_lengths_gives_the_same(kind, monkeypatch):
+    """The way that a GPU takes in bfloat16, here in float32 with a substitute for its kernel."""
+    tiny = engine(kind)
+    prompts, masks, *_ = rows(tiny)
+
+    def logits():
+        return tiny.masked_logits(tiny.shared_part(prompts, TEXTS), tiny.masked_weights(masks[0]))
+
+    expected = logits()
+    monkeypatch.setattr(blocks, "varlen_attn", attention_row_by_row)
+    monkeypatch.setattr(Block, "_one_kernel", True)
+    torch.testing.assert_close(logits(), expected, atol=1e-5, rtol=0)

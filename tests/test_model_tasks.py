@@ -184,13 +184,6 @@ def test_a_corpus_names_what_is_not_there(arguments, said):
         corpus().task(*arguments)
 
 
-def test_a_corpus_reads_parquet(tmp_path):
-    TABLE.to_parquet(tmp_path / "table.parquet")
-    assert Corpus.read(tmp_path / "table.parquet", tiny_models.tokenizer()).texts("train") == corpus().texts(
-        "train"
-    )
-
-
 def test_class_balance_of_the_real_dev_split(goemotions):
     tokens = Corpus(goemotions, tiny_models.tokenizer())
     tasks = {emotion: [tokens.task(emotion, "dev", seed) for seed in SEEDS] for emotion in EMOTIONS}

@@ -31,7 +31,7 @@ AGAIN = tiny_models.VOCABULARY.index("again")
 class Padded(Engine):
     """An engine that always runs the model's own forward pass, with padding."""
 
-    shares = False
+    can_share = False
 
 
 def engine(kind=Engine, **settings):
@@ -324,7 +324,7 @@ def test_a_step_in_parts_is_the_same(monkeypatch, kind):
         group = training.Training(tiny, "joy", SEEDS, train, dev, SHORT)
         group.failed[3] = "some steps ago"
         monkeypatch.setattr(group.optimiser, "step", lambda gradient, lr: steps.append(gradient))
-        tuning._step(tiny, [group], SHORT.prompt_len, tiny.masked_weights() if tiny.shares else None)
+        tuning._step(tiny, [group], SHORT.prompt_len, tiny.masked_weights() if tiny.can_share else None)
         steps.append(torch.from_numpy(group.losses[0][[0, 2]]))
     assert len(tuning._parts(train[0].texts, SHORT.prompt_len, at_once)) == 1 and not steps[0][1].any()
     for part in (0, 1):

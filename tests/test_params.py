@@ -1,13 +1,14 @@
 """params.yaml: a slip is refused in one line that names the key, before any work."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import yaml
 from command import call
 
+from model_emotion.base.files import read_yaml
 from model_emotion.params import ParamsError, load_params
 
 ROOT = Path(__file__).parents[1]
@@ -18,14 +19,14 @@ def refused(tmp_path):
     """A function that sets one key of the project's own params.yaml and returns the message it is refused with."""
 
     def refuse(key, value):
-        values = yaml.safe_load((ROOT / "params.yaml").read_text())
+        values = read_yaml(ROOT / "params.yaml")
         section, *rest = key.split(".")
         target = values
         for part in (section, *rest)[:-1]:
             target = target[part]
         target[key.split(".")[-1]] = value
         path = tmp_path / "params.yaml"
-        path.write_text(yaml.safe_dump(values))
+        path.write_text(json.dumps(values))
         with pytest.raises(ParamsError) as caught:
             load_params(path)
         assert "\n" not in str(caught.value)
@@ -129,11 +130,11 @@ def test_a_wrong_value_is_named(refused, key, value, message):
 
 
 def test_own_data_bring_names_of_their_own(tmp_path):
-    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    values = read_yaml(ROOT / "params.yaml")
     values["own"] = {"attributes": "ratings.csv", "texts": "posts.parquet"}
     values["emotions"] = ["zest", "calm", "Schadenfreude", "joy"]
     values["figures"] |= {"emotion": "zest", "attribute": "warmth"}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    (tmp_path / "params.yaml").write_text(json.dumps(values))
     assert load_params(tmp_path / "params.yaml").emotions[2] == "Schadenfreude"
 
 

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import importlib
+import json
 import os
 import re
 import shutil
@@ -15,12 +16,12 @@ from pathlib import Path
 import pytest
 import reading
 import repos
-import yaml
 
+from model_emotion.base.files import parse_yaml, read_yaml
 from model_emotion.figures import catalogue
 
 ROOT = Path(__file__).parents[1]
-STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]
 FREE = ("model_emotion/project/", "model_emotion/params.py", "model_emotion/__init__.py")
 """What stages load and no result depends on: how a stage starts and ends, checks of params.yaml, records."""
 
@@ -97,7 +98,7 @@ def test_what_python_compiles_changes_no_stage():
 
 
 def test_every_figure_is_among_the_plots():
-    plots = yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"]
+    plots = read_yaml(ROOT / "dvc.yaml")["plots"]
     drawn = [
         f"paper_figures/{run}/{entry.name}.png"
         for run in ("published", "live")
@@ -107,17 +108,15 @@ def test_every_figure_is_among_the_plots():
 
 
 def test_learning_curves_are_plotted(tmp_path):
-    """DVC plots the folder of curves that dvc.yaml names: it hardly complains of one that it can't read."""
-    (plot,) = [
-        entry for entry in yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"] if isinstance(entry, dict)
-    ]
+    """A folder of curves, a file a seed, as dvc.yaml names it: DVC says nothing, or little, where it can't read one."""
+    (plot,) = [entry for entry in read_yaml(ROOT / "dvc.yaml")["plots"] if isinstance(entry, dict)]
     (folder,) = plot
     (tmp_path / folder).mkdir(parents=True)
     for seed, accuracy in ((1, 0.625), (42, 0.8125)):
         (tmp_path / folder / f"{seed}.csv").write_text(
             f"epoch,train_loss,dev_accuracy\n1,0.7,0.5\n2,0.6,{accuracy}\n"
         )
-    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"plots": [plot]}))
+    (tmp_path / "dvc.yaml").write_text(json.dumps({"plots": [plot]}))
     repos.dvc("init", "--quiet", "--no-scm", cwd=tmp_path).check_returncode()
     shown = subprocess.run(
         ["dvc", "plots", "show", "--out", "plots"], cwd=tmp_path, capture_output=True, text=True
@@ -186,7 +185,7 @@ def clone(raw, tmp_path_factory):
 def test_the_smaller_grid_is_the_only_difference():
     """Beside it, numbers of random samples and the resolution of figures are all that differs."""
     text = (ROOT / "params.yaml").read_text()
-    small, whole = yaml.safe_load(reduced(text)), yaml.safe_load(text)
+    small, whole = parse_yaml(reduced(text)), parse_yaml(text)
     assert small.pop("study") == whole.pop("study") | GRID
     assert small["figures"].pop("dpi") < whole["figures"].pop("dpi")
     for name in ("bootstrap", "parallel", "permutations"):

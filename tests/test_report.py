@@ -1,30 +1,34 @@
-"""The report: what it says is what the files say, and a real browser shows it without a network, on a phone, by keyboard."""
+"""The report and the tables that are made with it.
+
+They say what the files say, and a browser shows the page without a network, on a phone and by keyboard.
+"""
 
 import hashlib
 import json
 import re
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from browser import CHROMIUM, browser
 
 from model_emotion.base.errors import UserError
+from model_emotion.base.files import read_yaml
 from model_emotion.base.results import RETESTS
+from model_emotion.claims.verdicts import read, summary
 from model_emotion.params import load_params
-from model_emotion.report import content, hypotheses, machine
-from model_emotion.report.page import _plain, packed, render
+from model_emotion.report import content, hypotheses, machine, prose
+from model_emotion.report.page import packed, render, script_json
 from model_emotion.retests.rows import row, table
 
 ROOT = Path(__file__).parents[1]
 RUNS = ("published", "live")
 BUILT = all((ROOT / path).exists() for run in RUNS for path in content.sources(run))
 needs_results = pytest.mark.skipif(not BUILT, reason="no results here yet: `make repro`")
-pytestmark = pytest.mark.xdist_group("report")
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 
@@ -67,7 +71,8 @@ def page(text, tmp_path_factory):
         tab.path = path
         tab.open(path)
         tab.wait(
-            "[...document.querySelectorAll('img[data-svg]')].every((image) => image.complete && image.naturalWidth > 0)"
+            "[...document.querySelectorAll('img[data-svg]')]"
+            ".every((image) => image.complete && image.naturalWidth > 0)"
         )
         tab.wait("document.querySelectorAll('#best td').length > 0")
         yield tab
@@ -96,7 +101,7 @@ class Tags(HTMLParser):
 
 
 @needs_results
-def test_the_page_stands_alone_and_is_small(text):
+def test_it_is_self_contained_and_small(text):
     assert len(text.encode()) < 5e6
     tags = Tags(text).tags
     outward = [
@@ -111,7 +116,7 @@ def test_the_page_stands_alone_and_is_small(text):
 
 
 @needs_results
-def test_every_claim_stands_on_it_with_its_verdict_also_without_javascript(text):
+def test_it_shows_every_claim_with_its_verdict_even_without_javascript(text):
     said = Tags(text).text
     every = [claim for run in RUNS for claim in claims(run)]
     for claim in every:
@@ -129,7 +134,7 @@ def test_every_claim_stands_on_it_with_its_verdict_also_without_javascript(text)
 
 
 @needs_results
-def test_every_question_of_the_retests_has_words_and_every_row_stands_there(text):
+def test_it_shows_every_question_of_the_retests_in_words(text):
     said = Tags(text).text
     for run in RUNS:
         table = pd.read_csv(ROOT / f"results/{run}/retests.csv")
@@ -138,12 +143,12 @@ def test_every_question_of_the_retests_has_words_and_every_row_stands_there(text
 
 
 @needs_results
-def test_a_star_says_which_level_it_stands_for(text):
+def test_it_gives_the_significance_level_of_the_stars(text):
     assert text.count("q &lt; .02") == 4  # of each run above the bars, and in two rows of the summary
 
 
 @needs_results
-def test_the_machine_and_what_measured_the_model_stand_there(text):
+def test_it_shows_how_the_model_was_measured(text):
     said = Tags(text).text
     record = json.loads((ROOT / "results/live/provenance/prompts.json").read_text())
     assert record["cpu"] in said and record["packages"]["torch"] in said and str(record["seconds"]) in said
@@ -153,7 +158,7 @@ def test_the_machine_and_what_measured_the_model_stand_there(text):
 def test_the_hypotheses_say_what_the_files_say(monkeypatch):
     monkeypatch.chdir(ROOT)
     table = pd.read_csv("results/published/retests.csv")
-    h1, h2, h3, h4 = hypotheses.table("published", [claim for run in RUNS for claim in claims(run)])
+    h1, h2, h3, h4 = hypotheses.table("published", content.verdicts(RUNS))
     significant = (
         pd.read_csv("results/published/significant_by_layer.csv").groupby("attribute")["significant"].sum()
     )
@@ -161,12 +166,16 @@ def test_the_hypotheses_say_what_the_files_say(monkeypatch):
     kept = table.query(
         "question == 'significant_neurons' and verdict == 'holds' and key != 'label co-occurrence'"
     )["estimate"]
-    assert f"{len(kept)} of 14 attributes keep {kept.min():.0f} to {kept.max():.0f} neurons" in h1.retested[0]
+    assert (
+        f"{len(kept)} of 14 attributes keep {kept.min():.0f} to {kept.max():.0f} neurons;" in h1.retested[0]
+    )
     stars = pd.read_csv("results/published/drop_by_emotion.csv").query("k == 4000")["star"]
-    assert f"hurt {stars.sum()} of {len(stars)} emotions" in h2.found
+    assert f"lower the accuracy of {stars.sum()} of {len(stars)} emotions" in h2.found
     drop = table.query("question == 'masks_hurt_over_attributes' and key.isna()").iloc[0]
     assert (
-        f"{100 * drop['estimate']:.1f} [{100 * drop['ci_low']:.1f}, {100 * drop['ci_high']:.1f}] with masks"
+        "masks as the random factor, {:.1f} [{:.1f}, {:.1f}].".format(
+            *(100 * drop[["estimate", "ci_low", "ci_high"]])
+        )
         in h2.retested[0]
     )
     smallest = table.set_index("question").loc["detectable_correlation", "estimate"]
@@ -174,52 +183,98 @@ def test_the_hypotheses_say_what_the_files_say(monkeypatch):
     assert "p < .001" in h4.retested[0]
 
 
-def test_a_question_that_was_not_asked_has_no_sentence():
+def test_a_retest_that_was_not_run_has_no_sentence():
     answers = hypotheses.Answers(pd.DataFrame(columns=RETESTS))
-    assert [*hypotheses.masks(answers), *hypotheses.weights(answers), *hypotheses.space(answers)] == []
+    assert [hypotheses.retested(id, answers) for id in ("H1", "H2", "H3", "H4")] == [(), (), (), ()]
+
+
+@pytest.mark.parametrize(
+    ("ps", "said"),
+    [
+        (
+            (0.2, 0.2),
+            "none of 2 attributes keep any neuron; corrected for the number of attributes, none keep any.",
+        ),
+        (
+            (0.2, 0.01),
+            "1 of 2 attributes keep 7 neurons; corrected for the number of attributes, 1 keep any.",
+        ),
+        (
+            (0.01, 0.01),
+            "2 of 2 attributes keep 3 to 7 neurons; corrected for the number of attributes, 2 keep any.",
+        ),
+    ],
+)
+def test_the_sentence_on_neurons_counts_the_attributes_that_keep_some(ps, said):
+    rows = [
+        row(question, "", "p", kept, p=p, n=9, key=key)
+        for question in ("significant_neurons", "significant_neurons_of_all")
+        for key, kept, p in zip(("valence", "control"), (3, 7), ps, strict=True)
+    ]
+    rows.append(row("significant_neurons", "", "p", 5, p=0.01, n=9, key="labels"))
+    first, control = hypotheses.retested("H1", hypotheses.Answers(table(rows)))
+    assert first == f"With the emotions permuted, and the largest tau of all neurons as the threshold, {said}"
+    assert control == "A control, the RDM of labels (the prompts were trained on these labels), keeps 5."
 
 
 @pytest.mark.parametrize(
     ("n", "p", "ci", "said"),
     [
-        (14, 1 / 15, (0.01, 0.2), "1 does worse than 14 random ones, and than one more would: valence."),
-        (100, 0.0495, (-0.01, 0.1), "1 does worse than 95 % of 100 random ones (p < .05): valence."),
-        (100, 0.0594, (0.01, 0.1), "none does worse than 95 % of 100 random ones (p < .05)."),
+        (
+            14,
+            1 / 15,
+            (0.01, 0.2),
+            "1 of 1 attribute masks (valence) lies below the 95 % prediction interval of 14",
+        ),
+        (100, 0.0495, (-0.01, 0.1), "1 of 1 attribute masks (valence) leaves less accuracy than 95 % of 100"),
+        (100, 0.0594, (0.01, 0.1), "None of 1 attribute masks leave less accuracy than 95 % of 100"),
     ],
 )
-def test_a_place_is_said_by_what_decided_it(n, p, ci, said):
+def test_the_sentence_on_masks_names_the_test_that_decided(n, p, ci, said):
     decided_by = "p" if 1 / (n + 1) < 0.05 else "interval"
-    answers = hypotheses.Answers(
-        table([row("place_among_random", "", decided_by, 0.05, ci, p, n, key="valence", k=10)])
-    )
-    assert list(hypotheses.masks(answers)) == [f"Of 1 attributes' masks, {said}"]
+    rows = [row("place_among_random", "", decided_by, 0.05, ci, p, n, key="valence", k=10)]
+    (sentence,) = hypotheses.retested("H2", hypotheses.Answers(table(rows)))
+    assert sentence == f"{said} random masks{' (p < .05)' if decided_by == 'p' else ''}."
 
 
-def test_sizes_at_which_nothing_correlates_are_passed_over():
+def test_mask_sizes_without_a_correlation_are_left_out():
     rows = [
         row("human_correlation_of_size", "", "", r, key=str(k), k=k, n=4)
         for k, r in ((1000, 0.2), (2000, 0.4), (3000, np.nan))
     ]
-    assert list(hypotheses.weights(hypotheses.Answers(table(rows)))) == [
-        "Over 2 sizes of masks r is .20 to .40, largest at 2,000."
+    assert hypotheses.retested("H3", hypotheses.Answers(table(rows))) == (
+        "Over 2 mask sizes, r is .20 to .40, and largest at 2,000 neurons.",
+    )
+    assert hypotheses.retested("H3", hypotheses.Answers(table(rows[1:]))) == ()
+
+
+def test_the_correlation_is_said_with_its_variants():
+    rows = [
+        row("human_correlation_attributes", "", "interval", r, (low, 0.9), n=14, key=key)
+        for key, r, low in (("", 0.5, -0.1), ("random masks pooled", 0.6, 0.1), ("without seed 1", 0.7, 0.2))
     ]
-    assert list(hypotheses.weights(hypotheses.Answers(table(rows[1:])))) == []
+    (sentence,) = hypotheses.retested("H3", hypotheses.Answers(table(rows)))
+    assert sentence == (
+        "Treating attributes as the random factor, r is .50 [-.10, .90] "
+        "(random masks pooled: .60 [.10, .90]; without seed 1: .70 [.20, .90])."
+    )
 
 
 @pytest.mark.parametrize(
     ("write", "value", "said"),
     [
-        (hypotheses.number, 0.4733, ".47"), (hypotheses.number, -0.25, "-.25"), (hypotheses.number, 1.0, "1.00"),
-        (hypotheses.points, -0.0001, "0.0"), (hypotheses.points, 0.0288, "2.9"), (hypotheses.probability, 0.0005, "p < .001"),
-        (hypotheses.probability, 0.053, "p = .053"), (hypotheses.probability, 1.0, "p = 1.000"),
-        (hypotheses.span, [3.0, 3.0], "3"), (hypotheses.span, [521, 12781], "521 to 12,781"),
+        (prose.number, 0.4733, ".47"), (prose.number, -0.25, "-.25"), (prose.number, 1.0, "1.00"),
+        (prose.points, -0.0001, "0.0"), (prose.points, 0.0288, "2.9"),
+        (prose.probability, 0.0005, "p < .001"),
+        (prose.probability, 0.053, "p = .053"), (prose.probability, 1.0, "p = 1.000"),
+        (prose.span, [3.0, 3.0], "3"), (prose.span, [521, 12781], "521 to 12,781"),
     ],
 )  # fmt: skip
-def test_numbers_are_written_as_the_field_writes_them(write, value, said):
+def test_numbers_are_written_as_in_psychology_journals(write, value, said):
     assert write(value) == said
 
 
-def test_experiments_are_set_beside_their_base(tmp_path, monkeypatch):
+def test_experiments_are_compared_with_their_baseline(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for folder in ("experiments", "results/live"):
         Path(folder).mkdir(parents=True)
@@ -227,10 +282,10 @@ def test_experiments_are_set_beside_their_base(tmp_path, monkeypatch):
         text = {"question": f"{name}?", "settings": [{"key": "a.b", "value": 1}]} | (
             {"base": base} if base else {}
         )
-        Path(f"experiments/{name}.yaml").write_text(yaml.safe_dump(text))
+        Path(f"experiments/{name}.yaml").write_text(json.dumps(text))
 
     def commit(message, settings, accuracy):
-        Path("params.yaml").write_text(yaml.safe_dump(settings))
+        Path("params.yaml").write_text(json.dumps(settings))
         Path("results/live/metrics.json").write_text(
             json.dumps({"mean_accuracy": accuracy, "drop": {"valence": 0.01}})
         )
@@ -269,18 +324,22 @@ def test_experiments_are_set_beside_their_base(tmp_path, monkeypatch):
     assert other["held"] == 2 and other["drop"] == {"valence": 0.01} and other["human_correlation"] is None
 
 
-def test_what_is_in_a_script_cannot_leave_it():
+def test_json_in_a_script_cannot_end_the_script():
     held = {"a": "</script><script>alert(1)</script><!--"}
-    assert "</script" not in _plain(held) and "<!--" not in _plain(held) and json.loads(_plain(held)) == held
+    assert (
+        "</script" not in script_json(held)
+        and "<!--" not in script_json(held)
+        and json.loads(script_json(held)) == held
+    )
 
 
-def test_what_is_packed_is_the_same_each_time():
+def test_packing_is_deterministic():
     assert packed(b"tau" * 100) == packed(b"tau" * 100) and len(packed(b"tau" * 1000)) < 100
 
 
 def test_a_missing_result_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=r"results/published/claims\.json: not there; run `make"):
+    with pytest.raises(UserError, match=r"results/published/claims\.json: not found; run `make"):
         content.made_from(["published"])
 
 
@@ -292,16 +351,38 @@ def test_the_summary_names_every_file_with_its_hash(monkeypatch):
         made_from["results/live/metrics.json"]
         == hashlib.sha256(Path("results/live/metrics.json").read_bytes()).hexdigest()
     )
-    named = yaml.safe_load(Path("dvc.yaml").read_text())["stages"]["report"]["deps"]
+    named = read_yaml("dvc.yaml")["stages"]["report"]["deps"]
     assert all(any(path == dep or path.startswith(f"{dep}/") for dep in named) for path in made_from)
 
 
 @needs_results
 @pytest.mark.parametrize("run", RUNS)
-def test_the_methods_table_is_of_these_results(run, monkeypatch):
+def test_the_methods_table_is_current(run, monkeypatch):
     monkeypatch.chdir(ROOT)
-    table = hypotheses.block(run, hypotheses.table(run, [claim for each in RUNS for claim in claims(each)]))
-    assert table in (ROOT / "docs/method.md").read_text(), "docs/method.md is stale: run `make readme`"
+    table = hypotheses.method_block(run, hypotheses.table(run, content.verdicts(RUNS)))
+    assert table in Path("docs/method.md").read_text(), "docs/method.md is stale: run `make readme`"
+
+
+needs_published = pytest.mark.skipif(
+    not all((ROOT / path).exists() for path in content.sources("published")),
+    reason="no results yet: run `make published` first",
+)
+
+
+@needs_published
+def test_readmes_table_is_current(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    judged = read(Path("results/published/claims.json"))
+    block = hypotheses.readme_block(judged)
+    assert block in Path("README.md").read_text(), "README.md is stale: run `make readme`"
+    live = [replace(verdict, run="live", status="FAIL") for verdict in judged]
+    assert hypotheses.readme_block(judged + live) == block  # it counts only claims on the study
+
+
+@needs_published
+def test_readme_quotes_the_last_line_of_make_published():
+    quick_start = (ROOT / "README.md").read_text().split("## Quick start")[1].split("\n## ")[0]
+    assert summary(read(ROOT / "results/published/claims.json")) in quick_start.splitlines()
 
 
 # What a browser shows
@@ -325,7 +406,10 @@ def test_no_width_scrolls_sideways(page, width):
     page.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     try:
         assert page.run("document.documentElement.scrollWidth") <= width
-        sizes = "[...document.querySelectorAll('p, td, th, li, summary')].map((e) => parseFloat(getComputedStyle(e).fontSize))"
+        sizes = (
+            "[...document.querySelectorAll('p, td, th, li, summary')]"
+            ".map((e) => parseFloat(getComputedStyle(e).fontSize))"
+        )
         assert page.run(f"Math.min(...{sizes})") >= 12
     finally:
         page.run("document.querySelectorAll('details').forEach((one) => { one.open = false; })")
@@ -344,7 +428,8 @@ def test_the_searchlight_shows_what_the_table_has(page):
     label = page.run("document.querySelector('#counts button[aria-pressed=true]').getAttribute('aria-label')")
     assert label == f"valence, layer 6: {of['significant'].sum():,} neurons"
     best = page.run(
-        "[...document.querySelectorAll('#best tbody tr')].map((row) => [...row.children].map((cell) => cell.textContent))"
+        "[...document.querySelectorAll('#best tbody tr')]"
+        ".map((row) => [...row.children].map((cell) => cell.textContent))"
     )
     top = of.sort_values(["tau", "neuron"], ascending=[False, True]).head(15)
     assert [float(row[3]) for row in best] == pytest.approx(np.round(top["tau"], 3).tolist(), abs=1.1e-3)
@@ -423,11 +508,9 @@ def test_the_keyboard_reaches_everything_and_sees_where_it_is(page):
     page.open(page.path)
     page.wait("document.querySelectorAll('#best td').length > 0")
     page.key("Tab")
-    assert page.run("document.activeElement.textContent") == "To the content"
-    seen, focus = (
-        [],
-        "((e) => [e.tagName, parseFloat(getComputedStyle(e).outlineWidth), getComputedStyle(e).outlineStyle])",
-    )
+    assert page.run("document.activeElement.textContent") == "Skip to content"
+    seen, style = [], "getComputedStyle(e)"
+    focus = f"((e) => [e.tagName, parseFloat({style}.outlineWidth), {style}.outlineStyle])"
     for _ in range(40):
         page.key("Tab")
         seen.append(page.run(f"{focus}(document.activeElement)"))
@@ -451,9 +534,13 @@ def test_everything_that_can_be_used_has_a_name(page):
     assert (
         page.run("[...document.querySelectorAll('.wide, pre')].filter((e) => e.tabIndex !== 0).length") == 0
     )
-    label = "e.getAttribute('aria-label') ?? document.getElementById(e.getAttribute('aria-labelledby')).textContent.trim()"
+    label = (
+        "e.getAttribute('aria-label') ?? "
+        "document.getElementById(e.getAttribute('aria-labelledby')).textContent.trim()"
+    )
     regions = page.run(
-        f"[...document.querySelectorAll('section, [role=region]')].filter((e) => e.checkVisibility()).map((e) => {label})"
+        "[...document.querySelectorAll('section, [role=region]')]"
+        f".filter((e) => e.checkVisibility()).map((e) => {label})"
     )
     assert len(regions) > 8 and len(set(regions)) == len(regions)
     levels = page.run(
@@ -471,7 +558,8 @@ CONTRAST = """(() => {
   document.querySelectorAll('details').forEach((one) => { one.open = true; });
   const parse = (c) => { const m = c.match(/[\\d.]+/g).map(Number); return [m[0], m[1], m[2], m[3] ?? 1]; };
   const over = (top, under) => [0, 1, 2].map((i) => top[3] * top[i] + (1 - top[3]) * under[i]).concat(1);
-  const light = (c) => { const f = (v) => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; };
+  const light = (c) => {
+    const f = (v) => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; };
     return .2126 * f(c[0]) + .7152 * f(c[1]) + .0722 * f(c[2]); };
   const bad = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
@@ -485,7 +573,8 @@ CONTRAST = """(() => {
     for (const layer of layers.reverse()) ground = over(layer, ground);
     const ink = over(parse(element instanceof SVGElement ? style.fill : style.color), ground);
     const [a, b] = [light(ink), light(ground)].sort((x, y) => y - x), ratio = (a + .05) / (b + .05);
-    const size = parseFloat(style.fontSize), large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
+    const size = parseFloat(style.fontSize);
+    const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
     if (ratio < (large ? 3 : 4.5)) bad.push([node.textContent.trim().slice(0, 40), ratio.toFixed(2)]);
   }
   document.querySelectorAll('details').forEach((one) => { one.open = false; });

@@ -1,4 +1,4 @@
-"""What `make repro` does: stages with committed outputs run once in every checkout, the page is made where it is stale, claims decide."""
+"""`make repro`: it runs stages with committed outputs once per checkout, and rewrites a stale report."""
 
 import json
 import os
@@ -7,37 +7,46 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
+from model_emotion.base.files import read_yaml
 from model_emotion.claims import reproduce
 from model_emotion.project import stage
 
 ROOT = Path(__file__).parents[1]
 PIPELINE = {
     "stages": {
-        "measure": {"cmd": "cp params.yaml measured", "outs": [{"measured": {"cache": True}}], "deps": ["params.yaml"]},
+        "measure": {
+            "cmd": "cp params.yaml measured",
+            "deps": ["params.yaml"],
+            "outs": [{"measured": {"cache": True}}],
+        },
         "draw": {
-            "matrix": {"run": ["one", "two"]}, "cmd": "cp measured drawn-${item.run}; echo ${item.run} >> log", "deps": ["measured"],
+            "matrix": {"run": ["one", "two"]},
+            "cmd": "cp measured drawn-${item.run}; echo ${item.run} >> log",
+            "deps": ["measured"],
             "outs": [{"drawn-${item.run}": {"cache": False, "persist": True}}],
         },
-        "join": {"cmd": "cat drawn-one drawn-two > joined; echo join >> log", "deps": ["drawn-one", "drawn-two"],
-                 "metrics": [{"joined": {"cache": False}}]},
+        "join": {
+            "cmd": "cat drawn-one drawn-two > joined; echo join >> log",
+            "deps": ["drawn-one", "drawn-two"],
+            "metrics": [{"joined": {"cache": False}}],
+        },
     }
-}  # fmt: skip
+}
 
 
-def test_the_stages_with_committed_outputs_are_the_figures_and_the_verdicts():
-    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+def test_only_figures_and_verdicts_are_committed():
+    pipeline = read_yaml(ROOT / "dvc.yaml")
     found = reproduce.stages_with_committed_outputs(pipeline, ["published", "live"])
-    assert found == ["figures@published", "figures@live", "claims@published", "judge@live", "verify"]
+    assert found == ["figures@published", "figures@live", "claims@published", "claims@live", "verify"]
 
 
 @pytest.fixture
 def fresh_clone(tmp_path, monkeypatch):
-    """A clone of a project whose outputs are committed, never run; its log says which stages run."""
+    """A fresh clone of a project with committed outputs. Its file `log` names the stages that run in it."""
     made, clone = tmp_path / "made", tmp_path / "clone"
     made.mkdir()
-    (made / "dvc.yaml").write_text(yaml.safe_dump(PIPELINE))
+    (made / "dvc.yaml").write_text(json.dumps(PIPELINE))
     (made / "params.yaml").write_text("x: 1\n")
     for command in (
         "git init -q .", "dvc init -q", "dvc config core.analytics false", "dvc repro -q",
@@ -49,9 +58,7 @@ def fresh_clone(tmp_path, monkeypatch):
     return clone
 
 
-def test_dvc_skips_committed_outputs_on_a_fresh_clone_and_forced_stages_run_with_the_same_bytes(
-    fresh_clone, monkeypatch
-):
+def test_stages_that_dvc_skips_on_a_fresh_clone_are_forced_to_run(fresh_clone, monkeypatch):
     subprocess.run(["dvc", "repro", "-q"], check=True)
     assert not (fresh_clone / "log").exists()  # why stages are forced
     stages = reproduce.stages_with_committed_outputs(PIPELINE, ["one", "two"])
@@ -67,13 +74,13 @@ def test_dvc_skips_committed_outputs_on_a_fresh_clone_and_forced_stages_run_with
     assert changed.stdout == ""
 
 
-def test_a_command_that_fails_ends_with_its_status():
+def test_a_failed_command_ends_the_process_with_its_status():
     with pytest.raises(SystemExit) as ended:
         reproduce.call(sys.executable, "-c", "raise SystemExit(3)")
     assert ended.value.code == 3
 
 
-def test_the_page_is_current_where_it_carries_the_hash_of_the_summary(tmp_path, monkeypatch):
+def test_the_report_is_current_if_it_contains_the_hash_of_the_summary(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     os.makedirs("results")
     reproduce.SUMMARY.write_text(json.dumps({"a": 1}))

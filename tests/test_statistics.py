@@ -50,39 +50,37 @@ def test_paired_drop_equals_scipys_paired_t():
     test = stats.ttest_rel(random, masked, alternative="greater")
     interval = stats.ttest_rel(random, masked).confidence_interval(0.95)
     assert (
-        found["t"] == pytest.approx(test.statistic)
-        and found["p"] == pytest.approx(test.pvalue)
-        and found["df"] == 29
+        found.t == pytest.approx(test.statistic) and found.p == pytest.approx(test.pvalue) and found.df == 29
     )
-    assert (found["ci_low"], found["ci_high"]) == pytest.approx((interval.low, interval.high))
-    assert found["se"] == pytest.approx(stats.sem(random - masked))
+    assert (found.ci_low, found.ci_high) == pytest.approx((interval.low, interval.high))
+    assert found.se == pytest.approx(stats.sem(random - masked))
 
 
 @pytest.mark.parametrize(("drop", "p"), [(0.1, 0.0), (0.0, 1.0), (-0.1, 1.0)])
 def test_drops_without_variance_are_certain(drop, p):
     found = paired_drop([drop] * 5)
-    assert found["p"] == p and found["ci_low"] == found["ci_high"] == drop
+    assert found.p == p and found.ci_low == found.ci_high == drop
 
 
 def test_mean_correlation_equals_scipy_on_fishers_z():
     r = np.array([0.2, 0.5, -0.1, 0.7])
     found = mean_correlation(r)
     test = stats.ttest_1samp(np.arctanh(r), 0)
-    assert found["mean_r"] == pytest.approx(np.tanh(np.arctanh(r).mean()))
-    assert (found["t"], found["p"], found["df"]) == pytest.approx((test.statistic, test.pvalue, 3))
-    assert found["ci_low"] < found["mean_r"] < found["ci_high"]
+    assert found.mean_r == pytest.approx(np.tanh(np.arctanh(r).mean()))
+    assert (found.t, found.p, found.df) == pytest.approx((test.statistic, test.pvalue, 3))
+    assert found.ci_low < found.mean_r < found.ci_high
 
 
 def test_correlations_that_hardly_differ_or_are_too_few_have_a_mean_and_no_warning():
     alike = mean_correlation([0.3, np.nextafter(0.3, 1), 0.3])
-    assert alike["mean_r"] == pytest.approx(0.3) and alike["df"] == 2 and alike["p"] < 1e-20
+    assert alike.mean_r == pytest.approx(0.3) and alike.df == 2 and alike.p < 1e-20
     alone, none = mean_correlation([np.nan, 0.5]), mean_correlation([np.nan])
     assert (
-        alone["mean_r"] == pytest.approx(0.5)
-        and alone["df"] == 0
-        and np.isnan([alone["t"], alone["p"], alone["ci_low"]]).all()
+        alone.mean_r == pytest.approx(0.5)
+        and alone.df == 0
+        and np.isnan([alone.t, alone.p, alone.ci_low]).all()
     )
-    assert alone.keys() == none.keys() and np.isnan(list(none.values())).all()
+    assert np.isnan(none).all()
 
 
 def test_a_perfect_correlation_has_no_z():
@@ -97,11 +95,7 @@ def test_a_test_that_could_not_be_made_is_not_counted():
         np.testing.assert_array_equal(correct(p)[[0, 2, 3]], correct(p[[0, 2, 3]]))
     assert np.isnan(correct(p[[1, 4]])).all()
     alone = paired_drop([0.25])
-    assert (
-        alone["drop"] == 0.25
-        and alone["df"] == 0
-        and np.isnan([alone["t"], alone["p"], alone["ci_low"]]).all()
-    )
+    assert alone.drop == 0.25 and alone.df == 0 and np.isnan([alone.t, alone.p, alone.ci_low]).all()
     assert mean_correlation([0.1, np.nan, 0.3]) == mean_correlation([0.1, 0.3])
 
 

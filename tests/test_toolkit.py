@@ -1,4 +1,4 @@
-"""The toolkit: README's example, each method against the engine's own calls or a plain forward pass, every argument, the command."""
+"""The toolkit: the example in the docs, each method against a plain forward pass, arguments, the command."""
 
 import dataclasses
 import json
@@ -31,16 +31,27 @@ from model_emotion.project import stage
 from model_emotion.toolkit import arguments, trainer
 from model_emotion.toolkit.arguments import ModelEmotionArguments
 from model_emotion.toolkit.masks import main, rank_neurons
-from model_emotion.toolkit.trainer import DATA, AutoTokenizer, ModelEmotionTrainer, RobertaForMaskedLMPrompt
+from model_emotion.toolkit.model import AutoTokenizer, RobertaForMaskedLMPrompt
+from model_emotion.toolkit.trainer import DATA, ModelEmotionTrainer
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.usefixtures("one_thread")
 LAYERS, WIDTH, PROMPT_LEN = 2, 24, 4
 SETTINGS = {
-    "prompt_len": PROMPT_LEN, "sentiment": "joy", "max_source_length": 12, "learning_rate": 0.02, "num_train_epochs": 2,
-    "per_device_train_batch_size": 5, "per_device_eval_batch_size": 7, "weight_decay": 0.1, "lr_scheduler_type": "linear", "seed": 3,
-    "dropout": False, "use_cpu": True, "disable_tqdm": True,
-}  # fmt: skip
+    "prompt_len": PROMPT_LEN,
+    "sentiment": "joy",
+    "max_source_length": 12,
+    "learning_rate": 0.02,
+    "num_train_epochs": 2,
+    "per_device_train_batch_size": 5,
+    "per_device_eval_batch_size": 7,
+    "weight_decay": 0.1,
+    "lr_scheduler_type": "linear",
+    "seed": 3,
+    "dropout": False,
+    "use_cpu": True,
+    "disable_tqdm": True,
+}
 
 
 def save(kind, folder, **settings):
@@ -56,7 +67,7 @@ def tiny(tmp_path_factory):
 
 
 def table():
-    """Texts whose first word tells joy from its absence."""
+    """Texts whose first word says whether they express joy."""
     generator, rows = np.random.default_rng(8), []
     for split, count in (("train", 60), ("dev", 50)):
         for joy in generator.integers(0, 2, count):
@@ -71,7 +82,7 @@ TABLE = table()
 
 
 def make_trainer(tiny, folder, **settings):
-    """A trainer on the toy table; settings that are not the trainer's own are arguments."""
+    """A trainer on the toy table. Settings that are not the trainer's go to its arguments."""
     own = {
         name: settings.pop(name)
         for name in ("compute_metrics", "searchlight", "tokenizer")
@@ -98,7 +109,7 @@ def inputs(model, prompt, ids):
     return {"inputs_embeds": embedded, "position_ids": torch.arange(embedded.shape[1])[None]}
 
 
-def test_readmes_example(goemotions, tmp_path, monkeypatch):
+def test_the_example_in_the_docs(goemotions, tmp_path, monkeypatch):
     page = (ROOT / "docs/toolkit.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
     (tmp_path / "data").mkdir()
@@ -123,7 +134,7 @@ def test_readmes_example(goemotions, tmp_path, monkeypatch):
     assert (tmp_path / "outputs/neurons.png").is_file()
 
 
-def test_training_is_tune_with_these_settings(tiny, tmp_path):
+def test_training_equals_tune_with_the_same_settings(tiny, tmp_path):
     made = make_trainer(tiny, tmp_path)
     result = made.train_prompt()
     engine = Engine(backbone.load(tiny))
@@ -152,12 +163,16 @@ def test_training_is_tune_with_these_settings(tiny, tmp_path):
 @pytest.mark.parametrize(
     "argument, value, key",
     [
-        ("learning_rate", 0.5, "lr"), ("num_train_epochs", 7, "epochs"), ("per_device_train_batch_size", 9, "batch"),
+        ("learning_rate", 0.5, "lr"),
+        ("num_train_epochs", 7, "epochs"),
+        ("per_device_train_batch_size", 9, "batch"),
         ("dropout", False, None),
-        ("per_device_eval_batch_size", 3, "eval_rows"), ("weight_decay", 0.4, None),
-        ("lr_scheduler_type", "linear", "schedule"), ("prompt_len", 6, None),
+        ("per_device_eval_batch_size", 3, "eval_rows"),
+        ("weight_decay", 0.4, None),
+        ("lr_scheduler_type", "linear", "schedule"),
+        ("prompt_len", 6, None),
     ],
-)  # fmt: skip
+)
 def test_an_argument_reaches_the_recipe(tiny, tmp_path, monkeypatch, argument, value, key):
     monkeypatch.setattr(
         trainer,
@@ -231,7 +246,7 @@ TAKEN = {*arguments.HONOURED, *arguments.HARMLESS}
         if f.name not in TAKEN and not f.name.startswith("log")
     ],
 )
-def test_whatever_transformers_takes_and_we_do_not_is_refused_by_name(name):
+def test_every_other_argument_of_transformers_is_refused_by_name(name):
     with pytest.raises(UserError, match=rf"^{name}='another': has no effect here"):
         ModelEmotionArguments(output_dir="out", **{name: "another"})
 
@@ -239,19 +254,29 @@ def test_whatever_transformers_takes_and_we_do_not_is_refused_by_name(name):
 @pytest.mark.parametrize(
     "name, value, reason",
     [
-        ("gradient_accumulation_steps", 4, "no effect"), ("fp16", True, "no effect"), ("max_steps", 10, "no effect"),
-        ("warmup_steps", 5, "no effect"), ("max_grad_norm", 1.0, "no effect"), ("adam_epsilon", 1e-8, "no effect"),
-        ("report_to", "wandb", "no effect"), ("save_strategy", "epoch", "no effect"), ("lr_scheduler_type", "cosine", "constant, linear"),
-        ("num_train_epochs", 1.5, "whole number"), ("num_train_epochs", 0, "at least 1"), ("prompt_len", 0, "at least 1"),
-        ("examples", 0, "at least 1"), ("seed", -1, "at least 0"), ("learning_rate", float("nan"), "at least 0"),
+        ("gradient_accumulation_steps", 4, "no effect"),
+        ("fp16", True, "no effect"),
+        ("max_steps", 10, "no effect"),
+        ("warmup_steps", 5, "no effect"),
+        ("max_grad_norm", 1.0, "no effect"),
+        ("adam_epsilon", 1e-8, "no effect"),
+        ("report_to", "wandb", "no effect"),
+        ("save_strategy", "epoch", "no effect"),
+        ("lr_scheduler_type", "cosine", "constant, linear"),
+        ("num_train_epochs", 1.5, "whole number"),
+        ("num_train_epochs", 0, "at least 1"),
+        ("prompt_len", 0, "at least 1"),
+        ("examples", 0, "at least 1"),
+        ("seed", -1, "at least 0"),
+        ("learning_rate", float("nan"), "at least 0"),
     ],
-)  # fmt: skip
+)
 def test_values_that_cannot_be_honoured_are_refused_by_name(name, value, reason):
     with pytest.raises(UserError, match=rf"^{name}=.*{reason}"):
         ModelEmotionArguments(output_dir="out", **{name: value})
 
 
-def test_what_changes_nothing_is_taken_and_what_is_unknown_is_not():
+def test_harmless_arguments_are_accepted_and_unknown_ones_are_not():
     ModelEmotionArguments(
         output_dir="out",
         logging_steps=5,
@@ -264,7 +289,7 @@ def test_what_changes_nothing_is_taken_and_what_is_unknown_is_not():
         ModelEmotionArguments(output_dir="out", learning_rte=0.1)
 
 
-def test_a_copy_and_a_command_line_give_arguments_too():
+def test_arguments_can_be_copied_and_parsed_from_a_command_line():
     args = ModelEmotionArguments(output_dir="out", sentiment="Anger", use_cpu=True)
     copy = dataclasses.replace(args, seed=7)
     assert (copy.sentiment, copy.seed, copy.learning_rate) == ("anger", 7, args.learning_rate)
@@ -273,7 +298,7 @@ def test_a_copy_and_a_command_line_give_arguments_too():
     assert parsed.examples == 9 and parsed.sentiment == "surprise"
 
 
-def test_evaluation_is_what_sklearn_says_of_plain_logits(ready):
+def test_evaluation_equals_sklearns_on_plain_logits(ready):
     seen = []
     ready.compute_metrics = lambda p: seen.append(p) or {"combined_score": 0.5}
     metrics = ready.eval_prompt()
@@ -319,7 +344,7 @@ def test_activations_are_those_on_both_sides_of_the_activation_function(ready):
 
 
 @pytest.mark.filterwarnings("ignore:no searchlight")
-def test_the_most_active_are_masked_where_there_is_no_searchlight(ready):
+def test_without_a_searchlight_the_most_active_neurons_are_masked(ready):
     with pytest.warns(
         UserWarning,
         match=r"no searchlight of .* \(looked for results/live/searchlight.parquet, results/published",
@@ -392,7 +417,7 @@ def test_neurons_can_be_chosen_in_some_layers(ready):
 
 
 def write_searchlight(folder, of, attributes, file="searchlight.parquet", shape=(LAYERS, WIDTH)):
-    """A searchlight of a backbone of that name, ranks at random. Returns the ranks [neurons, attributes]."""
+    """Write a searchlight of a backbone with random ranks. Return the ranks [neurons, attributes]."""
     neurons = shape[0] * shape[1]
     ranks = np.array([np.random.default_rng(i).permutation(neurons) + 1.0 for i in range(len(attributes))]).T
     long = {"neuron": np.repeat(np.arange(neurons) + 1, len(attributes)), "rank": ranks.ravel()}
@@ -420,7 +445,7 @@ def test_neurons_ranked_by_a_searchlight_of_this_backbone(ready, tiny, tmp_path)
     assert "activation/5" in ready.mask_activated_neuron(ranking="activation", top_k=5, draws=1)[1]
 
 
-def test_a_searchlight_of_another_backbone_is_not_taken(ready, tmp_path):
+def test_a_searchlight_of_another_backbone_is_not_used(ready, tmp_path):
     write_searchlight(tmp_path / "results/live", "another", ["valence"])
     with pytest.raises(UserError, match="no searchlight of .* for the ranking 14Properties"):
         ready.mask_activated_neuron(ranking="14Properties")
@@ -428,7 +453,7 @@ def test_a_searchlight_of_another_backbone_is_not_taken(ready, tmp_path):
         assert "activation/10" in ready.mask_activated_neuron(draws=1)[1]
 
 
-def test_a_searchlight_elsewhere_is_taken_by_folder_or_file_or_not_at_all(tiny, tmp_path):
+def test_another_searchlight_is_named_by_its_folder_or_file(tiny, tmp_path):
     of_its_own = write_searchlight(tmp_path / "mine", tiny, ["valence"])
     write_searchlight(tmp_path / "other", "another", ["valence"])
     for path in (tmp_path / "mine", str(tmp_path / "mine/searchlight.parquet")):
@@ -442,7 +467,7 @@ def test_a_searchlight_elsewhere_is_taken_by_folder_or_file_or_not_at_all(tiny, 
         made.mask_activated_neuron()
 
 
-def test_a_searchlight_left_from_another_model_is_refused(ready, tiny, tmp_path):
+def test_a_searchlight_with_another_number_of_neurons_is_refused(ready, tiny, tmp_path):
     write_searchlight(tmp_path / "results/live", tiny, ["valence"])
     old = write_searchlight(tmp_path / "old", "another", ["valence"], shape=(LAYERS, WIDTH + 1))
     (tmp_path / "old/searchlight.parquet").replace(tmp_path / "results/live/searchlight.parquet")
@@ -480,7 +505,7 @@ def test_roberta_base_is_known_by_both_its_names(tmp_path):
     ],
 )
 @pytest.mark.filterwarnings("ignore:no searchlight")
-def test_masks_that_cannot_be(ready, wrong, message):
+def test_impossible_masks_are_refused(ready, wrong, message):
     with pytest.raises(UserError, match=re.escape(message)):
         ready.mask_activated_neuron(**wrong)
 
@@ -494,7 +519,7 @@ def test_the_picture_shows_the_activations(ready):
     assert (matplotlib.image.imread(ready.plot_neuron()) != first).any()
 
 
-def test_what_the_full_example_saves(ready, capsys):
+def test_learning_curve_and_metrics_are_saved(ready, capsys):
     ready.save_state()
     assert read_csv(ready.out / "learning_curve.csv")["epoch"].tolist() == [1, 2]
     ready.save_metrics("eval", {"accuracy": np.float64(0.75), "n": 4})
@@ -542,7 +567,7 @@ def test_a_decoder_only_model_is_one_clear_error(tmp_path):
     assert "\n" not in str(error.value)
 
 
-def test_what_does_not_go_together_is_refused(tiny, tmp_path, monkeypatch):
+def test_inputs_that_do_not_fit_together_are_refused(tiny, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="num_labels=3"):
         RobertaForMaskedLMPrompt.from_pretrained(tiny, num_labels=3)
@@ -560,11 +585,11 @@ def test_what_does_not_go_together_is_refused(tiny, tmp_path, monkeypatch):
         UserError, match="max_source_length=36: beside a prompt of 4 vectors .* has room for 35 tokens"
     ):
         attempt(max_source_length=36)
-    with pytest.raises(UserError, match="tokenizer: not the one of"):
+    with pytest.raises(UserError, match="tokenizer: its vocabulary is not that of"):
         attempt(tokenizer=AutoTokenizer.from_pretrained("sentence-transformers/all-MiniLM-L6-v2"))
-    with pytest.raises(UserError, match="data/goemotions.parquet: not there; `dvc repro goemotions`"):
+    with pytest.raises(UserError, match="data/goemotions.parquet: not found; `dvc repro goemotions`"):
         attempt(data=DATA)
-    with pytest.raises(UserError, match="without a column text"):
+    with pytest.raises(UserError, match="data: the table has no column text"):
         attempt(data=TABLE[["split", "joy"]])
     with pytest.raises(UserError, match="hapiness: GoEmotions has no such label"):
         attempt(sentiment="hapiness").train_prompt()
@@ -573,17 +598,24 @@ def test_what_does_not_go_together_is_refused(tiny, tmp_path, monkeypatch):
             getattr(attempt(), method)()
 
 
-def test_a_loss_that_is_no_number_is_an_error(tiny, tmp_path):
+def test_a_loss_that_is_not_finite_is_an_error(tiny, tmp_path):
     with pytest.raises(UserError, match="joy, seed 3: .*not "):
         make_trainer(tiny, tmp_path, learning_rate=1e38).train_prompt()
 
 
 @pytest.fixture
 def command(ready, tmp_path):
-    """A function that runs the command on what the trainer left; keywords take an argument's place."""
+    """The command line for the trainer's files, as a function whose keywords replace options."""
     write_parquet(TABLE, tmp_path / "toy.parquet")
-    usual = {"sentiment": "joy", "random_seed": 3, "promptPath": "out/joy-3.safetensors", "maskPath": "out/masks.safetensors",
-             "resultPath": "results.csv", "data": "toy.parquet", "max_source_length": 12}  # fmt: skip
+    usual = {
+        "sentiment": "joy",
+        "random_seed": 3,
+        "promptPath": "out/joy-3.safetensors",
+        "maskPath": "out/masks.safetensors",
+        "resultPath": "results.csv",
+        "data": "toy.parquet",
+        "max_source_length": 12,
+    }
 
     def run(**settings):
         chosen = usual | settings
@@ -608,7 +640,7 @@ def test_the_command_gives_what_the_trainer_gave(ready, command, tmp_path):
     assert len(results) == len(expected)
 
 
-def test_the_command_takes_a_runs_prompts_and_any_masks(ready, command):
+def test_the_command_accepts_a_runs_prompts_and_any_masks(ready, command):
     own = ready.model.prompt.numpy()
     write_tensors(
         {"prompts": np.stack([own * 0, own])}, "live.safetensors", {"emotion": "joy", "seeds": [1, 3]}
@@ -639,26 +671,26 @@ def test_the_command_takes_a_runs_prompts_and_any_masks(ready, command):
             "wide.safetensors: mask 'joy/3' is [2, 23], but .* has [2, 24] neurons (layers, width)",
         ),
         ({"maskPath": "empty.safetensors"}, "empty.safetensors: holds no mask"),
-        ({"maskPath": "there.is.none"}, "there.is.none: not there; it was to hold masks"),
+        ({"maskPath": "there.is.none"}, "there.is.none: not found; it should hold masks"),
         (
             {"maskPath": "masks.pkl"},
-            "masks.pkl: masks are read from safetensors alone, since pickles (.pkl, .pt) can run code",
+            "masks.pkl: masks are read only from safetensors, since pickles (.pkl, .pt) can run code",
         ),
-        ({"promptPath": "masks.pkl"}, "masks.pkl: prompts are read from safetensors alone"),
+        ({"promptPath": "masks.pkl"}, "masks.pkl: prompts are read only from safetensors"),
         ({"promptPath": "out/masks.safetensors"}, "out/masks.safetensors: has no tensor `prompts`"),
         (
             {"promptPath": "narrow.safetensors"},
             "narrow.safetensors: its prompts are vectors of 31, but .* takes 32",
         ),
-        ({"promptPath": None}, "outputs/joy-3.safetensors: not there"),
+        ({"promptPath": None}, "outputs/joy-3.safetensors: not found"),
         ({"sentiment": "anger"}, "joy-3.safetensors: its prompts are for joy, not anger"),
         ({"random_seed": 5}, "joy-3.safetensors: has the seeds 3, not 5"),
         ({"backbone": "roberta-base"}, "its prompts are for .*, not roberta-base"),
-        ({"data": "none.parquet"}, "none.parquet: not there; `dvc repro goemotions`"),
+        ({"data": "none.parquet"}, "none.parquet: not found; `dvc repro goemotions`"),
         ({"split": "exam"}, "'exam' is not one of train, dev"),
     ],
 )
-def test_the_command_says_what_is_wrong(ready, command, settings, message):
+def test_the_command_reports_what_is_wrong(ready, command, settings, message):
     ready.mask_activated_neuron(draws=1)
     write_tensors({"joy/3": np.ones((LAYERS, WIDTH - 1), np.uint8)}, "wide.safetensors", {})
     write_tensors({}, "empty.safetensors", {})

@@ -1,5 +1,6 @@
 """A user's own attributes, texts and backbone: docs/own_data.md to the letter on a tiny model, what its results are, and what is refused."""
 
+import json
 import re
 import shlex
 import shutil
@@ -14,13 +15,12 @@ import pandas as pd
 import pytest
 import repos
 import worlds
-import yaml
 from scipy import stats
 from worlds import change, run
 
 from model_emotion.base import study
 from model_emotion.base.errors import UserError
-from model_emotion.base.files import read_csv
+from model_emotion.base.files import parse_yaml, read_csv
 from model_emotion.base.results import read_activations
 from model_emotion.figures import catalogue
 from model_emotion.human import user_ratings
@@ -93,7 +93,7 @@ def here(project, tmp_path, monkeypatch):
 def settings(words):
     """{key: value} of a command's `-S key=value`."""
     values = [word for option, word in zip(words, words[1:], strict=False) if option == "-S"]
-    return {key: yaml.safe_load(value) for key, value in (word.split("=", 1) for word in values)}
+    return {key: parse_yaml(value) for key, value in (word.split("=", 1) for word in values)}
 
 
 SMALL = {
@@ -149,7 +149,7 @@ def test_the_page_to_the_letter(here, monkeypatch, name):
     assert {figure: figure in drawn for figure in figures_there} == figures_there
     verdicts = {
         claim["id"]: claim["status"]
-        for claim in yaml.safe_load(Path("results/live/claims.json").read_text())["claims"]
+        for claim in json.loads(Path("results/live/claims.json").read_text())["claims"]
     }
     not_applicable = {claim.split(".")[0] for claim, status in verdicts.items() if status == "NOT APPLICABLE"}
     of_texts, of_attributes = {"L1", "L2", "L3", "L4", "L5"}, {"L3", "L4", "L5"}

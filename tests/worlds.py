@@ -3,6 +3,7 @@
 `tests/conftest.py` makes each of them once a process; a test works on a copy.
 """
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -12,9 +13,9 @@ import pandas as pd
 import pytest
 import reading
 import tiny_models
-import yaml
 
 from model_emotion.base import study
+from model_emotion.base.files import read_yaml
 from model_emotion.rsa import rdm
 from stages import activations, evaluation, mask_plan, masks, prompts, searchlight, targets
 
@@ -28,14 +29,14 @@ OF_ONE_RUN = {"mask_plan", "prompts", "activations", "evaluation"}
 
 def change(values):
     """Set keys of params.yaml in the current folder: {"training.lr": 0.1}."""
-    params = yaml.safe_load(Path("params.yaml").read_text())
+    params = read_yaml("params.yaml")
     for key, value in values.items():
         *sections, leaf = key.split(".")
         target = params
         for section in sections:
             target = target[section]
         target[leaf] = value
-    Path("params.yaml").write_text(yaml.safe_dump(params))
+    Path("params.yaml").write_text(json.dumps(params))
 
 
 READ = {}

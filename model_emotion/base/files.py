@@ -5,9 +5,12 @@ import json
 import os
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from model_emotion.base.errors import InputError
 
@@ -107,6 +110,23 @@ def sha256(path: Path | str) -> str:
     """Return the hexadecimal SHA-256 of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_yaml(path: Path | str) -> Any:
+    """Return the content of a YAML file. Raises InputError if it is missing, not UTF-8 or not YAML."""
+    try:
+        return parse_yaml(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; run this from the project's root") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 at byte {error.start + 1}") from None
+    except YAMLError as error:
+        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+
+
+def parse_yaml(text: str) -> Any:
+    """Return the content of a YAML 1.2 text. Raises YAMLError, also for a duplicate key."""
+    return YAML(typ="safe").load(text)
 
 
 def read_csv(path, **options):

@@ -1,10 +1,15 @@
-"""How a claim is answered: each measure reads a table of results and sets what it finds beside what the study published.
+"""Compare a table of results with what the study published.
 
-A measure is a function of (claim, table of the file that answers it) -> Finding. claims.yaml calls it by its name.
+A comparison is a function of a claim and the table of the file that answers it, and returns a Finding.
+claims.yaml names it under `comparison`.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,211 +17,243 @@ import pandas as pd
 from model_emotion.base import study
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_csv
+from model_emotion.base.results import HOLDS, Activations
 from model_emotion.inputs.registry import raw
 from model_emotion.rsa import rdm
 
+if TYPE_CHECKING:  # schema imports this module
+    from model_emotion.claims.schema import Claim
+
 READINGS = Path(__file__).parents[2] / "data/figure_readings.csv"
-"""Values read off the study's figures: docs/method.md says how."""
+"""Values that were read off the study's figures, as docs/method.md describes."""
+
+Value = float | int | str
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a measure found: the regenerated and the published value, and how far they are apart (0 or 1 for words)."""
+    """A regenerated and a published value, and their difference, which is 0 or 1 for words."""
 
-    regenerated: float | int | str
-    published: float | int | str
+    regenerated: Value
+    published: Value
     difference: float
     reason: str = ""
-    """Why it does not hold, of a measure that is no comparison: then it is NOT REPRODUCED, not FAIL."""
+    """Why a re-test does not hold. The claim is then NOT REPRODUCED instead of FAIL."""
 
 
-def _rows(claim, table):
+def _rows(claim: Claim, table: pd.DataFrame) -> pd.DataFrame:
     return table.query(claim.where) if claim.where else table
 
 
-def _beside(regenerated, published):
+def _one_row(claim: Claim, table: pd.DataFrame) -> pd.DataFrame:
+    rows = _rows(claim, table)
+    if len(rows) != 1:
+        raise UserError(f"{claim.file}: {len(rows)} rows where {claim.where}; the claim needs exactly one")
+    return rows
+
+
+def _compared(regenerated: Value, published: Value | dict | None) -> Finding:
+    if published is None or isinstance(published, dict):
+        raise UserError("claims.yaml: this comparison needs one value under `published`")
     words = isinstance(regenerated, str) or isinstance(published, str)
     difference = float(regenerated != published) if words else abs(float(regenerated) - float(published))
     return Finding(regenerated, published, difference)
 
 
-def value(claim, table):
-    """The one row's value in a column."""
-    rows = _rows(claim, table)
-    if len(rows) != 1:
-        raise UserError(f"{claim.file}: {len(rows)} rows where {claim.where}, not one")
-    return _beside(rows[claim.column].item(), claim.published)
+def value(claim: Claim, table: pd.DataFrame) -> Finding:
+    """Compare the value of `column` in the one row that `where` selects."""
+    return _compared(_one_row(claim, table)[claim.column].item(), claim.published)
 
 
-def count(claim, table):
-    """How many rows there are."""
-    return _beside(len(_rows(claim, table)), claim.published)
+def count(claim: Claim, table: pd.DataFrame) -> Finding:
+    """Compare the number of rows."""
+    return _compared(len(_rows(claim, table)), claim.published)
 
 
-def mean(claim, table):
-    """The mean of a column."""
-    return _beside(float(_rows(claim, table)[claim.column].mean()), claim.published)
+def mean(claim: Claim, table: pd.DataFrame) -> Finding:
+    """Compare the mean of `column`."""
+    return _compared(float(_rows(claim, table)[claim.column].mean()), claim.published)
 
 
-def _totals(claim, table):
+def _groups(claim: Claim, table: pd.DataFrame):
     return _rows(claim, table).groupby(claim.by, sort=False)[claim.column]
 
 
-def least_sum(claim, table):
-    """The label in `by` whose values of `column` add up to least."""
-    return _beside(_totals(claim, table).sum().idxmin(), claim.published)
+def least_sum(claim: Claim, table: pd.DataFrame) -> Finding:
+    """Compare the label in `by` with the smallest sum of `column`."""
+    return _compared(_groups(claim, table).sum().idxmin(), claim.published)
 
 
-def most_sum(claim, table):
-    """The label in `by` whose values of `column` add up to most."""
-    return _beside(_totals(claim, table).sum().idxmax(), claim.published)
+def most_sum(claim: Claim, table: pd.DataFrame) -> Finding:
+    """Compare the label in `by` with the largest sum of `column`."""
+    return _compared(_groups(claim, table).sum().idxmax(), claim.published)
 
 
-def least_mean(claim, table):
-    """The label in `by` with the least mean of `column`."""
-    return _beside(_totals(claim, table).mean().idxmin(), claim.published)
+def least_mean(claim: Claim, table: pd.DataFrame) -> Finding:
+    """Compare the label in `by` with the smallest mean of `column`."""
+    return _compared(_groups(claim, table).mean().idxmin(), claim.published)
 
 
-def most_mean(claim, table):
-    """The label in `by` with the largest mean of `column`."""
-    return _beside(_totals(claim, table).mean().idxmax(), claim.published)
+def most_mean(claim: Claim, table: pd.DataFrame) -> Finding:
+    """Compare the label in `by` with the largest mean of `column`."""
+    return _compared(_groups(claim, table).mean().idxmax(), claim.published)
 
 
-def _labels_are_right(claim, table, columns):
-    """Raise UserError unless the table's emotions, pairs and columns are the study's, in its order: cells are compared by place."""
+def _released(claim: Claim, group: str = "reference") -> Path:
+    """Return the path of the study's file that the claim names."""
+    assert claim.reference is not None
+    return raw(group, claim.reference)
+
+
+def _cells(claim: Claim, table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the numeric cells of a table and the released ones, which are in the same order.
+
+    Raises UserError unless the table's emotions, pairs and columns are the study's, in its order, since cells
+    are compared by position.
+    """
+    released = read_csv(_released(claim))
     pairs = rdm.pair_names(study.EMOTIONS)
     expected = {"emotion": list(study.EMOTIONS), **{name: list(pairs[name]) for name in pairs}}
     for name in expected.keys() & set(table):
         if list(table[name]) != expected[name]:
             raise UserError(f"{claim.file}: column {name} is not in the study's order")
-    ours = list(table.select_dtypes("number"))
+    numbers = table.select_dtypes("number")
+    ours, theirs = list(numbers), list(released)
     known = {tuple(study.ATTRIBUTES), tuple(pairs["emotion_a"] + "|" + pairs["emotion_b"]), ("distance",)}
-    if tuple(ours) not in known or (set(columns) <= set(study.ATTRIBUTES) and ours != list(columns)):
-        raise UserError(f"{claim.file}: its columns are not those of {claim.reference}")
+    if tuple(ours) not in known or (set(theirs) <= set(study.ATTRIBUTES) and ours != theirs):
+        raise UserError(f"{claim.file}: its columns differ from those of {claim.reference}")
+    if numbers.shape != released.shape:
+        raise UserError(f"{claim.file}: {numbers.shape} cells, but {released.shape} in {claim.reference}")
+    return numbers, released
 
 
-def same_table(claim, table):
-    """Largest absolute difference over all number cells to a released table of the same rows and columns."""
-    released = read_csv(raw("reference", claim.reference))
-    _labels_are_right(claim, table, released.columns)
-    ours, theirs = table.select_dtypes("number").to_numpy(), released.to_numpy()
-    if ours.shape != theirs.shape:
-        raise UserError(f"{claim.file}: {ours.shape} cells, but {theirs.shape} in {claim.reference}")
-    return Finding("as released", f"{theirs.size:,} cells", float(np.abs(ours - theirs).max()))
+def _largest_difference(ours: pd.DataFrame | np.ndarray, theirs: pd.DataFrame | np.ndarray) -> Finding:
+    apart = np.abs(np.asarray(ours) - np.asarray(theirs))
+    return Finding("as released", f"{apart.size:,} cells", float(apart.max()))
 
 
-def same_percentiles(claim, table):
-    """As same_table, on each column's percentiles, which the RDM images show; distances equal to 9 decimals are ties."""
-    released = read_csv(raw("reference", claim.reference))
-    _labels_are_right(claim, table, released.columns)
-    ours, theirs = (
-        values.round(9).rank(pct=True).to_numpy() for values in (table.select_dtypes("number"), released)
-    )
-    return Finding("as released", f"{theirs.size:,} cells", float(np.abs(ours - theirs).max()))
+def same_table(claim: Claim, table: pd.DataFrame) -> Finding:
+    """Return the largest absolute difference from a released table with the same rows and columns."""
+    return _largest_difference(*_cells(claim, table))
 
 
-def same_loadings(claim, table):
-    """Largest absolute difference to the loadings that the study's document tabulates, item by item."""
+def same_percentiles(claim: Claim, table: pd.DataFrame) -> Finding:
+    """Like same_table, for percentiles within columns, as RDM images show.
+
+    Values equal to 9 decimals are ties.
+    """
+    ours, theirs = (values.round(9).rank(pct=True) for values in _cells(claim, table))
+    return _largest_difference(ours, theirs)
+
+
+def same_loadings(claim: Claim, table: pd.DataFrame) -> Finding:
+    """Return the largest absolute difference from the loadings in the study's document, item by item."""
     from model_emotion.human.appraisal import published_loadings
 
-    theirs = published_loadings(raw("human", claim.reference))
-    ours = table.set_index("item").loc[theirs.index, theirs.columns]
-    return Finding("as released", f"{theirs.size:,} cells", float(np.abs(ours - theirs).to_numpy().max()))
+    theirs = published_loadings(_released(claim, "human"))
+    return _largest_difference(table.set_index("item").loc[theirs.index, theirs.columns], theirs)
 
 
-def _both_ranks(claim, table):
-    theirs = read_csv(raw("reference", claim.reference))
-    right = np.array_equal(table["attribute"], np.tile(theirs.columns, len(theirs)))
-    if not right or not np.array_equal(
-        table["neuron"], np.repeat(np.arange(1, len(theirs) + 1), theirs.shape[1])
-    ):
+def _ranks(claim: Claim, table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return our ranks and the released ones [neurons, attributes].
+
+    Raises UserError for another order of rows.
+    """
+    theirs = read_csv(_released(claim))
+    neurons = np.repeat(np.arange(1, len(theirs) + 1), theirs.shape[1])
+    attributes = np.tile(theirs.columns, len(theirs))
+    if not (np.array_equal(table["attribute"], attributes) and np.array_equal(table["neuron"], neurons)):
         raise UserError(f"{claim.file}: neurons and attributes are not in the order of {claim.reference}")
-    ours = pd.DataFrame(table["rank"].to_numpy().reshape(theirs.shape), columns=theirs.columns)
-    return ours, theirs
+    return pd.DataFrame(table["rank"].to_numpy().reshape(theirs.shape), columns=theirs.columns), theirs
 
 
-def same_ranks(claim, table):
-    """The share of rank cells that are not identical to the released ones."""
-    ours, theirs = _both_ranks(claim, table)
-    found = float((ours == theirs).to_numpy().mean())
-    return Finding(f"{found:.1%} identical", f"{theirs.size:,} cells", 1 - found)
+def same_ranks(claim: Claim, table: pd.DataFrame) -> Finding:
+    """Return the share of ranks that differ from the released ones."""
+    ours, theirs = _ranks(claim, table)
+    same = float((ours == theirs).to_numpy().mean())
+    return Finding(f"{same:.1%} identical", f"{theirs.size:,} cells", 1 - same)
 
 
-def same_order(claim, table):
-    """The least Spearman correlation of a column of ranks with the released one, as a distance from 1."""
-    ours, theirs = _both_ranks(claim, table)
+def same_order(claim: Claim, table: pd.DataFrame) -> Finding:
+    """Return 1 minus the smallest Spearman correlation of a column of ranks with the released column."""
+    ours, theirs = _ranks(claim, table)
     least = min(float(ours[name].corr(theirs[name])) for name in theirs)
     return Finding(least, 1, 1 - least)
 
 
-def same_best(claim, table):
-    """How many of the sets of N best neurons, every attribute and N, are the released ones exactly."""
-    ours, theirs = _both_ranks(claim, table)
+def same_best(claim: Claim, table: pd.DataFrame) -> Finding:
+    """Compare the sets of N best neurons, for each attribute and N: how many equal the released ones."""
+    ours, theirs = _ranks(claim, table)
     equal = [
         ((ours[name] <= k) == (theirs[name] <= k)).all() for name in theirs for k in study.ATTRIBUTE_TOP_K
     ]
-    return _beside(int(sum(equal)), len(equal))
+    return _compared(int(sum(equal)), len(equal))
 
 
-def same_dips(claim, table):
-    """How many dips equal the released ones to three significant digits."""
-    theirs = read_csv(raw("reference", claim.reference))
+def same_dips(claim: Claim, table: pd.DataFrame) -> Finding:
+    """Compare dip statistics: how many equal the released ones to three significant digits."""
+    theirs = read_csv(_released(claim))
     ours = table.set_index(["k", "attribute"])["dip"]
     equal = [float(f"{ours[row.Criteria, row.Feature]:.3g}") == row.D for row in theirs.itertuples()]
-    return _beside(sum(equal), len(theirs))
+    return _compared(sum(equal), len(theirs))
 
 
-def readings(claim, table):
-    """How many values read off a figure are met by `column`, a column or a formula of columns.
+def readings(claim: Claim, table: pd.DataFrame) -> Finding:
+    """Count the values read off a figure that `column`, a column or a formula of columns, reproduces.
 
-    Each within its own resolution, or `within` where the claim sets one.
+    Each value may differ by its own resolution, or by `within` if the claim sets it.
     """
     read = read_csv(READINGS).query(claim.where)
-    keys = [claim.by] if isinstance(claim.by, str) else claim.by
+    keys = [claim.by] if isinstance(claim.by, str) else list(claim.by or [])
     table = table.assign(_ours=table.eval(claim.column).astype(float))
     both = read.merge(table[[*keys, "_ours"]], on=keys, how="left")
+    if not len(both):
+        raise UserError(f"{READINGS.name}: no row where {claim.where}")
     if len(both) != len(read):
-        raise UserError(f"{claim.file}: {', '.join(keys)} do not tell its rows apart")
-    ours = both["_ours"]
-    if not len(both) or ours.isna().any():
-        raise UserError(
-            f"{claim.file}: no value for {'any reading' if not len(both) else both.loc[ours.isna(), keys].iloc[0].to_dict()}"
-        )
+        raise UserError(f"{claim.file}: several rows have the same {', '.join(keys)}")
+    if len(lacking := both[both["_ours"].isna()]):
+        raise UserError(f"{claim.file}: no value for {lacking.iloc[0][keys].to_dict()}")
     limit = both["resolution"] if claim.within is None else claim.within
-    met = int(((both["value"] - ours).abs() <= limit + 1e-12).sum())
+    met = int(((both["value"] - both["_ours"]).abs() <= limit + 1e-12).sum())
     return Finding(f"{met:,} met", f"{len(both):,} read", len(both) - met)
 
 
-def neuron_order(claim, activations):
-    """Spearman correlation of the mean RDM of neuron `column` with colours read off its image, as a distance from 1."""
+def neuron_order(claim: Claim, activations: Activations) -> Finding:
+    """Return 1 minus the Spearman correlation of a neuron's mean RDM with the colours of its image.
+
+    `column` is the neuron's number.
+    """
+    assert claim.column is not None
     neuron = activations.values[:, :, int(claim.column) - 1]
     ours = rdm.pair_names(activations.emotions).assign(distance=rdm.absolute_rdm(neuron).mean(axis=0))
     ours["emotion"] = ours["emotion_a"] + "|" + ours["emotion_b"]
     both = read_csv(READINGS).query(claim.where).merge(ours, on="emotion")
     if len(both) != len(ours):
-        raise UserError(f"{READINGS}: {len(both)} pairs read, not {len(ours)}")
+        raise UserError(
+            f"{READINGS.name}: {len(both)} pairs of emotions where {claim.where}, not {len(ours)}"
+        )
     found = float(both["value"].corr(both["distance"], method="spearman"))
     return Finding(found, 1, 1 - found)
 
 
-def _short(number):
+def _short(number: float) -> str:
     return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
 
 
-def interval(claim, table):
-    """Whether a re-test holds: its interval lies above 0, or its p is below .05, whichever decides. The study has no value to compare."""
-    rows = _rows(claim, table)
-    if len(rows) != 1:
-        raise UserError(f"{claim.file}: {len(rows)} rows where {claim.where}, not one")
-    row = rows.iloc[0]
+def interval(claim: Claim, table: pd.DataFrame) -> Finding:
+    """Judge a re-test: its interval must lie above 0, or its p below .05, as the row's `decided_by` says.
+
+    The study published no value for it. Raises UserError if the row's estimate, interval, p and verdict
+    contradict each other.
+    """
+    row = _one_row(claim, table).iloc[0]
     by_p = {"p": True, "interval": False}[row["decided_by"]]
     holds = bool(row["p"] < 0.05 if by_p else row["ci_low"] > 0)
     known = not np.isnan([row["estimate"], row["p"] if by_p else row["ci_low"]]).any()
-    if holds != (row["verdict"] == "holds") or (
-        known and not by_p and not row["ci_low"] <= row["estimate"] <= row["ci_high"]
-    ):
+    outside = known and not by_p and not row["ci_low"] <= row["estimate"] <= row["ci_high"]
+    if outside or holds != (row["verdict"] == HOLDS):
         raise UserError(
-            f"{claim.file}: estimate, limits, p and verdict contradict each other where {claim.where}"
+            f"{claim.file}: estimate, interval, p and verdict contradict each other where {claim.where}"
         )
     expected = "p < .05" if by_p else "interval above 0"
     if not known:
@@ -229,10 +266,11 @@ def interval(claim, table):
     return Finding(found, expected, 0.0 if holds else 1.0, reason)
 
 
-COMPARISONS = {
-    measure.__name__: measure
-    for measure in (
-        value, count, mean, least_sum, most_sum, least_mean, most_mean, same_table, same_percentiles, same_loadings,
-        same_ranks, same_order, same_best, same_dips, readings, neuron_order, interval,
+COMPARISONS: dict[str, Callable[..., Finding]] = {
+    compare.__name__: compare
+    for compare in (
+        value, count, mean, least_sum, most_sum, least_mean, most_mean, same_table, same_percentiles,
+        same_loadings, same_ranks, same_order, same_best, same_dips, readings, neuron_order, interval,
     )
 }  # fmt: skip
+"""The comparisons by name."""

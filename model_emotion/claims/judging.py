@@ -1,37 +1,44 @@
-"""Judge the claims of claims.yaml: whether the results agree with what was published.
+"""Judge the claims of claims.yaml: do the results agree with what the study published?
 
-A claim names the file that answers it and a measure: how the answer is read and set beside what was published. Each run's claims are
-judged on their own; `joined` puts them together again.
+The claims on each run are judged separately, and `joined` puts the verdicts of all runs together.
 """
 
 import math
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_csv
-from model_emotion.base.results import read_activations
+from model_emotion.base.results import Activations, read_activations
 from model_emotion.claims.comparisons import COMPARISONS
+from model_emotion.claims.schema import Claim
 from model_emotion.claims.verdicts import FAIL, NOT_APPLICABLE, NOT_REPRODUCED, PASS, Verdict
+from model_emotion.params import Params
 
-ENOUGH_SAMPLES = 5000  # bootstrap samples with which the weights meet their tolerance
+ENOUGH_SAMPLES = 5000
+"""The number of bootstrap samples from which the human weights meet their tolerance."""
 JUDGED_WITH = {"human": "published"}
 """The human results have no run of their own: they are judged with the run published."""
 
 
-def departures(params, ranking="attributes"):
-    """Settings that are not the study's own: {name: sentence}. ranking: what a run's masks are made by."""
+def departures(params: Params, ranking: str = "attributes") -> dict[str, str]:
+    """Return a sentence for each setting that differs from the study's, by the name that `supposes` gives it.
+
+    ranking: what the neurons were ranked by for the run's masks.
+    """
     analysis, found = params.analysis, {}
     if not params.study.is_the_studys:
         found["study"] = "study names another grid than the study's"
     for name, own in (("searchlight_alpha", 0.01), ("drop_alpha", 0.05)):
         if getattr(analysis, name) != own:
             found[name] = f"analysis.{name} is {getattr(analysis, name)}, the study's {own}"
-    if analysis.bootstrap.samples < ENOUGH_SAMPLES:
+    if (samples := analysis.bootstrap.samples) < ENOUGH_SAMPLES:
         found["bootstrap"] = (
-            f"analysis.bootstrap.samples is {analysis.bootstrap.samples}; fewer than {ENOUGH_SAMPLES} scatter too far"
+            f"analysis.bootstrap.samples is {samples}; below {ENOUGH_SAMPLES} the weights vary too much"
         )
     for name, others in (("attributes", "the study's"), ("texts", "GoEmotions")):
         if file := getattr(params.own, name):
@@ -41,73 +48,68 @@ def departures(params, ranking="attributes"):
     return found
 
 
-def run_of(claim):
-    """The run that a claim is judged with."""
+def run_of(claim: Claim | Verdict) -> str:
+    """Return the run that a claim is judged with."""
     return JUDGED_WITH.get(claim.run, claim.run)
 
 
-def judge_run(run, stated, departed):
-    """Verdicts on the claims that are judged with a run. departed: settings that are not the study's own."""
-    return [judge(claim, departed) for claim in stated if run_of(claim) == run]
+def judge_run(run: str, claims: Iterable[Claim], departed: Mapping[str, str]) -> list[Verdict]:
+    """Return the verdicts on the claims that are judged with a run. departed: as `departures` returns it."""
+    return [judge(claim, departed) for claim in claims if run_of(claim) == run]
 
 
-def joined(stated, judged):
-    """Verdicts on all claims, in their order. judged: {run: its verdicts}; claims on a run that is not there are NOT APPLICABLE.
+def joined(claims: Iterable[Claim], judged: Mapping[str, Iterable[Verdict]]) -> list[Verdict]:
+    """Return the verdicts on all claims, in the order of the claims.
 
-    Raises UserError where a run's verdicts are not on the claims that are stated.
+    judged: each run's verdicts. Claims on a run that is not among them are NOT APPLICABLE. Raises UserError
+    if a run's verdicts do not cover its claims.
     """
     by_id = {verdict.id: verdict for verdicts in judged.values() for verdict in verdicts}
     verdicts = []
-    for claim in stated:
+    for claim in claims:
         run = run_of(claim)
         if run not in judged:
-            verdicts.append(
-                _unanswered(_said(claim), claim, NOT_APPLICABLE, f"the run {run} was not measured")
-            )
+            verdicts.append(_without_answer(claim, NOT_APPLICABLE, f"the run {run} was not measured"))
         elif claim.id not in by_id:
             raise UserError(
-                f"results/{run}/claims.json: no verdict on {claim.id}; run `dvc repro judge@{run}`"
+                f"results/{run}/claims.json: no verdict on {claim.id}; run `dvc repro claims@{run}`"
             )
         else:
             verdicts.append(by_id[claim.id])
     return verdicts
 
 
-def judge(claim, departed):
-    """A Verdict on one claim. A file that is missing or does not answer is a FAIL that says so."""
-    base = _said(claim)
+def judge(claim: Claim, departed: Mapping[str, str]) -> Verdict:
+    """Return the verdict on one claim.
+
+    It is FAIL, with the reason, if the claim's file is missing or wrong.
+    """
     for setting in claim.supposes:
         if setting in departed:
-            return _unanswered(base, claim, NOT_APPLICABLE, departed[setting])
+            return _without_answer(claim, NOT_APPLICABLE, departed[setting])
     try:
-        table = _answers(base["file"])
-        if claim.empty and table.empty:
-            return _unanswered(base, claim, NOT_REPRODUCED, claim.empty)
-        found = COMPARISONS[claim.measure](claim, table)
-    except Exception as error:  # whatever a spoiled file does to a measure, the claim is not met
-        return _unanswered(base, claim, FAIL, f"no answer: {' '.join(str(error).split())}")
+        table = _read(claim.path)
+        if claim.empty and isinstance(table, pd.DataFrame) and table.empty:
+            return _without_answer(claim, NOT_REPRODUCED, claim.empty)
+        found = COMPARISONS[claim.comparison](claim, table)
+    except Exception as error:  # whatever a broken file makes a comparison raise, the claim is not met
+        return _without_answer(claim, FAIL, f"no answer: {' '.join(str(error).split())}")
     if math.isnan(found.difference):
-        return _unanswered(base, claim, FAIL, "no answer: not a number")
+        return _without_answer(claim, FAIL, "no answer: not a number")
     close = found.difference <= claim.tolerance + 1e-12
     known = claim.reason or found.reason
     status = PASS if close else NOT_REPRODUCED if known else FAIL
     reason = "" if close else known or f"differs by {found.difference:.4g}, more than {claim.tolerance:g}"
-    return Verdict(**base, **(vars(found) | {"status": status, "reason": reason}))
+    return Verdict(**claim.stated(), **(vars(found) | {"status": status, "reason": reason}))
 
 
-def _said(claim):
-    """What a Verdict repeats of its claim."""
-    said = {name: getattr(claim, name) for name in ("id", "claim", "source", "run", "tolerance", "kind")}
-    return said | {"headline": claim.headline or "", "file": f"results/{claim.run}/{claim.file}"}
-
-
-def _unanswered(base, claim, status, reason):
-    return Verdict(
-        **base, published=claim.published, regenerated=None, difference=None, status=status, reason=reason
-    )
+def _without_answer(claim: Claim, status: str, reason: str) -> Verdict:
+    published = None if isinstance(claim.published, dict) else claim.published
+    found: dict[str, Any] = {"published": published, "regenerated": None, "difference": None}
+    return Verdict(**claim.stated(), **found, status=status, reason=reason)
 
 
 @lru_cache
-def _answers(file):
+def _read(path: str) -> pd.DataFrame | Activations:
     read = {".parquet": pd.read_parquet, ".csv": read_csv, ".safetensors": read_activations}
-    return read[Path(file).suffix](file)
+    return read[Path(path).suffix](path)

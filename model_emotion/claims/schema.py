@@ -1,22 +1,23 @@
-"""claims.yaml as typed, checked entries: what the study published, and what is claimed of a model measured here."""
+"""claims.yaml as typed, checked entries: claims of the study, and claims on a model measured here."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model_emotion.base.errors import UserError
-from model_emotion.base.files import read_csv
-from model_emotion.claims.comparisons import COMPARISONS, READINGS
+from model_emotion.base.files import read_csv, read_yaml
+from model_emotion.claims.comparisons import COMPARISONS, READINGS, Value
 
 
 class Entry(BaseModel):
+    """A part of claims.yaml."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Claim(Entry):
-    """One entry of claims.yaml. `published` may be a table, key -> value: then each key is a claim of its own."""
+    """A claim. If `published` is a table {key: value}, each key becomes a claim of its own."""
 
     id: str
     headline: Literal["H1", "H2", "H3", "H4"] | None = None
@@ -26,31 +27,44 @@ class Claim(Entry):
     supposes: list[
         Literal["study", "searchlight_alpha", "drop_alpha", "bootstrap", "ranking", "attributes", "texts"]
     ] = []
-    """The settings that must be as the claim takes them, mostly the study's own; else it is NOT APPLICABLE."""
+    """Settings that the claim relies on. If one differs from the study's, the claim is NOT APPLICABLE."""
     file: str
-    measure: str
+    comparison: str
     where: str | None = None
     column: str | None = None
     by: str | list[str] | None = None
     reference: str | None = None
-    published: float | int | str | dict[str, float | int | str] | None = None
+    published: Value | dict[str, Value] | None = None
     reading: dict[str, str | int] | None = None
-    """Instead of `published`: the values read off a figure, by result, quantity, k …; each reading is a claim of its own."""
+    """Instead of `published`: selects values read off a figure, by result, quantity, k and so on.
+
+    Each is a claim.
+    """
     each: list[str] | None = None
-    """Instead of `published`: keys without a value, where the study has none to compare; each is a claim of its own."""
+    """Instead of `published`: keys without a published value. Each is a claim."""
     key: str | None = None
-    """The column of the readings that tells them apart."""
+    """With `reading`: the column whose values become the keys."""
     within: Annotated[float, Field(ge=0)] | None = None
     tolerance: Annotated[float, Field(ge=0)] = 0
     kind: Literal["exact", "rounded", "statistical"]
     reason: str | None = None
-    """Why it can't match, where that is known: then it is NOT REPRODUCED, not FAIL."""
+    """Why the claim can't be met, if that is known. It is then NOT REPRODUCED instead of FAIL."""
     empty: str | None = None
-    """Why its file may have no rows, and what to do: then it is NOT REPRODUCED."""
+    """Why the file may have no rows, and what to do. The claim is then NOT REPRODUCED."""
+
+    @property
+    def path(self) -> str:
+        """The file that answers the claim."""
+        return f"results/{self.run}/{self.file}"
+
+    def stated(self) -> dict[str, Any]:
+        """Return what a verdict repeats of its claim."""
+        said = {name: getattr(self, name) for name in ("id", "claim", "source", "run", "tolerance", "kind")}
+        return said | {"headline": self.headline or "", "file": self.path}
 
 
 class Unpublished(Entry):
-    """A result of which the study released no value: the test that checks it against an independent computation."""
+    """A result of which the study published no value, and the test that checks it independently."""
 
     id: str
     what: str
@@ -59,34 +73,38 @@ class Unpublished(Entry):
 
 
 class Claims(Entry):
+    """The content of claims.yaml."""
+
     claims: list[Claim]
     unpublished: list[Unpublished]
 
 
-def load_claims(path="claims.yaml"):
-    """Claims, tables expanded. Raises UserError that names the entry."""
+def load_claims(path: Path | str = "claims.yaml") -> Claims:
+    """Read claims.yaml; each key of a table becomes a claim. Raises UserError that names the entry."""
     try:
-        claims = Claims.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValidationError) as error:
+        read = Claims.model_validate(read_yaml(path))
+    except ValidationError as error:
         raise UserError(f"{path}: {' '.join(str(error).split())}") from None
-    expanded = [one for claim in claims.claims for one in _expand(claim)]
+    claims = [one for claim in read.claims for one in _expanded(claim)]
     seen = set()
-    for claim in expanded:
+    for claim in claims:
         if claim.id in seen:
-            raise UserError(f"{path}: id {claim.id} stands twice")
-        if claim.measure not in COMPARISONS:
+            raise UserError(f"{path}: id {claim.id} is used twice")
+        if claim.comparison not in COMPARISONS:
             raise UserError(
-                f"{path}: {claim.id}: no measure '{claim.measure}'; there are {', '.join(COMPARISONS)}"
+                f"{path}: {claim.id}: comparison: {claim.comparison!r} is not one of {', '.join(COMPARISONS)}"
             )
         seen.add(claim.id)
-    return Claims(claims=expanded, unpublished=claims.unpublished)
+    return Claims(claims=claims, unpublished=read.unpublished)
 
 
-def _expand(claim):
-    """A table of published values, or of readings, or a list of keys -> one claim a key, with {key} filled in."""
-    published = (
-        _read_off(claim) if claim.reading else dict.fromkeys(claim.each) if claim.each else claim.published
-    )
+def _expanded(claim: Claim) -> list[Claim]:
+    """Return one claim per published value, reading or key, with {key} filled in."""
+    published: Any = claim.published
+    if claim.reading:
+        published = _readings(claim, claim.reading)
+    elif claim.each:
+        published = dict.fromkeys(claim.each)
     if not isinstance(published, dict):
         return [claim]
     texts = {name: text for name in ("claim", "where", "column") if (text := getattr(claim, name))}
@@ -99,14 +117,14 @@ def _expand(claim):
     ]
 
 
-def _read_off(claim):
-    """{key: value} of the readings that a claim names. Raises UserError where there are none."""
+def _readings(claim: Claim, selected: dict[str, str | int]) -> dict[str | int, float]:
+    """Return {key: value} of the readings that a claim selects."""
     read = read_csv(READINGS)
-    for column, value in claim.reading.items():
+    for column, value in selected.items():
         read = read[read[column] == value]
-    if not len(read) or read[claim.key].duplicated().any():
-        raise UserError(
-            f"{READINGS}: {len(read)} readings for {claim.id}, which {claim.key} does not tell apart"
-        )
+    if not len(read):
+        raise UserError(f"claims.yaml: {claim.id}: reading: no row of {READINGS.name} is selected")
+    if read[claim.key].duplicated().any():
+        raise UserError(f"claims.yaml: {claim.id}: reading: several rows have the same {claim.key}")
     keys = read[claim.key].astype(int) if read[claim.key].dtype.kind == "f" else read[claim.key]
     return dict(zip(keys, read["value"].astype(float), strict=True))

@@ -1,4 +1,4 @@
-"""Verdicts on claims, as `judge` writes and `verify` joins them: their counts, and whether one of them failed."""
+"""Verdicts on claims, which the stage `claims` writes and the stage `verify` joins: counts and failures."""
 
 import json
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ STATUSES = (PASS, FAIL, NOT_REPRODUCED, NOT_APPLICABLE)
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the results answer one claim, and how far they are from what was published."""
+    """Whether the results meet a claim, and how far they are from what was published."""
 
     id: str
     headline: str
@@ -29,31 +29,31 @@ class Verdict:
     reason: str
 
     def line(self) -> str:
-        """One line for a terminal."""
+        """Return one line for a terminal."""
         return f"{self.status} {self.id}: {self.claim}" + (f": {self.reason}" if self.reason else "")
 
 
 def tally(verdicts: list[Verdict]) -> dict[str, int]:
-    """The number of verdicts of each of the four statuses."""
+    """Return the number of verdicts with each of the four statuses."""
     return {status: sum(verdict.status == status for verdict in verdicts) for status in STATUSES}
 
 
 def summary(verdicts: list[Verdict]) -> str:
-    """The one line that ends `make repro`."""
+    """Return the line that ends `make repro`."""
     counts = tally(verdicts)
     shown = [status for status in STATUSES if status != NOT_APPLICABLE or counts[status]]
     return f"claims: {len(verdicts)}, " + ", ".join(f"{status} {counts[status]}" for status in shown)
 
 
 def read(path: Path) -> list[Verdict]:
-    """The verdicts in a claims.json. Raises UserError where there is no such file."""
+    """Read a claims.json. Raises UserError if it is missing."""
     if not path.exists():
-        raise UserError(f"{path}: not there; run `dvc repro` first")
+        raise UserError(f"{path}: not found; run `dvc repro` first")
     return [Verdict(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))["claims"]]
 
 
 def check(run: str | None = None) -> bool:
-    """Print the failures and the counts of all verdicts, or of one run's; return whether none failed."""
+    """Print the failed claims and the counts, of all runs or of one. Return whether no claim failed."""
     verdicts = read(Path("results", run or "", "claims.json"))
     for verdict in verdicts:
         if verdict.status == FAIL:

@@ -27,8 +27,9 @@ from model_emotion.live.session import (
     make_deterministic,
     worker_count,
 )
-from model_emotion.masking import mask_plan, masks
+from model_emotion.masking import mask_plan
 from model_emotion.masking.mask_plan import Plan
+from model_emotion.masking.masks import MaskName
 from model_emotion.model.engine import Engine
 from model_emotion.model.evaluation import ACCURACIES, MASKED_BATCH, UNMASKED_BATCH, evaluate
 from model_emotion.model.tasks import Examples
@@ -46,12 +47,13 @@ USED: dict[str, Any] = {
 """The parameters that answers depend on, besides prompts and masks."""
 
 
-def all_masks(plan: Plan) -> Iterator[tuple[str, np.ndarray]]:
+def all_masks(plan: Plan) -> Iterator[tuple[MaskName, np.ndarray]]:
     """Yield (name, mask [layers, width]): the attributes' masks from a file, then random ones."""
     kept, about = read_tensors(MASKS)
-    attributes = {name: kept[name] for name in about["masks"] if masks.describe(name)["kind"] == "attribute"}
+    named = {MaskName.parse(text): kept[text] for text in about["masks"]}
+    attributes = {name: mask for name, mask in named.items() if name.kind == "attribute"}
     yield from attributes.items()
-    yield from masks.random_masks({size.k: size.draws for size in plan.sizes}, attributes, **plan.random)
+    yield from plan.random_masks(attributes)
 
 
 def answers(
@@ -64,7 +66,7 @@ def answers(
     todo, correct = all_masks(plan), []
     names: list[str] = []
     while some := dict(islice(todo, AT_ONCE)):
-        names += some
+        names += map(str, some)
         correct.append(
             evaluate(engine, prompt, torch.from_numpy(np.stack(list(some.values()))), examples, rows)
         )
@@ -140,8 +142,8 @@ def accuracies(params: Params, cache: Cache) -> tuple[pd.DataFrame, pd.DataFrame
             rows.append((emotion, seed, accuracy(unmasked, UNMASKED_BATCH), majority, len(unmasked)))
         for seed in masked_seeds:
             masked = answered[f"masked/{seed}"]
-            for name, value in zip(about["masks"], accuracy(masked, MASKED_BATCH), strict=True):
+            for text, value in zip(about["masks"], accuracy(masked, MASKED_BATCH), strict=True):
                 row = {"emotion": emotion, "seed": seed, "accuracy": value, "n": masked.shape[1]}
-                masked_rows.append(row | masks.describe(name))
+                masked_rows.append(row | vars(MaskName.parse(text)))
     masked_table = pd.DataFrame(masked_rows)[MASKED_ACCURACY].astype({"draw": "Int64"})
     return pd.DataFrame(rows, columns=ACCURACY), masked_table

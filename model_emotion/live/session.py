@@ -1,4 +1,4 @@
-"""Start a measurement: load the backbone and the texts, and make torch give the same result each time."""
+"""Start a measurement: load the backbone and the texts, and make torch deterministic."""
 
 import logging
 import os
@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pandas as pd
 import torch
+from transformers import PreTrainedTokenizerBase
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.processor import cores
@@ -77,11 +79,19 @@ def _warnings_of_the_model(shown: bool) -> Iterator[None]:
         log.setLevel(before)
 
 
-def load_corpus(engine: Engine, prompt_len: int, max_length: int) -> Corpus:
-    """Read the texts of the run `live` with the engine's tokenizer.
+def load_corpus(
+    engine: Engine,
+    prompt_len: int,
+    max_length: int,
+    data: Path | str | pd.DataFrame = TEXTS,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+) -> Corpus:
+    """Read the texts of the run `live`, or another table, with the engine's tokenizer or another.
 
-    A text is cut after max_length tokens, or earlier if the model has no room for more beside the prompt.
-    Raises UserError if there is no room for a text at all.
+    data: a Parquet file, or a table, with the columns `split` and `text` and a 0/1 column per label. A text
+    is cut after max_length tokens, or earlier if the model has no room for more beside the prompt. The tokens
+    of the run `live` are kept in TOKENS. Raises UserError if there is no room for a text at all, if the file
+    is missing, or if the table lacks a column.
     """
     room = engine.room(prompt_len)
     if room < 3:
@@ -89,7 +99,18 @@ def load_corpus(engine: Engine, prompt_len: int, max_length: int) -> Corpus:
         raise UserError(
             f"params.yaml: training.prompt_len: {prompt_len} vectors leave {name} no room for a text"
         )
-    return Corpus.read(TEXTS, engine.backbone.tokenizer, min(max_length, room), TOKENS)
+    if isinstance(data, pd.DataFrame):
+        table = data
+    elif Path(data).is_file():
+        table = pd.read_parquet(data)
+    else:
+        raise UserError(
+            f"{data}: not found; `dvc repro goemotions` makes {DATA}, `dvc repro targets@live` makes {TEXTS}"
+        )
+    if lacking := {"split", "text"} - set(table):
+        raise UserError(f"data: the table has no column {' and '.join(sorted(lacking))}")
+    kept = TOKENS if data is TEXTS else None
+    return Corpus(table, tokenizer or engine.backbone.tokenizer, min(max_length, room), kept)
 
 
 def input_files(backbone: Backbone) -> list[Path]:

@@ -1,9 +1,13 @@
 """Neuron masks: which neurons of a model are silenced.
 
-A mask is an array [layers, width] that multiplies the neurons' outputs: 0 silences a neuron. Every choice has exactly k neurons,
-and a random one depends only on its seed, size and number, so that many draws need not be kept: a run's Plan says which there are.
+A mask is an array [layers, width] that multiplies the outputs of the neurons: 0 silences a neuron. Every mask
+has exactly k neurons. A random mask depends only on its seed, its size and the number of its draw, so it can
+be drawn again at any time and need not be stored. A `mask_plan.Plan` says which masks the run has.
 """
 
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
 from zlib import crc32
 
 import numpy as np
@@ -11,8 +15,43 @@ import pandas as pd
 from scipy.stats import rankdata
 
 
-def best(rank, k):
-    """[neurons] ranks of one attribute -> [neurons] bool, the k of least rank; among ties, those of lower number."""
+@dataclass(frozen=True)
+class MaskName:
+    """The name of a mask; as text `ATTRIBUTE/K`, `random/K/DRAW` or `random/ATTRIBUTE/K/DRAW`.
+
+    kind: `attribute` for the best neurons of an attribute, or `random`. attribute: empty for a random mask
+    that serves all attributes. k: the number of neurons. draw: the number of a random draw, from 1; None for
+    an attribute's mask.
+    """
+
+    kind: Literal["attribute", "random"]
+    attribute: str
+    k: int
+    draw: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "MaskName":
+        """Return the name that a text stands for. Raises ValueError for a text that names no mask."""
+        match text.split("/"):
+            case ["random", k, draw]:
+                return cls("random", "", int(k), int(draw))
+            case ["random", attribute, k, draw]:
+                return cls("random", attribute, int(k), int(draw))
+            case [attribute, k]:
+                return cls("attribute", attribute, int(k))
+        raise ValueError(f"'{text}' is not the name of a mask")
+
+    def __str__(self) -> str:
+        parts = ["random"] if self.kind == "random" else []
+        parts += [self.attribute] if self.attribute else []
+        return "/".join([*parts, str(self.k), *([] if self.draw is None else [str(self.draw)])])
+
+
+def best(rank: np.ndarray, k: int) -> np.ndarray:
+    """Return bool [neurons]: the k neurons of lowest rank. Among ties, those of lower number are chosen.
+
+    rank: [neurons] of one attribute. Raises ValueError unless there are k neurons.
+    """
     _check(k, len(rank))
     limit = np.partition(rank, k - 1)[k - 1]
     chosen = rank < limit
@@ -20,16 +59,19 @@ def best(rank, k):
     return chosen
 
 
-def uniform(neurons, k, seed, draw):
-    """[neurons] bool: k neurons drawn from all; one pool for all attributes."""
+def uniform(neurons: int, k: int, seed: int, draw: int) -> np.ndarray:
+    """Return bool [neurons]: k neurons drawn at random. Raises ValueError unless there are k neurons."""
     _check(k, neurons)
     chosen = np.zeros(neurons, dtype=bool)
     chosen[_generator(seed, k, draw).choice(neurons, size=k, replace=False)] = True
     return chosen
 
 
-def layer_matched(like, layers, seed, draw, name=""):
-    """[neurons] bool: drawn at random, in each layer as many as `like` [neurons] has there; `name` tells the draws of attributes apart."""
+def layer_matched(like: np.ndarray, layers: int, seed: int, draw: int, name: str = "") -> np.ndarray:
+    """Return bool [neurons]: drawn at random, in each layer as many as `like` [neurons] has there.
+
+    name: makes the draws of different attributes differ.
+    """
     per_layer = like.reshape(layers, -1)
     generator = _generator(seed, int(like.sum()), draw, name)
     chosen = np.zeros_like(per_layer)
@@ -38,10 +80,12 @@ def layer_matched(like, layers, seed, draw, name=""):
     return chosen.ravel()
 
 
-def as_mask(chosen, layers, kind, seed=0, name=""):
-    """[neurons] bool -> mask [layers, width]: `binary` is uint8 0 and 1; `float` is float32, the chosen scaled by uniform [0, 1).
+def as_mask(chosen: np.ndarray, layers: int, kind: str, seed: int = 0, name: str = "") -> np.ndarray:
+    """Return the mask [layers, width] of the chosen neurons, bool [neurons].
 
-    The scales depend on the seed and the mask's name.
+    A `binary` mask is uint8, 0 for the chosen and 1 for the others. A `float` mask is float32 and scales each
+    chosen neuron by a draw from the uniform distribution on [0, 1), which depends on the seed and the mask's
+    name.
     """
     if kind == "binary":
         return (~chosen).astype(np.uint8).reshape(layers, -1)
@@ -50,53 +94,68 @@ def as_mask(chosen, layers, kind, seed=0, name=""):
     return mask.reshape(layers, -1)
 
 
-def by_activity(activations):
-    """[seed, emotion, neuron] -> frame [neurons, 1] of ranks `activation`: 1 where the mean over seeds and emotions is largest."""
+def by_activity(activations: np.ndarray) -> pd.DataFrame:
+    """Rank the neurons by their mean over seeds and emotions: frame [neurons, 1], 1 is the largest.
+
+    activations: [seed, emotion, neuron].
+    """
     return pd.DataFrame({"activation": rankdata(-activations.mean(axis=(0, 1)))})
 
 
-def attribute_masks(ranks, top_k, layers, kind, seed):
-    """{`ATTRIBUTE/K`: mask [layers, width]}. ranks: frame [neurons, attributes]; top_k: sizes as counts."""
-    names = {f"{attribute}/{k}": best(ranks[attribute].to_numpy(), k) for attribute in ranks for k in top_k}
-    return {name: as_mask(chosen, layers, kind, seed, name) for name, chosen in names.items()}
+def attribute_masks(
+    ranks: pd.DataFrame, top_k: Iterable[int], layers: int, kind: str, seed: int
+) -> dict[MaskName, np.ndarray]:
+    """Return a mask [layers, width] for each attribute and size: its best neurons.
+
+    ranks: frame [neurons, attributes]. top_k: sizes, as numbers of neurons.
+    """
+    sizes = list(top_k)
+    names = [MaskName("attribute", attribute, k) for attribute in ranks for k in sizes]
+    return {
+        name: as_mask(best(ranks[name.attribute].to_numpy(), name.k), layers, kind, seed, str(name))
+        for name in names
+    }
 
 
-def random_masks(draws, attributes, shape, *, kind, baseline, seed):
-    """Yields (name, mask [layers, width]): `random/K/DRAW` or, matched by layer, `random/ATTRIBUTE/K/DRAW`; draws count from 1.
+def random_masks(
+    draws: Mapping[int, int],
+    attributes: Mapping[MaskName, np.ndarray],
+    shape: tuple[int, int],
+    *,
+    kind: str,
+    baseline: str,
+    seed: int,
+) -> Iterator[tuple[MaskName, np.ndarray]]:
+    """Yield the random masks [layers, width] with their names.
 
-    draws: {size: number of draws}. attributes: the attribute masks by name, whose layers are matched. shape: (layers, width).
+    draws: the number of draws of each size. attributes: the attributes' masks. shape: (layers, width).
+    baseline: `uniform` draws from all neurons; `layer_matched` draws for each attribute, in each layer as
+    many neurons as its mask has there.
     """
     layers, neurons = shape[0], shape[0] * shape[1]
-    chosen = {name: (mask != 1).ravel() for name, mask in attributes.items()}
+    matched = {name: (mask != 1).ravel() for name, mask in attributes.items()}
     for k, number in draws.items():
         for draw in range(1, number + 1):
             if baseline == "uniform":
-                drawn = {f"random/{k}/{draw}": uniform(neurons, k, seed, draw)}
+                drawn = {MaskName("random", "", k, draw): uniform(neurons, k, seed, draw)}
             else:
-                of_size = {name: like for name, like in chosen.items() if name.endswith(f"/{k}")}
                 drawn = {
-                    f"random/{name}/{draw}": layer_matched(like, layers, seed, draw, name)
-                    for name, like in of_size.items()
+                    MaskName("random", name.attribute, k, draw): layer_matched(
+                        like, layers, seed, draw, str(name)
+                    )
+                    for name, like in matched.items()
+                    if name.k == k
                 }
-            for name, selection in drawn.items():
-                yield name, as_mask(selection, layers, kind, seed, name)
+            for name, chosen in drawn.items():
+                yield name, as_mask(chosen, layers, kind, seed, str(name))
 
 
-def describe(name):
-    """A mask's name -> {attribute, kind, draw, k}; attribute is empty for a draw that all share, draw None for an attribute's mask."""
-    *random, attribute, k, draw = name.split("/") if name.startswith("random/") else (*name.split("/"), None)
-    kind = "random" if draw else "attribute"
-    if kind == "random" and not random:
-        attribute = ""
-    return {"attribute": attribute, "kind": kind, "draw": draw and int(draw), "k": int(k)}
-
-
-def _check(k, neurons):
+def _check(k: int, neurons: int) -> None:
     if not 1 <= k <= neurons:
         raise ValueError(f"a mask of {k} neurons, but there are {neurons}")
 
 
-def _generator(*entropy):
+def _generator(*entropy: int | str) -> np.random.Generator:
     return np.random.default_rng(
         [crc32(part.encode()) if isinstance(part, str) else part for part in entropy]
     )

@@ -10,7 +10,7 @@ every position.
 Nothing here trains. Prompts that require a gradient get one, and dropout is on if the caller has called
 `backbone.model.train()`.
 
-`logits` and `activations` run the model's own forward pass, with hooks. If `shares` is true, `shared_part`,
+`logits` and `activations` run the model's own forward pass, with hooks. If `can_share`, then `shared_part`,
 `masked_weights` and `masked_logits` are a faster way to the same logits for many masks of the same rows. They
 compute only once what all masks have in common. They leave out padding, neurons that a mask sets to 0, and in
 the last layer all positions but 0.
@@ -161,7 +161,7 @@ class Engine:
         return torch.tensor([[token]], device=self.device)
 
     @property
-    def shares(self) -> bool:
+    def can_share(self) -> bool:
         """Whether `shared_part`, `masked_weights` and `masked_logits` support this architecture."""
         return bool(self.blocks)
 

@@ -61,7 +61,7 @@ def margins(
     if masks is not None and len({len(prompts), len(masks)} - {1}) > 1:
         raise ValueError(f"{len(prompts)} prompts and {len(masks)} masks: give equally many, or one for all")
     distinct, places = _by_length(texts)
-    compute = _with_shared_work if engine.shares else _pair_by_pair
+    compute = _with_shared_work if engine.can_share else _pair_by_pair
     found = compute(engine, prompts, masks, distinct, rows, progress or (lambda done: None)).cpu()
     bad = found.isnan().any(dim=1).nonzero()[:, 0].tolist()
     if bad:
@@ -101,7 +101,7 @@ def _with_shared_work(
     rows: int,
     progress: Progress,
 ) -> torch.Tensor:
-    """[pairs, texts] margins, for an engine that shares: what all masks have in common is computed once."""
+    """[pairs, texts] margins, for an engine that can share: the common part of all masks is computed once."""
     if masks is not None and len(prompts) > 1 and len(masks) > 1:
         pairs = zip(prompts, masks, strict=True)
         every = (

@@ -132,17 +132,6 @@ class Corpus:
         self._tokenizer, self._max_length, self._folder = tokenizer, max_length, folder
         self.texts: Callable[[str], list[list[int]]] = cache(self._tokenised)
 
-    @classmethod
-    def read(
-        cls,
-        path: Path | str,
-        tokenizer: PreTrainedTokenizerBase,
-        max_length: int = MAX_LENGTH,
-        folder: Path | None = None,
-    ) -> "Corpus":
-        """Read a corpus from a Parquet file."""
-        return cls(pd.read_parquet(path), tokenizer, max_length, folder)
-
     def task(
         self,
         emotion: str,

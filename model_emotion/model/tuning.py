@@ -75,7 +75,7 @@ def tune_together(
     recipe, model = recipe or Recipe(), engine.backbone.model
     trainings = [Training(engine, emotion, seeds, *examples, recipe) for emotion, examples in tasks.items()]
     # The forward pass without padding has no dropout.
-    weights = engine.masked_weights() if engine.shares and not recipe.dropout else None
+    weights = engine.masked_weights() if engine.can_share and not recipe.dropout else None
     with _seeded_dropout(engine, trainings[0].emotion, seeds[0]):
         while unfinished := [training for training in trainings if training.unfinished()]:
             model.train(recipe.dropout)

@@ -1,8 +1,9 @@
-"""One file that holds the project: code with its history and experiments, every output, checksums; and the way back from it.
+"""Pack the project into one file: code with its history and experiments, all outputs, checksums. Restore it.
 
-`python -m model_emotion.project.archive pack TAR` writes it, `restore TAR FOLDER` makes a checkout of it, without a network. The study's
-files, which must not be passed on, are never in it: a restored checkout has all that was made from them, and `dvc repro --pull` fetches
-them where they can be had.
+`python -m model_emotion.project.archive pack TAR` writes the archive. `restore TAR FOLDER` makes a checkout
+of it without a network. The archive never contains the study's files, which may not be redistributed. A
+restored checkout has everything that was made from them, and `dvc repro --pull` downloads them where they are
+available.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from model_emotion.base.errors import UserError
-from model_emotion.base.files import replacing
+from model_emotion.base.files import replacing, sha256
 from model_emotion.inputs.registry import REGISTRY
 from model_emotion.project import crate
 from model_emotion.project.commands import output
@@ -29,23 +30,25 @@ TOP = "model-emotion"
 SUMS, BUNDLE = "SHA256SUMS", "repository.bundle"
 EXPERIMENT = re.compile(r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/.+")  # refs/exps has DVC's own notes too
 KEPT = Path(".dvc/archive")
-"""Where a restored checkout keeps what it was restored from, the DVC remote in it."""
+"""Where a restored checkout keeps the unpacked archive, with the DVC remote in it."""
 
 README = """# model-emotion, an archive of commit {commit}
 
 | | |
 | --- | --- |
 | `repository.bundle` | the code with its history, tags and DVC experiments ({experiments}), for `git clone` |
-| `remote/` | a DVC remote: every output that git does not hold, GoEmotions' tidied texts among them (CC BY 4.0) |
-| `ro-crate-metadata.json` | inputs with hashes and licences, stages, outputs, as an RO-Crate |
-| `SHA256SUMS` | of all these |
+| `remote/` | a DVC remote with every output that git does not hold, including GoEmotions' texts (CC BY 4.0) |
+| `ro-crate-metadata.json` | inputs with hashes and licences, stages and outputs, as an RO-Crate |
+| `SHA256SUMS` | checksums of all these files |
 
-The study's own files are not here: no licence lets them be passed on. Their addresses and hashes are in `data/registry/` and in the crate.
-What is made of them is here, and `activations.safetensors`, `accuracy.csv` and `masked_accuracy.csv` of `results/published` have the
-study's measurements in another form: ask its authors before you publish an archive.
+The study's own files are not included, because they have no licence that allows it. Their addresses and
+hashes are in `data/registry/` and in the crate. Results made from them are included. Of these,
+`activations.safetensors`, `accuracy.csv` and `masked_accuracy.csv` of `results/published` are the study's
+measurements in another format: ask its authors before you publish an archive.
 
-## Restore, without a network
-With git, DVC {dvc} and the packages of `requirements.lock` (the container image has all), in this folder:
+## Restore without a network
+You need git, DVC {dvc} and the packages of `requirements.lock`, which the container image has. In this
+folder, run:
 
     sha256sum --check --quiet SHA256SUMS
     git clone --quiet repository.bundle ../restored
@@ -56,84 +59,90 @@ With git, DVC {dvc} and the packages of `requirements.lock` (the container image
     dvc pull --allow-missing
     dvc repro --pull --allow-missing
 
-Any checkout of the project does the same but for the last line: `make restore ARCHIVE=model-emotion.tar INTO=../restored`.
-The last line finds every stage as the commit has it and runs none; `--allow-missing` is for the study's files. Where they can be had,
-from their source or a mirror (`MODEL_EMOTION_MIRROR`), `dvc repro --pull` fetches them, and still nothing else runs.
-An experiment: `dvc exp branch NAME NAME && git checkout NAME && dvc pull --allow-missing` (`dvc exp apply` wants those files).
+In a checkout of the project, `make restore ARCHIVE=model-emotion.tar INTO=../restored` does all of this
+except the last line. The last line finds every stage up to date and runs none. `--allow-missing` stands for
+the study's files: where they are available, from their source or a mirror (`MODEL_EMOTION_MIRROR`), `dvc
+repro --pull` downloads them, and still runs nothing else. To see an experiment, run `dvc exp branch NAME NAME
+&& git checkout NAME && dvc pull --allow-missing` (`dvc exp apply` needs the study's files).
 """
 
 
-def pack(path):
-    """Write the archive of the commit that is checked out. Raises UserError where a tracked file or a stage is not as the commit says."""
-    if changed := output("git", "status", "--porcelain", "--untracked-files=no").splitlines():
-        raise UserError(
-            f"{changed[0].split()[-1]} differs from the commit, which an archive is made of: commit it, or take it back"
-        )
-    if output("git", "rev-parse", "--is-shallow-repository") == "true":
-        raise UserError("this clone has no history to archive: `git fetch --unshallow`")
+def pack(path: Path | str) -> None:
+    """Write the archive of the commit that is checked out.
+
+    Raises UserError if a tracked file differs from the commit, a stage is not up to date, an output is
+    missing, the clone is shallow, or a file is one of the study's.
+    """
+    _require_whole_commit()
     commit, seconds = output("git", "log", "-1", "--format=%H %ct").split()
     refs = output("git", "for-each-ref", "--format=%(refname)", "refs/exps").splitlines()
     experiments = [ref for ref in refs if EXPERIMENT.fullmatch(ref)]
-    with tempfile.TemporaryDirectory(dir=Path(path).resolve().parent, prefix=".archive-") as folder:
-        folder = Path(folder)
+    names = ", ".join(sorted(ref.rpartition("/")[2] for ref in experiments)) or "none"
+    with tempfile.TemporaryDirectory(dir=Path(path).resolve().parent, prefix=".archive-") as temporary:
+        folder = Path(temporary)
         _push(folder / "remote", [output("git", "rev-parse", ref) for ref in experiments])
-        branch = output("git", "branch", "--show-current")  # none where a commit is checked out by its number
-        single = [
-            "git",
-            "-c",
-            "pack.threads=1",
-            "bundle",
-            "create",
-            "--quiet",
-            folder / BUNDLE,
-        ]  # more would pack as chance has it
-        output(*single, "HEAD", *filter(None, [branch]), "--tags", *experiments)
-        names = ", ".join(sorted(ref.rpartition("/")[2] for ref in experiments)) or "none"
+        _bundle(folder / BUNDLE, experiments)
         text = README.format(commit=commit, experiments=names, dvc=output("dvc", "--version"))
         (folder / "README.md").write_text(text, encoding="utf-8")
         crate.write(folder, int(seconds))
-        sums = {
-            file.relative_to(folder).as_posix(): _sha256(file.open("rb"))
-            for file in sorted(folder.rglob("*"))
-            if file.is_file()
-        }
-        if raw := set(sums.values()) & {
-            sha256 for group in Path(REGISTRY).glob("*.txt") for sha256 in crate.registered(group).values()
-        }:
-            found = next(name for name, sha256 in sums.items() if sha256 in raw)
-            raise UserError(
-                f"{found}: an input as it was fetched, which must not be passed on; no archive was written"
-            )
+        files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
+        sums = {file.relative_to(folder).as_posix(): sha256(file) for file in files}
+        _require_no_input(sums)
         _tar(path, folder, sums, int(seconds))
     print(f"{path}: {Path(path).stat().st_size / 1e6:.0f} MB, {len(sums)} files, experiments: {names}")
 
 
-def _push(remote, experiments):
-    """A DVC remote of the checkout's and the experiments' outputs, those that may be pushed."""
+def _require_whole_commit() -> None:
+    """Raise UserError if a tracked file differs from the commit, or if the clone lacks its history."""
+    if changed := output("git", "status", "--porcelain", "--untracked-files=no").splitlines():
+        raise UserError(
+            f"{changed[0].split()[-1]} differs from the commit to be archived: commit or discard the change"
+        )
+    if output("git", "rev-parse", "--is-shallow-repository") == "true":
+        raise UserError("this clone has no history to archive: run `git fetch --unshallow`")
+
+
+def _bundle(path: Path, experiments: list[str]) -> None:
+    """Write HEAD, its branch if there is one, all tags and the experiments as a git bundle."""
+    branch = output("git", "branch", "--show-current")
+    single = ("git", "-c", "pack.threads=1")  # several threads would pack differently each time
+    refs = ["HEAD", *filter(None, [branch]), "--tags", *experiments]
+    output(*single, "bundle", "create", "--quiet", path, *refs)
+
+
+def _require_no_input(sums: dict[str, str]) -> None:
+    """Raise UserError if a file, by its SHA-256, is one of the inputs. sums: {name: SHA-256}."""
+    groups = Path(REGISTRY).glob("*.txt")
+    inputs = {digest for group in groups for digest in crate.registered(group).values()}
+    if found := [name for name, digest in sums.items() if digest in inputs]:
+        raise UserError(
+            f"{found[0]}: a downloaded input, which must not be redistributed; no archive was written"
+        )
+
+
+def _push(remote: Path, experiments: list[str]) -> None:
+    """Make a DVC remote with the outputs of the checkout and of experiments (commits) that may be pushed."""
     remote.mkdir()
+    archive = {"archive": {"url": str(remote), "verify": True}}
     try:
-        with Repo(
-            config={
-                "core": {"remote": "archive"},
-                "remote": {"archive": {"url": str(remote), "verify": True}},
-            }
-        ) as repo:
+        with Repo(config={"core": {"remote": "archive"}, "remote": archive}) as repo:
             with repo.lock:
                 stale = [stage.addressing for stage in repo.index.stages if stage.changed(allow_missing=True)]
             if stale:
                 raise UserError(
-                    f"dvc.lock is not of this commit's code and settings ({', '.join(stale)}): `make repro`, and commit"
+                    f"dvc.lock does not fit this commit's code and settings ({', '.join(stale)}): "
+                    "run `make repro` and commit the result"
                 )
             repo.push(remote="archive", revs=experiments or None)
             for out in repo.index.outs:
                 if out.use_cache and out.can_push and not _holds(remote, out.hash_info.value):
-                    raise UserError(f"{out.def_path}: not in DVC's cache; `dvc repro` makes it")
+                    raise UserError(f"{out.def_path}: not in DVC's cache; run `dvc repro`")
     except DvcException as error:
         raise UserError(f"DVC: {' '.join(str(error).split())}") from None
 
 
-def _holds(remote, md5):
-    """Whether a remote has an output, a folder's files too."""
+def _holds(remote: Path, md5: str) -> bool:
+    """Return whether a remote has an output, and its files if it is a folder."""
     file = remote / crate.stored(md5)
     if not file.is_file():
         return False
@@ -142,13 +151,11 @@ def _holds(remote, md5):
     )
 
 
-def _sha256(file):
-    with file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _tar(path: Path | str, folder: Path, sums: dict[str, str], seconds: int) -> None:
+    """Write the files of `sums`, with the checksums first so that a reader can check the rest.
 
-
-def _tar(path, folder, sums, seconds):
-    """The checksums first, so that a reader has them before the rest; no user, no host, the commit's time."""
+    The members have the commit's time, and no user.
+    """
     with replacing(path) as part, tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as tar:
 
         def add(name, size, file):
@@ -156,25 +163,28 @@ def _tar(path, folder, sums, seconds):
             member.size, member.mtime = size, seconds
             tar.addfile(member, file)
 
-        lines = "".join(f"{sha256}  {name}\n" for name, sha256 in sums.items()).encode()
+        lines = "".join(f"{digest}  {name}\n" for name, digest in sums.items()).encode()
         add(SUMS, len(lines), io.BytesIO(lines))
         for name in sums:
             with (folder / name).open("rb") as file:
                 add(name, (folder / name).stat().st_size, file)
 
 
-def restore(path, into):
-    """A checkout with all outputs in the folder `into`, empty or not there. Raises UserError for a bad archive, before it writes."""
+def restore(path: Path | str, into: Path | str) -> None:
+    """Make a checkout with all outputs in the folder `into`, which must be empty or missing.
+
+    Raises UserError, before anything is written, if the folder is not empty or the archive is incomplete or
+    altered.
+    """
     into = Path(into)
     if into.exists() and (not into.is_dir() or any(into.iterdir())):
-        raise UserError(f"{into}: not empty")
+        raise UserError(f"{into}: not empty; name a new folder")
     _verify(path)
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=into, prefix=".restore-") as part:
         with tarfile.open(path, "r:") as tar:
-            tar.extractall(
-                part
-            )  # files alone, inside TOP: `_verify` has seen to it, and Python 3.11.2 has no filter
+            # Python 3.11.2 has no extraction filter. `_verify` allows only plain files inside TOP.
+            tar.extractall(part)
         kept, clone = Path(part, TOP), Path(part, "clone")
         output("git", "clone", "--quiet", kept / BUNDLE, clone)
         output("git", "fetch", "--quiet", "origin", "refs/exps/*:refs/exps/*", cwd=clone)
@@ -187,49 +197,53 @@ def restore(path, into):
     output("dvc", "pull", "--quiet", "--allow-missing", cwd=into)
     commit = output("git", "rev-parse", "--short", "HEAD", cwd=into)
     print(
-        f"{into}: commit {commit} with all outputs, without the study's own files. In it, `dvc repro --pull --allow-missing`"
-    )
-    print(
-        "shows that no stage is left to run, and `dvc repro --pull` fetches those files where they can be had."
+        f"{into}: commit {commit} with all outputs, without the study's own files. In this folder, "
+        "`dvc repro --pull --allow-missing` shows that every stage is up to date, and `dvc repro --pull` "
+        "downloads the study's files where they are available."
     )
 
 
-def _verify(path):
-    """Read an archive through. Raises UserError where a file is missing, altered or too many."""
+def _verify(path: Path | str) -> None:
+    """Read an archive through. Raises UserError if a file is missing, altered, unexpected or outside TOP."""
     name = SUMS
     try:
         with tarfile.open(path, "r:") as tar:
             first = tar.next()
-            if first is None or first.name != f"{TOP}/{SUMS}" or not first.isfile():
-                raise UserError(f"{path}: no archive of this project")
-            listed = tar.extractfile(first).read().decode().splitlines()
-            left = {name: sha256 for sha256, name in (line.split("  ", 1) for line in listed)}
+            listed = tar.extractfile(first) if first and first.name == f"{TOP}/{SUMS}" else None
+            if not listed:
+                raise UserError(f"{path}: not an archive of this project")
+            lines = listed.read().decode().splitlines()
+            left = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
             for member in iter(tar.next, None):
                 name = member.name.removeprefix(f"{TOP}/")
-                inside = (
-                    PurePosixPath(member.name).parts[:1] == (TOP,)
-                    and ".." not in PurePosixPath(member.name).parts
-                )
-                if not (member.isfile() and inside) or left.pop(name, None) != _sha256(
-                    tar.extractfile(member)
-                ):
-                    raise UserError(f"{path}: {name} is not what {SUMS} says; nothing was restored")
+                digest = _digest(tar, member)
+                if digest is None or left.pop(name, None) != digest:
+                    raise UserError(f"{path}: {name} differs from {SUMS}; nothing was restored")
     except (tarfile.TarError, ValueError) as error:
-        raise UserError(f"{path}: cut off or altered at {name} ({error}); nothing was restored") from None
+        raise UserError(f"{path}: truncated or altered at {name} ({error}); nothing was restored") from None
     if left:
         raise UserError(
-            f"{path}: cut off, {len(left)} files are missing, {min(left)} among them; nothing was restored"
+            f"{path}: truncated: {len(left)} files are missing, such as {min(left)}; nothing was restored"
         )
 
 
-def main():
+def _digest(tar: tarfile.TarFile, member: tarfile.TarInfo) -> str | None:
+    """Return the SHA-256 of a plain file inside TOP, and None for any other member."""
+    parts = PurePosixPath(member.name).parts
+    file = tar.extractfile(member) if member.isfile() else None
+    if file is None or parts[:1] != (TOP,) or ".." in parts:
+        return None
+    return hashlib.sha256(file.read()).hexdigest()
+
+
+def main() -> None:
     match sys.argv[1:]:
         case ["pack", path]:
             pack(path)
         case ["restore", path, into]:
             restore(path, into)
         case _:
-            raise UserError("pack TAR, or restore TAR FOLDER")
+            raise UserError("usage: pack TAR, or restore TAR FOLDER")
 
 
 if __name__ == "__main__":

@@ -1,19 +1,20 @@
-"""What an archive holds, as an RO-Crate 1.2: the pipeline's inputs with their hashes and licences, its stages, their outputs.
+"""Describe an archive as an RO-Crate 1.2: inputs with hashes and licences, stages, outputs.
 
-All of it is read from dvc.lock, data/registry and CITATION.cff: the same files give the same bytes. An output is the file that the
-archive's DVC remote has of it, under its hash; one that git holds has the path in the checkout, after a `#`, and so have code, settings and
-folders of inputs.
+Everything is read from dvc.lock, data/registry and CITATION.cff; the same files give the same bytes. An
+output is identified by its file in the archive's DVC remote, which is named by its hash. Outputs that git
+holds, code, settings and folders of inputs are identified by `#` and their path in the checkout.
 """
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
 from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
-from ruamel.yaml import YAML
 
+from model_emotion.base.files import read_yaml
 from model_emotion.inputs.download import FILES
 from model_emotion.inputs.registry import GOEMOTIONS, GROUPS, RAW, REGISTRY, STUDY
 
@@ -21,120 +22,119 @@ OURS = "https://spdx.org/licenses/MIT"
 CC_BY = "https://creativecommons.org/licenses/by/4.0/"
 NONE = "#no-licence-stated"
 LICENCES = {GOEMOTIONS: CC_BY, STUDY: NONE}
-"""Repository of inputs, at its pinned commit -> licence, as data/README.md says."""
+"""The licence of each repository of inputs at its pinned commit, as data/README.md states it."""
+TERMS = {
+    OURS: ("MIT", "Our code."),
+    CC_BY: ("CC BY 4.0", "GoEmotions, by Demszky et al. 2020; its texts are Reddit users'."),
+    NONE: ("No licence stated", "The study's files: read from their source, not in the archive."),
+}
+"""Name and description of each licence."""
 
 DERIVED = {"data/goemotions.parquet": CC_BY}
-"""Outputs that still are somebody's texts."""
+"""Outputs that contain somebody's texts."""
 
-TERMS = {name: f"https://w3id.org/ro/terms/workflow-run#{name}" for name in ("md5", "sha256")}
+HASHES = {name: f"https://w3id.org/ro/terms/workflow-run#{name}" for name in ("md5", "sha256")}
+"""Terms that the RO-Crate context lacks."""
+
+Reference = dict[str, str]
+"""{"@id": identifier of an entity}"""
 
 
-def registered(path):
-    """{name: sha256} of a group's inputs, as data/registry pins them."""
+def registered(path: Path | str) -> dict[str, str]:
+    """Return {name: SHA-256} of a group's inputs, as a file of data/registry pins them."""
     lines = [line.split() for line in Path(path).read_text(encoding="utf-8").splitlines()]
-    return dict(line for line in lines if line and line[0] != "#")
+    return {line[0]: line[1] for line in lines if line and line[0] != "#"}
 
 
-def stored(md5):
-    """Path of a hashed file in a DVC remote."""
+def stored(md5: str) -> str:
+    """Return the path of a file in a DVC remote."""
     return f"files/md5/{md5[:2]}/{md5[2:]}"
 
 
-def local(path):
-    """Identifier of a path of the checkout."""
+def local(path: str) -> str:
+    """Return the identifier of a path in the checkout."""
     return f"#{quote(path)}"
 
 
-def write(folder, seconds, lock="dvc.lock", registry=REGISTRY, citation="CITATION.cff"):
-    """Describe the archive in `folder`, which has its remote, in ro-crate-metadata.json. seconds: when it was published, since 1970."""
-    safe = YAML(typ="safe")
-    stages = safe.load(Path(lock).read_text(encoding="utf-8"))["stages"]
-    cff = safe.load(Path(citation).read_text(encoding="utf-8"))
+def write(
+    folder: Path,
+    seconds: int,
+    lock: Path | str = "dvc.lock",
+    registry: Path | str = REGISTRY,
+    citation: Path | str = "CITATION.cff",
+) -> None:
+    """Write ro-crate-metadata.json into `folder`, which already has the DVC remote.
+
+    seconds: time of publication, since 1970.
+    """
+    stages = read_yaml(lock)["stages"]
     crate = ROCrate(version="1.2")
-    crate.metadata.extra_terms.update(TERMS)
-    _root(crate, cff, seconds)
-    inputs = _inputs(crate, Path(registry))
-    made = {
-        out["path"]: _output(crate, Path(folder), out)
-        for stage in stages.values()
-        for out in stage.get("outs", [])
-    }
+    crate.metadata.extra_terms.update(HASHES)
+    _describe_root(crate, read_yaml(citation), seconds)
+    known = _add_inputs(crate, Path(registry))
+    outs = [out for stage in stages.values() for out in stage.get("outs", [])]
+    known |= {out["path"]: _output(crate, folder, out) for out in outs}
     for name, stage in stages.items():
-        _stage(crate, name, stage, inputs | made)
+        _add_stage(crate, name, stage, known)
     text = json.dumps(crate.metadata.generate(), indent=1, sort_keys=True, ensure_ascii=False)
-    (Path(folder) / "ro-crate-metadata.json").write_text(text + "\n", encoding="utf-8")
+    (folder / "ro-crate-metadata.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _add(crate, identifier, kind, **properties):
-    """An entity that is no file of the archive; the one that is there if there is one. Returns a reference."""
+def _add(crate: ROCrate, identifier: str, kind: str, **properties: object) -> Reference:
+    """Add an entity that is not a file of the archive, unless it exists, and return a reference to it."""
     if not crate.dereference(identifier):
         crate.add(ContextEntity(crate, identifier, properties={"@type": kind, **properties}))
     return {"@id": identifier}
 
 
-def _root(crate, cff, seconds):
-    study = cff["preferred-citation"]
-    terms = {
-        OURS: ("MIT", "Our code."),
-        CC_BY: ("CC BY 4.0", "GoEmotions, by Demszky et al. 2020; its texts are Reddit users'."),
-        NONE: ("No licence stated", "The study's files: read from their source, not in the archive."),
-    }
-    for identifier, (name, description) in terms.items():
+def _describe_root(crate: ROCrate, cff: Mapping, seconds: int) -> None:
+    """Describe the archive as a whole: title, date, licences, authors, the study, files beside the remote."""
+    for identifier, (name, description) in TERMS.items():
         _add(crate, identifier, "CreativeWork", name=name, description=description)
-    whole = " ".join(f"{name}: {description}" for name, description in terms.values())
-    root = crate.root_dataset
+    root, study = crate.root_dataset, cff["preferred-citation"]
     root["name"], root["description"], root["version"] = cff["title"], cff["abstract"], cff["version"]
     root["datePublished"] = datetime.fromtimestamp(seconds, UTC).isoformat()
-    root["license"] = _add(
-        crate,
-        "#licences",
-        "CreativeWork",
-        name="Licences of what is here, each part its own",
-        description=whole,
-    )
+    licences = {
+        "name": "Licences of the parts",
+        "description": " ".join(f"{name}: {description}" for name, description in TERMS.values()),
+    }
+    root["license"] = _add(crate, "#licences", "CreativeWork", **licences)
     root["author"] = _add(crate, "#authors", "Organization", name=cff["authors"][0]["name"])
-    people = [
-        _add(crate, local(f"{person['given-names']} {person['family-names']}"), "Person",
-             name=f"{person['given-names']} {person['family-names']}") for person in study["authors"]
-    ]  # fmt: skip
+    names = [f"{person['given-names']} {person['family-names']}" for person in study["authors"]]
+    people = [_add(crate, local(name), "Person", name=name) for name in names]
     root["citation"] = _add(crate, study["url"], "ScholarlyArticle", name=study["title"], author=people)
-    crate.add_file(
-        dest_path="repository.bundle",
-        properties={"name": "Code and its history, for git clone", "license": {"@id": OURS}},
-    )
-    crate.add_file(
-        dest_path="README.md", properties={"name": "How to restore", "encodingFormat": "text/markdown"}
-    )
-    crate.add_file(
-        dest_path="SHA256SUMS", properties={"name": "SHA-256 of each file", "encodingFormat": "text/plain"}
-    )
+    beside_remote = {
+        "repository.bundle": {"name": "Code and its history, for git clone", "license": {"@id": OURS}},
+        "README.md": {"name": "How to restore", "encodingFormat": "text/markdown"},
+        "SHA256SUMS": {"name": "SHA-256 of each file", "encodingFormat": "text/plain"},
+    }
+    for path, about in beside_remote.items():
+        crate.add_file(dest_path=path, properties=about)
 
 
-def _inputs(crate, registry):
-    """{path in the checkout: reference} of each input and each group; a file that two groups have is one entity."""
+def _add_inputs(crate: ROCrate, registry: Path) -> dict[str, Reference]:
+    """Add the inputs and their groups. Return {path in the checkout: reference}.
+
+    A file that two groups have is one entity.
+    """
     found = {}
     for group, repository in GROUPS.items():
         members = registered(registry / f"{group}.txt")
-        for name, sha256 in members.items():
+        licence = {"@id": LICENCES[repository]}
+        for name, digest in members.items():
             url = f"{FILES}/{quote(name)}"
             if not crate.dereference(url):
-                about = {
-                    "name": name.rpartition("/")[2],
-                    "sha256": sha256,
-                    "license": {"@id": LICENCES[repository]},
-                }
+                about = {"name": name.rpartition("/")[2], "sha256": digest, "license": licence}
                 crate.add_file(url, fetch_remote=False, validate_url=False, properties=about)
             found[f"{RAW}/{group}/{name}"] = {"@id": url}
         path = f"{RAW}/{group}"
         parts = [found[f"{path}/{name}"] for name in members]
-        found[path] = _add(
-            crate, local(path), "Collection", name=path, license={"@id": LICENCES[repository]}, hasPart=parts
-        )
+        found[path] = _add(crate, local(path), "Collection", name=path, license=licence, hasPart=parts)
     return found
 
 
-def _output(crate, folder, out):
-    """Reference to an output: the remote's file, else git's, else the group of inputs that it is."""
+def _output(crate: ROCrate, folder: Path, out: Mapping) -> Reference:
+    """Return a reference to an output: a group of inputs, a file of the remote, or a file that git holds."""
     path, md5 = out["path"], out["md5"]
     if crate.dereference(local(path)):
         return {"@id": local(path)}
@@ -150,41 +150,48 @@ def _output(crate, folder, out):
         if md5.endswith(".dir"):
             about["encodingFormat"] = "application/json"
             about["description"] = (
-                "A folder: its files' names, each with the MD5 under which the remote has it."
+                "A folder: the names of its files, and the MD5 that names each in the remote."
             )
         crate.add_file(dest_path=identifier, properties=about)
     return {"@id": identifier}
 
 
-def _stage(crate, name, stage, known):
-    """A stage as an action: what it read and was set to, its script, what it made."""
-    read = []
+def _add_stage(crate: ROCrate, name: str, stage: Mapping, known: Mapping[str, Reference]) -> None:
+    """Add a stage as an action: its dependencies and parameters, its script, its outputs."""
+    deps = [dep["path"] for dep in stage.get("deps", [])]
+    about = {
+        "name": name,
+        "description": stage["cmd"],
+        "object": [*_dependencies(crate, stage, known), *_parameters(crate, stage)],
+        "result": [known[out["path"]] for out in stage.get("outs", [])],
+    }
+    if script := next((path for path in deps if path.startswith("stages/")), None):
+        about["instrument"] = {"@id": local(script)}
+    crate.root_dataset.append_to("mentions", _add(crate, local(f"stage/{name}"), "CreateAction", **about))
+
+
+def _dependencies(crate: ROCrate, stage: Mapping, known: Mapping[str, Reference]) -> list[Reference]:
+    found = []
     for dep in stage.get("deps", []):
         path = dep["path"]
         about = {"name": path, "md5": dep["md5"], "isPartOf": {"@id": "repository.bundle"}}
         if path.endswith(".py") or dep["md5"].endswith(
             ".dir"
-        ):  # of the type itself only a file of the archive may be
+        ):  # only files of the archive may have this type
             about["additionalType"] = "https://schema.org/SoftwareSourceCode"
-        read.append(known.get(path) or _add(crate, local(path), "CreativeWork", **about))
-    for file, settings in stage.get("params", {}).items():
-        for key, value in settings.items():
-            read.append(
-                _add(
-                    crate,
-                    local(f"{file}/{key}"),
-                    "PropertyValue",
-                    name=key,
-                    value=json.dumps(value, ensure_ascii=False),
-                )
-            )
-    script = next((dep["path"] for dep in stage.get("deps", []) if dep["path"].startswith("stages/")), None)
-    about = {
-        "name": name,
-        "description": stage["cmd"],
-        "object": read,
-        "result": [known[out["path"]] for out in stage.get("outs", [])],
-    }
-    if script:
-        about["instrument"] = {"@id": local(script)}
-    crate.root_dataset.append_to("mentions", _add(crate, local(f"stage/{name}"), "CreateAction", **about))
+        found.append(known.get(path) or _add(crate, local(path), "CreativeWork", **about))
+    return found
+
+
+def _parameters(crate: ROCrate, stage: Mapping) -> list[Reference]:
+    return [
+        _add(
+            crate,
+            local(f"{file}/{key}"),
+            "PropertyValue",
+            name=key,
+            value=json.dumps(value, ensure_ascii=False),
+        )
+        for file, settings in stage.get("params", {}).items()
+        for key, value in settings.items()
+    ]

@@ -1,11 +1,10 @@
-"""What a result was made with: packages, machine, container image and versions of code and data.
+"""Record what a result was made with: packages, machine, container image, versions of code and data.
 
-`python -m model_emotion.project.environment` writes results/environment.json; a stage that measures a model leaves a record of its own beside
-what it measured. Neither is an output of DVC: two machines differ in them where their results are the same. No names of machines, users
-or folders.
+`python -m model_emotion.project.environment` writes results/environment.json. A stage that measures a model
+also writes a record beside its results. The records are not outputs of DVC, since they differ between
+machines with equal results. They name no machine, user or folder.
 """
 
-import hashlib
 import os
 import platform
 import re
@@ -13,11 +12,12 @@ import subprocess
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 
 from model_emotion.base.errors import UserError
-from model_emotion.base.files import write_json
+from model_emotion.base.files import sha256, write_json
 from model_emotion.base.processor import cores
 from model_emotion.base.results import MEASURED, folder
 from model_emotion.params import Params
@@ -25,35 +25,32 @@ from model_emotion.project.stage import run
 
 OUT = Path("results/environment.json")
 IMAGE = {"source": "MODEL_EMOTION_IMAGE", "revision": "MODEL_EMOTION_IMAGE_REVISION"}
-"""What the container image says of itself, in variables that its Dockerfile sets."""
+"""What identifies the container image: variables that its Dockerfile sets."""
 
 
-def packages():
-    """Version of each package that the project names for this machine; torch's tells its build."""
-    named = map(Requirement, requires("model-emotion"))
+def packages() -> dict[str, str]:
+    """Return the version of each package that the project requires on this machine."""
+    required = map(Requirement, requires("model-emotion") or [])
     return {
         each.name: version(each.name)
-        for each in sorted(named, key=str)
+        for each in sorted(required, key=str)
         if not each.marker or each.marker.evaluate({"extra": ""})
     }
 
 
-def gpus():
-    """Name and driver of every NVIDIA GPU; empty where there is none."""
+def gpus() -> list[dict[str, str]]:
+    """Return name and driver of each NVIDIA GPU."""
+    command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
     try:
-        asked = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
-        lines = subprocess.run(asked, capture_output=True, text=True, timeout=30).stdout
+        lines = subprocess.run(command, capture_output=True, text=True, timeout=30).stdout.splitlines()
     except (OSError, subprocess.TimeoutExpired):
         return []
-    return [
-        dict(zip(("name", "driver"), line.split(", "), strict=True))
-        for line in lines.splitlines()
-        if line.count(", ") == 1
-    ]
+    pairs = [line.split(", ") for line in lines if line.count(", ") == 1]
+    return [{"name": name, "driver": driver} for name, driver in pairs]
 
 
-def cpu():
-    """What the processor calls itself."""
+def cpu() -> str:
+    """Return the name of the processor."""
     try:
         names = re.findall(r"^model name\s*: (.*)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     except OSError:
@@ -61,8 +58,8 @@ def cpu():
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def git(*words):
-    """What git prints, None where it fails or is not there."""
+def git(*words: str) -> str | None:
+    """Return what a git command prints, or None if it fails or git is missing."""
     try:
         done = subprocess.run(["git", *words], capture_output=True, text=True)
     except OSError:
@@ -70,17 +67,15 @@ def git(*words):
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def code():
-    """The commit that is checked out, None outside git, and whether tracked files differ from it."""
+def code() -> dict[str, str | bool | None]:
+    """Return the commit that is checked out, and whether tracked files differ from it; None outside git."""
     revision = git("rev-parse", "HEAD")
-    return {
-        "revision": revision,
-        "changed": bool(git("status", "--porcelain", "--untracked-files=no")) if revision else None,
-    }
+    changed = bool(git("status", "--porcelain", "--untracked-files=no")) if revision else None
+    return {"revision": revision, "changed": changed}
 
 
-def describe():
-    """All of it, as JSON holds it."""
+def describe() -> dict[str, Any]:
+    """Return the record of this machine and checkout, which JSON can hold."""
     lock = Path("dvc.lock")
     return {
         "python": platform.python_version(),
@@ -91,7 +86,7 @@ def describe():
         "packages": packages(),
         "image": {key: os.environ.get(name) for key, name in IMAGE.items()},
         "code": code(),
-        "dvc.lock": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else None,
+        "dvc.lock": sha256(lock) if lock.exists() else None,
     }
 
 
@@ -100,9 +95,9 @@ def record_measurement(
 ) -> None:
     """Write results/live/provenance/STAGE.json: settings, time, machine and versions of a measurement.
 
-    switches: those of torch. marks: {name: fingerprint} of what was measured now, not in an earlier run. The record
-    holds the commit and the hash of dvc.lock from which the stage ran; the fingerprints identify uncommitted changes.
-    The machine is the one that ran the stage; workers of a Dask cluster may be others.
+    switches: those of torch. marks: {name: fingerprint} of what was measured now, not in an earlier run. The
+    record holds the commit and the hash of dvc.lock from which the stage ran; the fingerprints identify
+    uncommitted changes. The machine is the one that ran the stage; workers of a Dask cluster may be others.
     """
     about = {
         "seeds": list(params.seeds), "precision": params.backbone.precision, "switches": switches,
@@ -112,11 +107,11 @@ def record_measurement(
     write_json(about | made | describe(), folder(MEASURED) / f"provenance/{stage}.json")
 
 
-def main():
+def main() -> None:
     try:
         write_json(describe(), OUT)
     except PackageNotFoundError as error:
-        raise UserError(f"the package {error.name} is not installed; `make setup` installs all") from None
+        raise UserError(f"the package {error.name} is not installed; run `make setup`") from None
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How a stage, or any other command, starts and ends: its --run option, errors in one line, the time that it took."""
+"""Start and end a stage or another command: its option --run, errors in one line, a record of its time."""
 
 import argparse
 import re
@@ -14,11 +14,11 @@ from model_emotion.base.errors import UserError
 from model_emotion.base.files import write_json
 
 TIMES = Path("results/times")
-"""How long each stage took on this machine, a file per stage. They are no outputs of DVC."""
+"""How long each stage took on this machine, one file per stage. They are not outputs of DVC."""
 
 
 def run_option(description: str | None) -> str:
-    """Parse the command line `--run RUN` of a stage and return the run. description: the stage's docstring."""
+    """Parse a stage's command line, `--run RUN`, and return RUN. description: of the stage, for --help."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--run", required=True, help="published or live")
     return parser.parse_args().run
@@ -64,7 +64,7 @@ def peak_mib() -> float:
 
 
 def record_time(stage: str) -> None:
-    """Write results/times/STAGE.json: how long this process took, and its peak memory and its largest child's."""
+    """Write results/times/STAGE.json: seconds of this process, peak memory of it and of its largest child."""
     child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
     seconds = time.time() - psutil.Process().create_time()
     about = {

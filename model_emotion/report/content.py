@@ -1,111 +1,98 @@
-"""What the report shows of the results: claims, hypotheses, drops, re-tests, figures and the whole searchlight."""
+"""Read what the report shows: claims, hypotheses, drops, re-tests, figures and the whole searchlight."""
 
-import hashlib
 import json
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from model_emotion.base.errors import UserError
-from model_emotion.base.files import read_csv
-from model_emotion.base.results import folder
+from model_emotion.base.files import read_csv, read_yaml, sha256
+from model_emotion.base.results import MEASURED, folder
 from model_emotion.claims.pages import SECTIONS
-from model_emotion.claims.verdicts import NOT_APPLICABLE, PASS, STATUSES
+from model_emotion.claims.verdicts import NOT_APPLICABLE, PASS, Verdict, read, tally
 from model_emotion.figures import catalogue, tables
 from model_emotion.report import hypotheses
 from model_emotion.report.page import packed
+from model_emotion.report.prose import fill
 
 DIGITS = 1000
 """tau in the page has three digits."""
 UNDEFINED = -32768
 """Stands for the tau of a neuron that is the same for all emotions."""
 QUESTIONS = {
-    "accuracy_above_majority": "Does the model infer emotions better than by always naming the commoner class?",
-    "accuracy_order": "Are the emotions easy for it that were easy in the study?",
-    "significant_neurons": "H1: does a neuron follow the attribute more closely than the best of all neurons would by chance?",
-    "significant_neurons_of_all": "H1: … corrected for all attributes too?",
-    "own_neurons": "H1: how many of its best neurons stay its best, given the other attributes?",
+    "accuracy_above_majority": "Is the model more accurate than always answering with the majority class?",
+    "accuracy_order": "Is the order of the emotions by accuracy that of the study?",
+    "significant_neurons": "H1: does any neuron's tau exceed the largest tau by chance?",
+    "significant_neurons_of_all": "H1: … corrected for the number of attributes?",
+    "own_neurons": "H1: how many best neurons remain the best when the other attributes are partialled out?",
     "split_half": "H1: how many of the best neurons do two halves of the seeds share?",
     "split_half_reliability": "H1: how reliable are the neurons' taus over seeds?",
-    "split_half_best": "H1: how large is the tau of the best neurons in seeds that did not choose them?",
-    "place_among_random": "H2: does the attribute's mask leave less accuracy than random ones of its size?",
-    "place_of_size": "H2: … for how many attributes, at each size?",
-    "masks_hurt_over_attributes": "H2: do attribute masks hurt more than random ones, masks as the cases?",
-    "masks_hurt_over_emotions": "H2: … emotions as the cases, for these masks?",
-    "masks_hurt_over_all": "H2: … emotions, seeds and masks drawn anew?",
-    "share_of_distance": "H2: how much of what prompts know beyond the commoner class do masks take?",
+    "split_half_best": "H1: how large is the tau of the best neurons in seeds that did not select them?",
+    "place_among_random": "H2: does the attribute's mask leave less accuracy than random masks of its size?",
+    "place_of_size": "H2: … for how many attributes, at each mask size?",
+    "masks_hurt_over_attributes": "H2: do attribute masks lower accuracy more (random factor: masks)?",
+    "masks_hurt_over_emotions": "H2: … for these masks (random factor: emotions)?",
+    "masks_hurt_over_all": "H2: … with emotions, seeds and masks resampled?",
+    "share_of_distance": "H2: how much of the accuracy above the majority class do masks remove?",
     "corrected_stars": "H2: how many drops are significant by Benjamini and Hochberg's q?",
-    "detectable_place": "H2: how far below the random masks had one to lie?",
-    "detectable_drop": "H2: which drop could the test of an attribute have shown?",
-    "detectable_drop_over_attributes": "H2: which mean drop could this many attributes have shown?",
-    "human_correlation_attributes": "H3: does the damage follow the human weight, attributes as the cases?",
-    "human_correlation_of_size": "H3: … and at each size of masks?",
+    "detectable_place": "H2: how far below the random masks must a mask lie to be told from them?",
+    "detectable_drop": "H2: which drop could the test of one attribute detect?",
+    "detectable_drop_over_attributes": "H2: which mean drop could a test over the attributes detect?",
+    "human_correlation_attributes": "H3: does the drop follow the human weight (random factor: attributes)?",
+    "human_correlation_of_size": "H3: … at each mask size?",
     "human_correlation_permuted": "H3: … with the weights permuted?",
-    "detectable_correlation": "H3: which r could this many attributes have shown?",
-    "model_and_human": "H4: is the model's space more like the human one than with its emotions permuted?",
-    "noise_ceiling": "H4: how well could any model do?",
-    "agreement_with_subjects": "H4: how near do the model and the attributes come, for other people and emotions?",
+    "detectable_correlation": "H3: which r could this number of attributes detect?",
+    "model_and_human": "H4: is the model's RDM closer to the human one than with its emotions permuted?",
+    "noise_ceiling": "H4: how well could any model do (noise ceiling)?",
+    "agreement_with_subjects": "H4: how close are the model and the attributes to single people?",
 }
-"""Every question of the re-tests in plain words."""
+"""Every question of retests.csv in plain words."""
 
 
-def sources(run):
-    """Result files of a run that the page reads, figures aside."""
+def sources(run: str) -> list[Path]:
+    """Return the result files of a run that the page shows, besides its figures."""
     names = (
-        "claims.json",
-        "metrics.json",
-        "retests.csv",
-        "significant_by_layer.csv",
-        "searchlight.parquet",
-        "model_rsa.csv",
-    )
-    drops = ("drop_by_emotion.csv", "drop_by_attribute.csv", "human_correlation_summary.csv")
-    return [folder(run) / name for name in (*names, *drops)]
+        "claims.json", "metrics.json", "retests.csv", "significant_by_layer.csv", "searchlight.parquet",
+        "model_rsa.csv", "drop_by_emotion.csv", "drop_by_attribute.csv", "human_correlation_summary.csv",
+    )  # fmt: skip
+    return [folder(run) / name for name in names]
 
 
-def made_from(runs):
-    """{path: sha256} of every result that the page shows. Raises UserError for one that is not there."""
+def made_from(runs: Iterable[str]) -> dict[str, str]:
+    """Return {path: SHA-256} of every file that the page shows. Raises UserError if one is missing."""
     pictures = [path for run in runs for path in sorted(Path("paper_figures", run).glob("*.svg"))]
-    found = {}
+    hashes = {}
     for path in [*(path for run in runs for path in sources(run)), *pictures]:
         if not path.exists():
             raise UserError(
-                f"{path}: not there; run `make repro` first, or `make published` for the published run alone"
+                f"{path}: not found; run `make repro`, or `make published` for the published run only"
             )
-        found[path.as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return found
+        hashes[path.as_posix()] = sha256(path)
+    return hashes
 
 
-def verdicts(runs):
-    """The verdicts on the claims of these runs, in the order of claims.yaml; each with the figure that shows it and its stage."""
-    claims = [
-        claim
-        for run in runs
-        for claim in json.loads((folder(run) / "claims.json").read_text(encoding="utf-8"))["claims"]
-    ]
-    shown, made_by = figures_of_results(), stages_by_output()
-    for claim in claims:
-        claim["figure"] = shown.get(claim["id"].split(".")[0], "")
-        claim["stage"] = made_by.get(claim["file"], "")
-    return claims
+def verdicts(runs: Iterable[str]) -> list[Verdict]:
+    """Return the verdicts on the claims of these runs, in the order of claims.yaml."""
+    return [verdict for run in runs for verdict in read(folder(run) / "claims.json")]
 
 
-def figures_of_results():
-    """{result of the catalogue: name of the first figure that shows it}"""
-    found = {}
+def figures_of_results() -> dict[str, str]:
+    """Return {result of CLAIMS.md, such as E5: name of the first figure that shows it}."""
+    names: dict[str, str] = {}
     for entry in catalogue.FIGURES:
         for result in entry.shows:
-            found.setdefault(result, entry.name)
-    return found
+            names.setdefault(result, entry.name)
+    return names
 
 
-def stages_by_output(path="dvc.yaml"):
-    """{output: `stage` or `stage@run`} of every stage in dvc.yaml."""
+def stages_by_output(path: str = "dvc.yaml") -> dict[str, str]:
+    """Return {output: `stage` or `stage@run`} of every stage in dvc.yaml."""
     made_by = {}
-    for name, stage in yaml.safe_load(Path(path).read_text(encoding="utf-8"))["stages"].items():
+    for name, stage in read_yaml(path)["stages"].items():
         for out in [*stage.get("outs", []), *stage.get("metrics", [])]:
             out = next(iter(out)) if isinstance(out, dict) else out
             for run in ("published", "live") if "${item.run}" in out else (None,):
@@ -113,50 +100,49 @@ def stages_by_output(path="dvc.yaml"):
     return made_by
 
 
-def counts(claims):
-    """{status: number} of claims, those that occur."""
-    return {
-        status: number
-        for status in STATUSES
-        if (number := sum(claim["status"] == status for claim in claims))
+def counts(claims: list[Verdict]) -> dict[str, int]:
+    """Return the number of claims with each status that occurs."""
+    return {status: number for status, number in tally(claims).items() if number}
+
+
+def headline(claims: Iterable[Verdict]) -> str:
+    """Return how many published values are regenerated, and how many claims hold of a model measured here."""
+    judged = [claim for claim in claims if claim.status != NOT_APPLICABLE]
+    met = {
+        on_live: [claim.status == PASS for claim in judged if (claim.run == MEASURED) == on_live]
+        for on_live in (False, True)
     }
+    numbers = {"passed": sum(met[False]), "published": len(met[False])}
+    return fill("headline.j2", **numbers, held=sum(met[True]), measured=len(met[True])).strip()
 
 
-def headline(claims):
-    """The verdict line: how much of the study is regenerated, and how many claims hold of a model measured here."""
-    study = [claim for claim in claims if claim["run"] != "live" and claim["status"] != NOT_APPLICABLE]
-    live = [claim for claim in claims if claim["run"] == "live" and claim["status"] != NOT_APPLICABLE]
-    passed, held = (sum(claim["status"] == PASS for claim in some) for some in (study, live))
-    line = f"{passed} of {len(study)} published values are regenerated."
-    return line + (f" Of {len(live)} claims on the model measured here, {held} hold." if live else "")
-
-
-def by_section(claims):
-    """[(title, its claims)] in the order of the catalogue."""
-    return [
-        (title, some)
-        for letter, title in SECTIONS.items()
-        if (some := [claim for claim in claims if claim["id"].startswith(letter)])
+def by_section(claims: list[Verdict]) -> list[tuple[str, list[Verdict]]]:
+    """Return [(title, its claims)] in the order of CLAIMS.md."""
+    sections = [
+        (title, [claim for claim in claims if claim.id.startswith(key)]) for key, title in SECTIONS.items()
     ]
+    return [(title, some) for title, some in sections if some]
 
 
-def drops(run):
-    """Each attribute's drop under the masks that the re-tests look at: k, rows, and how far the page's scale reaches (a fraction of 1)."""
-    table, answers = read_csv(folder(run) / "drop_by_attribute.csv"), read_csv(folder(run) / "retests.csv")
-    k = answers.loc[answers["question"] == "place_among_random", "k"].iloc[0]
+def drops(run: str) -> dict[str, Any]:
+    """Return each attribute's drop at the mask size k of the re-tests: k, rows, and the end of the axis.
+
+    Drops and the end of the axis (`reach`) are fractions of 1.
+    """
+    table, answers = read_csv(folder(run) / "drop_by_attribute.csv"), hypotheses.read_answers(run)
+    k = answers("place_among_random")["k"].iloc[0]
     rows = table[table["k"] == k]
-    reach = max(
-        0.05, float(np.ceil(rows[["ci_low", "ci_high"]].abs().to_numpy().max() * 20) / 20)
-    )  # to the next 5 points
+    largest = rows[["ci_low", "ci_high"]].abs().to_numpy().max()
+    columns = ["attribute", "drop", "ci_low", "ci_high", "q", "star"]
     return {
         "k": int(k),
-        "reach": reach,
-        "rows": rows[["attribute", "drop", "ci_low", "ci_high", "q", "star"]].to_dict("records"),
+        "reach": max(0.05, float(np.ceil(largest * 20) / 20)),  # to the next 5 points
+        "rows": rows[columns].to_dict("records"),
     }
 
 
-def retests(run):
-    """[(question in words, its rows)] of retests.csv in the order of QUESTIONS, a missing value as None."""
+def retests(run: str) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Return [(question in words, its rows)] of retests.csv in their order. A missing value is None."""
     table = read_csv(folder(run) / "retests.csv").astype(object)
     asked = dict(list(table.where(table.notna(), None).groupby("question", sort=False)))
     return [
@@ -165,65 +151,70 @@ def retests(run):
     ]
 
 
-def searchlight(run):
-    """Every neuron's tau with every attribute for the page: int16 [attributes, neurons] of 1000 tau, and what to compare it with."""
-    table = pd.read_parquet(
-        folder(run) / "searchlight.parquet", columns=["neuron", "layer", "attribute", "tau", "significant"]
-    )
+def searchlight(run: str) -> dict[str, Any]:
+    """Return every neuron's tau with every attribute, and what to compare it with.
+
+    `tau`: int16 [attributes, neurons], 1000 tau, packed. `counts` [attributes][layers]: significant neurons.
+    `least`: the smallest tau that is significant by the study's q. `critical`: the threshold that, by chance,
+    the largest tau of all neurons exceeds in 5 % of the orders of the emotions. Both are None if there is none.
+    """
+    columns = ["neuron", "layer", "attribute", "tau", "significant"]
+    table = pd.read_parquet(folder(run) / "searchlight.parquet", columns=columns)
     attributes = list(table["attribute"].iloc[: table["attribute"].nunique()])
-    tau = table["tau"].to_numpy().reshape(-1, len(attributes)).T
-    layers = int(table["layer"].max())
-    significant = table["significant"].to_numpy().reshape(-1, len(attributes)).T
+    layers, n = int(table["layer"].max()), len(attributes)
+    tau, significant = (table[name].to_numpy().reshape(-1, n).T for name in ("tau", "significant"))
     least = [
-        float(of[chosen].min()) if chosen.any() else None for of, chosen in zip(tau, significant, strict=True)
+        float(row[some].min()) if some.any() else None for row, some in zip(tau, significant, strict=True)
     ]
-    answers = (
-        read_csv(folder(run) / "retests.csv")
-        .query("question == 'significant_neurons'")
-        .set_index("key")["reference"]
-    )
+    critical = hypotheses.read_answers(run)("significant_neurons")["reference"]
     whole = np.where(np.isnan(tau), UNDEFINED, np.round(np.nan_to_num(tau) * DIGITS)).astype("<i2")
     return {
-        "attributes": attributes, "layers": layers, "width": tau.shape[1] // layers, "digits": DIGITS, "undefined": UNDEFINED,
-        "counts": significant.reshape(len(attributes), layers, -1).sum(axis=2).tolist(), "least": least,
-        "critical": [float(answers[attribute]) if attribute in answers else None for attribute in attributes],
+        "attributes": attributes,
+        "layers": layers,
+        "width": tau.shape[1] // layers,
+        "digits": DIGITS,
+        "undefined": UNDEFINED,
+        "counts": significant.reshape(n, layers, -1).sum(axis=2).tolist(),
+        "least": least,
+        "critical": [float(critical[name]) if name in critical else None for name in attributes],
         "tau": packed(whole.tobytes()),
-    }  # fmt: skip
+    }
 
 
-def pictures(runs, options):
-    """Figures, those that two runs have side by side: name, results shown, and by run caption, size and packed svg."""
-    found = []
-    for entry in catalogue.FIGURES:
-        by_run = {}
-        for run in runs:
-            path = Path("paper_figures", run, f"{entry.name}.svg")
-            if path.exists():
-                svg = path.read_text(encoding="utf-8")
-                width, height = (
-                    float(re.search(rf'<svg[^>]*? {side}="([\d.]+)pt"', svg).group(1))
-                    for side in ("width", "height")
-                )
-                caption = entry.describe(tables.of_run(options, run))
-                by_run[run] = {
-                    "caption": caption,
-                    "width": round(width),
-                    "height": round(height),
-                    "svg": packed(svg.encode()),
-                }
-        if by_run:
-            found.append({"name": entry.name, "shows": entry.shows, "runs": by_run})
-    return found
+def pictures(runs: Iterable[str], options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return each figure: name, results shown, and for each run that has it caption, size and packed SVG."""
+    shown = {run: tables.of_run(options, run) for run in runs}
+    figures = [
+        {
+            "name": entry.name,
+            "shows": entry.shows,
+            "runs": {
+                run: picture(path, entry.describe(of_run))
+                for run, of_run in shown.items()
+                if (path := Path("paper_figures", run, f"{entry.name}.svg")).exists()
+            },
+        }
+        for entry in catalogue.FIGURES
+    ]
+    return [figure for figure in figures if figure["runs"]]
 
 
-def summary(runs, claims):
-    """results/report.json: the page in numbers, and what it was made from. claims: `verdicts`."""
+def picture(path: Path, caption: str) -> dict[str, Any]:
+    """Return a figure's caption, its width and height in points, and its packed SVG."""
+    svg = path.read_text(encoding="utf-8")
+    size = dict(re.findall(r' (width|height)="([\d.]+)pt"', svg.partition("<svg")[2].partition(">")[0]))
+    sides = {side: round(float(size[side])) for side in ("width", "height")}
+    return {"caption": caption, **sides, "svg": packed(svg.encode())}
+
+
+def summary(runs: Sequence[str], claims: list[Verdict]) -> dict[str, Any]:
+    """Return results/report.json: the page in numbers, and the files that it was made from."""
+    of_runs = {
+        run: [claim for claim in claims if claim.run == run] for run in dict.fromkeys(c.run for c in claims)
+    }
     return {
         "headline": headline(claims),
-        "claims": {
-            run: counts([claim for claim in claims if claim["run"] == run])
-            for run in dict.fromkeys(c["run"] for c in claims)
-        },
+        "claims": {run: counts(some) for run, some in of_runs.items()},
         "hypotheses": {run: [vars(row) for row in hypotheses.table(run, claims)] for run in runs},
         "metrics": {
             run: json.loads((folder(run) / "metrics.json").read_text(encoding="utf-8")) for run in runs
@@ -232,12 +223,16 @@ def summary(runs, claims):
     }
 
 
-def details(runs, claims, options, drop_alpha):
-    """What the page shows beside its summary, by the names that page.html uses. options: params.figures as a dictionary."""
+def details(
+    runs: Sequence[str], claims: list[Verdict], options: Mapping[str, Any], drop_alpha: float
+) -> dict[str, Any]:
+    """Return what the page shows besides its summary, by the names in page.html. options: params.figures."""
     return {
         "runs": runs,
         "counts": counts(claims),
         "sections": by_section(claims),
+        "figure_of": figures_of_results(),
+        "stage_of": stages_by_output(),
         "drops": {run: drops(run) for run in runs},
         "retests": {run: retests(run) for run in runs},
         "searchlights": {run: searchlight(run) for run in runs},

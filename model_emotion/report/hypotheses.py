@@ -1,20 +1,25 @@
-"""H1 to H4 of a run in words: as published, as regenerated or measured, and under the re-tests. Every number comes from the run's files.
+"""H1 to H4 of a run: what was published, what the study's analysis gives, and what the re-tests say.
 
-The words describe and do not judge; a sentence whose question was not asked of the run is left out.
+Every number comes from the run's files. The functions `h1` to `h4` return the re-tests' numbers by the names
+that the templates use. The sentences are in templates/; they describe and do not judge.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from model_emotion.base import study
 from model_emotion.base.files import read_csv
 from model_emotion.base.results import HOLDS, MEASURED, folder
-from model_emotion.claims.pages import HEADLINES
+from model_emotion.claims.verdicts import NOT_APPLICABLE, PASS, Verdict
+from model_emotion.report.prose import fill, sentences, templates
 from model_emotion.retests.rows import POWER
 
-H4 = "The model's space of the emotions resembles the human one"
-"""In the article's first version, without a released value."""
+Facts = dict[str, Any]
+README_MARKS = "<!-- claims: made by `make readme` -->", "<!-- end of claims -->"
+"""Around the table in README.md."""
 MARKS = {
     run: (f"<!-- {run}: made by `make readme` -->", f"<!-- end of {run} -->") for run in ("published", "live")
 }
@@ -23,6 +28,8 @@ MARKS = {
 
 @dataclass(frozen=True)
 class Hypothesis:
+    """A hypothesis and the sentences on it: as published, as found by the study's analysis, re-tested."""
+
     id: str
     claim: str
     published: str
@@ -33,189 +40,167 @@ class Hypothesis:
 class Answers:
     """The rows of a run's retests.csv by question and key."""
 
-    def __init__(self, table):
+    def __init__(self, table: pd.DataFrame) -> None:
         self._rows = table.assign(key=table["key"].fillna(""))
 
-    def __call__(self, question):
-        """Rows of a question, by key; empty where it was not asked."""
+    def __call__(self, question: str) -> pd.DataFrame:
+        """Return the rows of a question by key; no rows if it was not asked of the run."""
         return self._rows[self._rows["question"] == question].set_index("key")
 
-    def one(self, question, key=""):
-        """A row, None where there is none."""
+    def one(self, question: str, key: str = "") -> Facts | None:
+        """Return a row by the names of its columns, or None if there is none."""
         rows = self(question)
-        return rows.loc[key] if key in rows.index else None
+        return rows.loc[key].to_dict() if key in rows.index else None
+
+    def estimate(self, question: str) -> float | None:
+        """Return the estimate of a question that has one row, or None if it was not asked."""
+        row = self.one(question)
+        return row["estimate"] if row else None
 
 
-def number(value):
-    """.47, -.25, 1.00: two digits, no zero before the point, as the field writes correlations and p."""
-    return f"{value:.2f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"
+def h1(answers: Answers) -> Facts:
+    """Return the re-tests of H1: how many neurons attributes keep, and how stable their best neurons are."""
+    tested, corrected = answers("significant_neurons"), answers("significant_neurons_of_all")
+    own = tested[tested.index.isin(corrected.index)]
+    halves, elsewhere = answers("split_half"), answers("split_half_best")
+    given_others = answers("own_neurons")
+    return {
+        "attributes": len(own),
+        "kept": own.loc[own["verdict"] == HOLDS, "estimate"].tolist(),
+        "kept_corrected": int((corrected["verdict"] == HOLDS).sum()),
+        "controls": tested.drop(own.index)["estimate"].to_dict(),
+        "shared_by_halves": halves["estimate"].tolist(),
+        "shared_by_chance": halves["reference"].iloc[0] if len(halves) else None,
+        "best": halves["k"].iloc[0] if len(halves) else None,
+        "tau_in_other_half": (elsewhere["estimate"] / elsewhere["reference"]).tolist(),
+        "best_given_others": given_others["estimate"].tolist(),
+        "best_given_others_by_chance": given_others["reference"].tolist(),
+    }
 
 
-def points(value):
-    """A fraction as percentage points."""
-    return f"{100 * value:.1f}".replace("-0.0", "0.0")
+def h2(answers: Answers) -> Facts:
+    """Return the re-tests of H2: the mean drop, and where each attribute's mask lies among random masks."""
+    places = answers("place_among_random")
+    return {
+        "drop_over_emotions": answers.one("masks_hurt_over_emotions"),
+        "drop_over_masks": answers.one("masks_hurt_over_attributes"),
+        "masks": len(places),
+        "lower_masks": list(places.index[places["verdict"] == HOLDS]),
+        "place_decided_by": places["decided_by"].iloc[0] if len(places) else None,
+        "random_masks": places["n"].iloc[0] if len(places) else None,
+        "lower_by_size": answers("place_of_size")["estimate"].tolist(),
+        "share_of_distance": answers.one("share_of_distance"),
+        "detectable_place": answers.estimate("detectable_place"),
+        "detectable_mean_drop": answers.estimate("detectable_drop_over_attributes"),
+        "power": POWER,
+    }
 
 
-def probability(p):
-    """p = .053, or p < .001."""
-    return "p < .001" if p < 0.001 else f"p = {p:.3f}".replace("0.", ".", 1)
+def h3(answers: Answers) -> Facts:
+    """Return the re-tests of H3: correlations of drop with human weight over the attributes."""
+    by_size = answers("human_correlation_of_size")["estimate"].dropna()
+    rows = answers("human_correlation_attributes").to_dict("index")
+    return {
+        "correlation": rows.pop("", None),
+        "correlation_variants": rows,
+        "r_by_size": by_size.to_dict(),
+        "size_of_largest_r": int(by_size.idxmax()) if len(by_size) else None,
+        "permuted": answers.one("human_correlation_permuted"),
+        "detectable_r": answers.one("detectable_correlation"),
+        "power": POWER,
+    }
 
 
-def interval(row, write):
-    """An estimate with its limits, [low, high]."""
-    return f"{write(row['estimate'])} [{write(row['ci_low'])}, {write(row['ci_high'])}]"
+def h4(answers: Answers) -> Facts:
+    """Return the re-tests of H4: agreement of the model with the mean human RDM and with single people's."""
+    return {
+        "whole_model": answers.one("model_and_human"),
+        "model_and_people": answers.one("agreement_with_subjects", "model"),
+        "noise_ceiling": answers("noise_ceiling")["estimate"].tolist(),
+    }
 
 
-def span(values, write=lambda value: f"{value:,.0f}"):
-    """`1 to 452`, or one value where all are alike."""
-    low, high = write(min(values)), write(max(values))
-    return low if low == high else f"{low} to {high}"
+RETESTS: dict[str, Callable[[Answers], Facts]] = {"H1": h1, "H2": h2, "H3": h3, "H4": h4}
 
 
-def percent(value):
-    return f"{100 * value:.0f}"
+def retested(hypothesis: str, answers: Answers) -> tuple[str, ...]:
+    """Return the sentences on the re-tests of a hypothesis; none for a re-test that was not run."""
+    return sentences("retested.j2", id=hypothesis, **RETESTS[hypothesis](answers))
 
 
-def neurons(answers):
-    """Sentences on H1."""
-    asked, of_all = answers("significant_neurons"), answers("significant_neurons_of_all")
-    own = asked[asked.index.isin(of_all.index)]
-    kept = own[own["verdict"] == HOLDS]["estimate"]
-    some = f"{len(kept) or 'none'} of {len(own)} attributes keep {f'{span(kept)} neurons' if len(kept) else 'any neuron'}"
-    every = (of_all["verdict"] == HOLDS).sum()
-    yield f"Emotions permuted, with the largest tau of all neurons as the measure: {some}; corrected for the attributes too, {every} do."
-    for name, row in asked.drop(own.index).iterrows():
-        yield f"An RDM of {name}, and prompts were trained on these labels, keeps {row['estimate']:.0f}."
-    if len(halves := answers("split_half")):
-        best = answers("split_half_best")
-        elsewhere, k, chance = (
-            best["estimate"] / best["reference"],
-            halves["k"].iloc[0],
-            halves["reference"].iloc[0],
-        )
-        yield (
-            f"Two halves of the seeds agree on {span(halves['estimate'], percent)} % of an attribute's {k:,.0f} best neurons "
-            f"(chance: {percent(chance)} %), whose mean tau in the other half is {span(elsewhere, percent)} % of that in their own."
-        )
-    if len(alone := answers("own_neurons")):
-        yield (
-            f"Given the other attributes, {span(alone['estimate'], percent)} % of the best neurons of an attribute stay among its best; "
-            f"with the emotions permuted, when none are its own, {span(alone['reference'], percent)} % do."
-        )
+def read_answers(run: str) -> Answers:
+    """Read results/RUN/retests.csv."""
+    return Answers(read_csv(folder(run) / "retests.csv"))
 
 
-def masks(answers):
-    """Sentences on H2."""
-    over_emotions, over_attributes = (
-        answers.one("masks_hurt_over_emotions"),
-        answers.one("masks_hurt_over_attributes"),
+def significant_neurons(run: str) -> list[int]:
+    """Return how many neurons are significant by the study's q, for each attribute."""
+    table = read_csv(folder(run) / "significant_by_layer.csv")
+    return table.groupby("attribute", sort=False)["significant"].sum().tolist()
+
+
+def found(run: str, answers: Answers) -> Facts:
+    """Return what the study's own analysis gives for a run, with masks of the size that the re-tests use."""
+    out, k = folder(run), answers("place_among_random")["k"].iloc[0]
+    emotions, attributes = (
+        read_csv(out / f"drop_by_{name}.csv").query(f"k == {k}")["star"] for name in ("emotion", "attribute")
     )
-    if over_emotions is not None and over_attributes is not None:
-        yield (
-            f"The mean drop, in percentage points, is {interval(over_emotions, points)} with emotions as the cases and "
-            f"{interval(over_attributes, points)} with masks."
-        )
-    if len(places := answers("place_among_random")):
-        low = list(places.index[places["verdict"] == HOLDS])
-        verb, names = "does" if len(low) < 2 else "do", f": {', '.join(low)}" if low else ""
-        than = f"worse than {places['n'].iloc[0]} random ones, and than one more would"
-        if (places["decided_by"] == "p").all():
-            than = f"worse than 95 % of {places['n'].iloc[0]} random ones (p < .05)"
-        sizes = answers("place_of_size")["estimate"]
-        elsewhere = f"; over {len(sizes)} sizes, {span(sizes)} do" if len(sizes) > 1 else ""
-        yield f"Of {len(places)} attributes' masks, {len(low) or 'none'} {verb} {than}{names}{elsewhere}."
-    if (share := answers.one("share_of_distance")) is not None:
-        taken = f"{interval(share, percent)} % more than a random one, emotions and attributes drawn anew"
-        yield f"Of what the prompts know beyond the commoner class a mask takes {taken}."
-    if (needed := answers.one("detectable_place")) is not None:
-        smallest = answers.one("detectable_drop_over_attributes")
-        seen = f"; a mean over masks could be seen from {{}} on (power {number(POWER)})"
-        also = "" if smallest is None else seen.format(points(smallest["estimate"]))
-        yield f"To hold, an attribute's mask had to cost {points(needed['estimate'])} points more than the mean random one{also}."
+    r = read_csv(out / "human_correlation_summary.csv").set_index("k")["mean_r"].dropna()
+    tau = read_csv(out / "model_rsa.csv").query("layer == 0 and reference == 'human'")["tau"]
+    return {
+        "significant": significant_neurons(run),
+        "neurons": answers("significant_neurons")["n"].iloc[0],
+        "mask_size": k,
+        "emotions_hurt": int(emotions.sum()),
+        "emotions": len(emotions),
+        "attributes_hurting": int(attributes.sum()),
+        "attributes": len(attributes),
+        "mean_r": r.get(k),
+        "tau": tau.iloc[0] if len(tau) else None,
+    }
 
 
-def weights(answers):
-    """Sentences on H3."""
-    for key, when in (
-        ("", ""),
-        *((key, f"; {key}") for key in answers("human_correlation_attributes").index if key),
-    ):
-        if (row := answers.one("human_correlation_attributes", key)) is not None:
-            yield f"With attributes as the cases r is {interval(row, number)}{when}."
-    if len(sizes := answers("human_correlation_of_size")["estimate"].dropna()) > 1:
-        yield f"Over {len(sizes)} sizes of masks r is {span(sizes, number)}, largest at {int(sizes.idxmax()):,}."
-    if (permuted := answers.one("human_correlation_permuted")) is not None:
-        yield f"With the weights permuted, {probability(permuted['p'])}."
-    if (smallest := answers.one("detectable_correlation")) is not None:
-        yield f"{smallest['n']} attributes can show an r of {number(smallest['estimate'])} or more (power {number(POWER)})."
-
-
-def space(answers):
-    """Sentences on H4."""
-    if (whole := answers.one("model_and_human")) is not None:
-        yield f"Against permuted emotions the whole model's tau of {number(whole['estimate'])} has {probability(whole['p'])}."
-    if (model := answers.one("agreement_with_subjects", "model")) is not None:
-        ceiling = answers("noise_ceiling")["estimate"]
-        yield (
-            f"With single subjects it is {interval(model, number)}, for other people and emotions; the noise ceiling is "
-            f"{number(ceiling['lower'])} to {number(ceiling['upper'])}."
-        )
-
-
-def table(run, claims):
-    """H1 to H4 of a run. claims: the verdicts of results/claims.json, as dictionaries."""
-    out, said = folder(run), {claim["id"]: claim["published"] for claim in claims}
-    answers = Answers(read_csv(out / "retests.csv"))
-    significant = (
-        read_csv(out / "significant_by_layer.csv").groupby("attribute", sort=False)["significant"].sum()
-    )
-    by_emotion, by_attribute = (read_csv(out / f"drop_by_{name}.csv") for name in ("emotion", "attribute"))
-    k = answers("place_among_random")["k"].iloc[0]
-    hurt = [int(drops[drops["k"] == k]["star"].sum()) for drops in (by_emotion, by_attribute)]
-    of = [int((drops["k"] == k).sum()) for drops in (by_emotion, by_attribute)]
-    r = read_csv(out / "human_correlation_summary.csv").set_index("k")["mean_r"]
-    rsa = read_csv(out / "model_rsa.csv").query("layer == 0 and reference == 'human'")["tau"]
-    mean_r = f": {number(r[k])}." if k in r and pd.notna(r[k]) else ", unknown: no human weights."
-    whole = f"the human one: {number(rsa.iloc[0])}." if len(rsa) else "a human one: unknown."
-    neurons_of_run = answers("significant_neurons")["n"].iloc[0]
-    studys = run != MEASURED
+def table(run: str, verdicts: Iterable[Verdict]) -> list[Hypothesis]:
+    """Return H1 to H4 of a run. The verdicts on the study's claims tell what was published."""
+    answers, published = read_answers(run), {verdict.id: verdict.published for verdict in verdicts}
+    facts, claims = found(run, answers), _claims()
+    of_study = {"emotions": len(study.EMOTIONS), "attributes": len(study.ATTRIBUTES), "published": published}
     return [
         Hypothesis(
-            "H1", HEADLINES["H1"],
-            f"Neurons follow every attribute (q < .01), {said['D2.most']} most, {said['D2.least']} fewest." if studys else "",
-            f"{span(significant)} of {neurons_of_run:,} neurons an attribute are significant by the study's q, "
-            "which takes pairs of emotions for independent.",
-            tuple(neurons(answers)),
-        ),
-        Hypothesis(
-            "H2", HEADLINES["H2"],
-            f"Masking hurts {said['E3.stars']} of {len(study.EMOTIONS)} emotions; "
-            f"{said['E5.stars']} of {len(study.ATTRIBUTES)} attributes' masks hurt." if studys else "",
-            f"Masks of {k:,.0f} neurons hurt {hurt[0]} of {of[0]} emotions; {hurt[1]} of {of[1]} attributes' hurt.",
-            tuple(masks(answers)),
-        ),
-        Hypothesis(
-            "H3", HEADLINES["H3"],
-            f"r of drop and human weight, mean over the emotions: {number(said['E9.mean.4000'])}." if studys else "",
-            f"r of drop and human weight, mean over the emotions{mean_r}",
-            tuple(weights(answers)),
-        ),
-        Hypothesis(
-            "H4", H4,
-            "Claimed in the first version, no released value." if studys else "",
-            f"Kendall's tau of the whole model's RDM with {whole}",
-            tuple(space(answers)),
-        ),
-    ]  # fmt: skip
+            id,
+            claims[id],
+            fill("published.j2", id=id, **of_study).strip() if run != MEASURED else "",
+            fill("found.j2", id=id, **facts).strip(),
+            retested(id, answers),
+        )
+        for id in RETESTS
+    ]
 
 
-def block(run, rows):
-    """The table of a run for docs/method.md, between its marks."""
+def _claims() -> dict[str, str]:
+    return templates().get_template("claims.j2").module.claims  # type: ignore[attr-defined]
+
+
+def method_block(run: str, rows: Iterable[Hypothesis]) -> str:
+    """Return the table of a run for docs/method.md, with its marks."""
     begin, end = MARKS[run]
-    published = run != MEASURED
-    head = ["", *(["as published", "as regenerated"] if published else ["as measured"]), "re-tested"]
-    lines = [f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
-    for row in rows:
-        cells = [row.id, *([row.published] if published else []), row.found, " ".join(row.retested)]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([begin, *lines, end])
+    return f"{begin}\n{fill('method.j2', rows=rows, of_the_study=run != MEASURED)}{end}"
+
+
+def readme_block(verdicts: Iterable[Verdict]) -> str:
+    """Return README's table on the run `published`, with its marks.
+
+    Verdicts on a model measured here are left out, and so are claims that the settings make inapplicable.
+    """
+    counted = [
+        verdict for verdict in verdicts if verdict.run != MEASURED and verdict.status != NOT_APPLICABLE
+    ]
+    counts = {}
+    for headline in ("H1", "H2", "H3", ""):
+        passed = [verdict.status == PASS for verdict in counted if verdict.headline == headline]
+        counts[headline] = f"{sum(passed)} of {len(passed)}"
+    answers = read_answers("published")
+    facts = {id.lower(): of(answers) for id, of in RETESTS.items()}
+    begin, end = README_MARKS
+    text = fill("readme.j2", counts=counts, significant=significant_neurons("published"), **facts)
+    return f"{begin}\n{text}{end}"

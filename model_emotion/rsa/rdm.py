@@ -68,6 +68,13 @@ def square(vector):
     return matrix + matrix.T
 
 
+def of_subjects(similarity: pd.DataFrame) -> pd.DataFrame:
+    """Return similarity.csv as an RDM table: `emotion_a, emotion_b` and a column per subject."""
+    wide = similarity.set_index("subject").T
+    pairs = wide.index.str.split("|", expand=True).to_frame(index=False, name=["emotion_a", "emotion_b"])
+    return pairs.join(wide.reset_index(drop=True))
+
+
 def select(table, emotions):
     """Rows of an RDM table (`emotion_a, emotion_b`, …) for the pairs of `emotions`, in their order, values only.
 

@@ -1,4 +1,4 @@
-"""`python -m model_emotion.toolkit`: evaluate masks that are in a file, on a saved prompt."""
+"""`python -m model_emotion.toolkit`: evaluate saved masks on a saved prompt."""
 
 from model_emotion.project import stage
 from model_emotion.toolkit.masks import main

@@ -1,4 +1,4 @@
-"""The arguments of the original toolkit, a `transformers.TrainingArguments`: which take effect, and which are refused."""
+"""The original toolkit's arguments, a `transformers.TrainingArguments`: which are honoured or refused."""
 
 from dataclasses import dataclass, fields
 
@@ -13,48 +13,41 @@ from model_emotion.toolkit.masks import (
 )
 
 HONOURED = (
-    "output_dir", "learning_rate", "num_train_epochs", "per_device_train_batch_size", "per_device_eval_batch_size", "seed",
-    "weight_decay", "lr_scheduler_type", "bf16", "tf32", "use_cpu", "disable_tqdm",
+    "output_dir", "learning_rate", "num_train_epochs", "per_device_train_batch_size",
+    "per_device_eval_batch_size", "seed", "weight_decay", "lr_scheduler_type", "bf16", "tf32", "use_cpu",
+    "disable_tqdm",
 )  # fmt: skip
-"""transformers' own arguments that take effect here."""
+"""transformers' own arguments that have an effect here."""
 HARMLESS = (
-    "do_train",
-    "do_eval",
-    "do_predict",
-    "run_name",
-    "dataloader_num_workers",
-    "dataloader_pin_memory",
-)
-"""Those that no result depends on, beside all `log…`."""
+    "do_train", "do_eval", "do_predict", "run_name", "dataloader_num_workers", "dataloader_pin_memory",
+)  # fmt: skip
+"""Arguments that no result depends on, besides all whose names begin with `log`."""
 DONE_ANYWAY = {
     "eval_strategy": ("epoch",),
     "save_strategy": ("no",),
     "include_num_input_tokens_seen": (False,),
 }
-"""Values, other than the default, that say what happens here."""
-
+"""Values besides the default that describe what happens here."""
 LEAST = {
-    "prompt_len": 1,
-    "max_source_length": 3,
-    "examples": 1,
-    "num_train_epochs": 1,
-    "learning_rate": 0,
-    "weight_decay": 0,
-    "seed": 0,
-}
+    "prompt_len": 1, "max_source_length": 3, "examples": 1, "num_train_epochs": 1, "learning_rate": 0,
+    "weight_decay": 0, "seed": 0,
+}  # fmt: skip
+"""The smallest value of each number."""
 
 
 @dataclass
 class ModelEmotionArguments(TrainingArguments):
-    """What to train and how: transformers' TrainingArguments with the original toolkit's additions, and two of ours.
+    """What to train and how: transformers' arguments, the original toolkit's additions, and two of ours.
 
-    backbone: any masked encoder, a folder or a name on the Hub; the default is the project's, small and found in an installed package
-    (the original's was roberta-base). prompt_len: vectors of the soft prompt. sentiment: the emotion. max_source_length: of a text
-    in tokens; longer ones are cut. pad_to_max_length: accepted; padding changes no result. Ours: examples caps the rows of train and
-    of dev (None: all), dropout is the backbone's own while training.
+    backbone: any masked encoder, a folder or a name on the Hub. The default is the project's small model,
+    which is in an installed package; the original's was roberta-base. prompt_len: vectors of the soft prompt.
+    sentiment: the emotion. max_source_length: of a text in tokens; longer texts are cut. pad_to_max_length:
+    has no effect, since padding changes no result. examples (ours): maximum number of training and of dev
+    examples; None stands for all. dropout (ours): use the backbone's dropout in training.
 
-    Of transformers' arguments, those in HONOURED take effect. Their defaults are the study's, not transformers', and so is AdamW: without
-    correction of its first steps, without clipping. Any other raises UserError, which names it, unless it is as it would be anyway.
+    Of transformers' arguments, those in HONOURED have an effect. Their defaults are the study's, and so is
+    AdamW, without correction of its first steps and without clipping. Any other argument raises UserError,
+    unless its value describes what happens anyway.
     """
 
     backbone: str = DEFAULT_BACKBONE
@@ -73,7 +66,7 @@ class ModelEmotionArguments(TrainingArguments):
     adam_epsilon: float = AdamW.EPS
     max_grad_norm: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, least in LEAST.items():
             value = getattr(self, name)
             if value is not None and not value >= least:
@@ -84,23 +77,17 @@ class ModelEmotionArguments(TrainingArguments):
             raise UserError(
                 f"lr_scheduler_type={str(self.lr_scheduler_type)!r}: must be one of {', '.join(SCHEDULES)}"
             )
-        self._refuse_what_has_no_effect()
+        self._refuse_arguments_without_effect()
         super().__post_init__()
         self.sentiment = self.sentiment.lower()
 
-    def _refuse_what_has_no_effect(self):
-        theirs = TrainingArguments(
-            output_dir=self.output_dir, use_cpu=self.use_cpu
-        )  # sets some fields itself, as in a copy of these
+    def _refuse_arguments_without_effect(self) -> None:
+        # TrainingArguments sets some of its fields itself; a copy of these arguments has them set.
+        theirs = TrainingArguments(output_dir=self.output_dir, use_cpu=self.use_cpu)
         for field in fields(TrainingArguments):
-            name, value, default = (
-                field.name,
-                getattr(self, field.name),
-                getattr(type(self), field.name, None),
-            )
+            name, value = field.name, getattr(self, field.name)
+            default = getattr(type(self), name, None)
             settled = getattr(theirs, name) if name not in ModelEmotionArguments.__annotations__ else default
-            as_it_is = value in (default, settled, *DONE_ANYWAY.get(name, ())) or not (value or default)
-            if not (as_it_is or name in HONOURED or name in HARMLESS or name.startswith("log")):
-                raise UserError(
-                    f"{name}={value!r}: has no effect here, so that it can't be honoured; leave it out"
-                )
+            unchanged = value in (default, settled, *DONE_ANYWAY.get(name, ())) or not (value or default)
+            if not (unchanged or name in HONOURED or name in HARMLESS or name.startswith("log")):
+                raise UserError(f"{name}={value!r}: has no effect here; leave it out")

@@ -1,4 +1,4 @@
-"""What notebooks/one_emotion.ipynb begins with: the reader's choices, checked, and the finished run that it builds on."""
+"""Start notebooks/one_emotion.ipynb: check the reader's choices, and find the run that it builds on."""
 
 import logging
 import os
@@ -11,7 +11,18 @@ from model_emotion.base.errors import UserError
 from model_emotion.base.results import MEASURED, folder, read_activations
 from model_emotion.base.study import EMOTIONS
 from model_emotion.live.session import TEXTS
-from model_emotion.params import Attribute, Count, Draws, Emotion, Section, Seeds, Share, check, load_params
+from model_emotion.params import (
+    Attribute,
+    Count,
+    Draws,
+    Emotion,
+    Params,
+    Section,
+    Seeds,
+    Share,
+    check,
+    load_params,
+)
 
 ATTRIBUTE_RDMS = Path("results/human/attribute_rdms.csv")
 ACTIVATIONS = folder(MEASURED) / "activations.safetensors"
@@ -19,7 +30,11 @@ SEARCHLIGHT = folder(MEASURED) / "searchlight.parquet"
 
 
 class Choices(Section):
-    """The notebook's first cell: `share` of all neurons that a mask silences, `draws` of random masks, the rest in examples and texts."""
+    """The notebook's first cell.
+
+    share: of all neurons, that a mask silences. draws: number of random masks. examples: to train on. texts:
+    to evaluate on.
+    """
 
     emotion: Emotion
     attribute: Attribute
@@ -30,10 +45,11 @@ class Choices(Section):
     texts: Annotated[int, Field(ge=2)]
 
 
-def begin(**choices):
-    """Params of params.yaml with a reader's choices in place of its own; the working directory becomes the project's root.
+def begin(**choices: object) -> Params:
+    """Return the parameters of params.yaml with a reader's choices, and change to the project's root folder.
 
-    Raises UserError for a choice that can't be, and where there is no finished run of this backbone to take the ranking of neurons from.
+    Raises UserError for an invalid choice, or if there is no finished run of this backbone with the study's
+    emotions, attributes and texts, from which the notebook takes the ranking of neurons.
     """
     here = Path.cwd()  # Jupyter starts in the notebook's folder
     os.chdir(next((place for place in (here, *here.parents) if (place / "params.yaml").is_file()), here))
@@ -41,26 +57,29 @@ def begin(**choices):
     values |= {"seeds": chosen.seeds, "top_k": [chosen.share]}
     values["masks"]["draws"], values["training"]["examples"] = chosen.draws, chosen.examples
     params = check(values, "your choices and params.yaml")
-    if missing := [
-        str(path) for path in (TEXTS, ATTRIBUTE_RDMS, ACTIVATIONS, SEARCHLIGHT) if not path.is_file()
-    ]:
-        needed = "the ranking of neurons needs all emotions, measured once"
+    _require_run(params)
+    # The notebook itself explains how answers are read from this backbone.
+    logging.getLogger("model_emotion").setLevel(logging.ERROR)
+    return params
+
+
+def _require_run(params: Params) -> None:
+    """Raise UserError unless the run `live` has this backbone and the study's emotions and data."""
+    files = (TEXTS, ATTRIBUTE_RDMS, ACTIVATIONS, SEARCHLIGHT)
+    if missing := [str(path) for path in files if not path.is_file()]:
         raise UserError(
-            f"{', '.join(missing)}: not there yet; {needed}: type `make repro` in a terminal, in the folder of this project"
+            f"{', '.join(missing)}: not found. The ranking of neurons needs all emotions, measured once: "
+            "type `make repro` in a terminal, in this project's folder"
         )
     measured, backbone = read_activations(ACTIVATIONS), params.backbone
-    if (measured.backbone, measured.layers, measured.width) != (
-        backbone.name,
-        backbone.layers,
-        backbone.width,
-    ):
+    found = (measured.backbone, measured.layers, measured.width)
+    if found != (backbone.name, backbone.layers, backbone.width):
         raise UserError(
-            f"{ACTIVATIONS}: of {measured.backbone}, but params.yaml names {backbone.name}; type `make repro` in a terminal"
+            f"{ACTIVATIONS}: measured with {measured.backbone}, but params.yaml names {backbone.name}; type "
+            "`make repro` in a terminal"
         )
     if params.own.attributes or params.own.texts or set(measured.emotions) != set(EMOTIONS):
-        raise UserError("params.yaml: not the study's 27 emotions, attributes and texts, which this notebook is about: "
-                        "`git checkout . && dvc checkout` in a terminal takes them back")  # fmt: skip
-    logging.getLogger("model_emotion").setLevel(
-        logging.ERROR
-    )  # how words are read from this backbone stands in the notebook
-    return params
+        raise UserError(
+            "params.yaml: this notebook needs the study's 27 emotions, attributes and texts. To restore them "
+            "type `git checkout . && dvc checkout` in a terminal"
+        )

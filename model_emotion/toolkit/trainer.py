@@ -1,13 +1,17 @@
-"""The original toolkit's Python face (Model_Emotion 2.0), by its names, over this project's engine.
+"""The original toolkit's trainer, on this project's engine.
 
-One prompt for one emotion and one seed: trained, evaluated, its neurons read, ranked, masked and drawn. README, "The toolkit in
-Python", shows the calls. As a command, `python -m model_emotion.toolkit.trainer --help`, it evaluates masks that are in a file.
+One prompt for one emotion and one seed: train it, evaluate it, read, rank, mask and plot its neurons.
+docs/toolkit.md has an example.
 """
 
 import json
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import torch
 import transformers
 from tqdm import tqdm
 from transformers import EvalPrediction
@@ -16,115 +20,92 @@ from transformers.trainer_utils import TrainOutput
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import replacing, write_csv, write_json, write_tensors
 from model_emotion.live.session import DATA
-from model_emotion.model import backbone, checkpoint
 from model_emotion.model.engine import Engine
 from model_emotion.model.evaluation import margins
+from model_emotion.model.tasks import Examples, Task
 from model_emotion.model.training import Recipe
 from model_emotion.model.tuning import tune
+from model_emotion.toolkit.arguments import ModelEmotionArguments
 from model_emotion.toolkit.masks import (
     best_and_random_masks,
-    corpus_of,
+    load_whole_texts,
     mask_size,
     masked_accuracies,
     prompt_path,
     rank_neurons,
     with_baseline,
 )
-
-
-class AutoTokenizer:
-    """transformers' AutoTokenizer that looks where the backbone's weights are looked for: a folder, an installed package, the Hub."""
-
-    @staticmethod
-    def from_pretrained(name, revision="", **options):
-        """Tokenizer of a backbone. Options go to transformers; `max_length` cuts nothing there, the trainer does it."""
-        return transformers.AutoTokenizer.from_pretrained(
-            checkpoint.find(name, revision).location.folder, **options
-        )
-
-
-class RobertaForMaskedLMPrompt:
-    """A frozen masked encoder, of any architecture in spite of the name, and its soft prompt: float32 [prompt_len, embedding], or None."""
-
-    def __init__(self, backbone, prompt_len=100, prompt_init="normal"):
-        self.backbone, self.prompt_len, self.prompt_init, self.prompt = (
-            backbone,
-            prompt_len,
-            prompt_init,
-            None,
-        )
-
-    @classmethod
-    def from_pretrained(cls, name, prompt_len=100, init_ids=None, num_labels=2, revision=""):
-        """Model by its name. Raises BackboneError for what is no masked encoder or can't be had.
-
-        init_ids: ids of `<mask>` alone, for a prompt that starts as its embedding; None: N(0, .02). revision: a commit, needed for what
-        is not pinned.
-        """
-        if num_labels != 2:
-            raise UserError(f"num_labels={num_labels}: the class is one of the verbalizer's two words")
-        loaded, prompt_init = backbone.load(name, revision), "normal"
-        if init_ids is not None:
-            if [int(number) for number in init_ids] != [loaded.tokenizer.mask_token_id] * prompt_len:
-                raise UserError(
-                    f"init_ids: must be {prompt_len} times the id of the mask token, {loaded.tokenizer.mask_token_id}"
-                )
-            prompt_init = "mask"
-        return cls(loaded, prompt_len, prompt_init)
+from model_emotion.toolkit.model import RobertaForMaskedLMPrompt
 
 
 class ModelEmotionTrainer:
-    """Trains, evaluates and takes apart the prompt of args.sentiment. What it makes goes to args.output_dir.
+    """Train, evaluate and analyse the prompt of args.sentiment. Files are written to args.output_dir.
 
-    tokenizer: the backbone's. compute_metrics: takes transformers' EvalPrediction, gives a dict. data: GoEmotions, a Parquet file or a
-    table in memory. searchlight: folder of the run, or a file in it, whose ranking `mask_activated_neuron` takes; by default
-    results/live or else results/published, whichever is of this backbone. Examples are the study's: drawn by args.seed.
+    tokenizer: the backbone's. compute_metrics: a function from transformers' EvalPrediction to a dict. data:
+    a Parquet file or a table, by default GoEmotions. searchlight: the folder of a run, or a file in it, whose
+    ranking `mask_activated_neuron` uses; by default results/live or else results/published, if it is of this
+    backbone. The examples are the study's, drawn by args.seed. Raises UserError if the arguments, the model,
+    the tokenizer and the data do not fit together.
     """
 
-    def __init__(self, args, model, tokenizer=None, compute_metrics=None, data=DATA, searchlight=None):
+    def __init__(
+        self,
+        args: ModelEmotionArguments,
+        model: RobertaForMaskedLMPrompt,
+        tokenizer: transformers.PreTrainedTokenizerBase | None = None,
+        compute_metrics: Callable[[EvalPrediction], dict] | None = None,
+        data: Path | str | pd.DataFrame = DATA,
+        searchlight: Path | str | None = None,
+    ) -> None:
         for name, of_model in (("backbone", model.backbone.name), ("prompt_len", model.prompt_len)):
             if getattr(args, name) != of_model:
                 raise UserError(f"{name}={getattr(args, name)!r}, but the model's is {of_model!r}")
         if tokenizer is not None and tokenizer.get_vocab() != model.backbone.tokenizer.get_vocab():
-            raise UserError(f"tokenizer: not the one of {model.backbone.name}")
-        model.backbone.model.to(args.device)
+            raise UserError(f"tokenizer: its vocabulary is not that of {model.backbone.name}")
+        torch.nn.Module.to(model.backbone.model, args.device)
         precision = "bf16" if args.bf16 else "tf32" if args.tf32 else "float32"
-        self.args, self.model, self.compute_metrics, self.curve = args, model, compute_metrics, None
+        self.args, self.model, self.compute_metrics = args, model, compute_metrics
+        self.curve: pd.DataFrame | None = None
         self.engine = Engine(model.backbone, precision=precision)
-        self.corpus = corpus_of(self.engine, model.prompt_len, args.max_source_length, data, tokenizer)
-        self.searchlight, self.out = searchlight, Path(args.output_dir)
+        self.corpus = load_whole_texts(self.engine, model.prompt_len, args.max_source_length, data, tokenizer)
+        self.searchlight, self.out = searchlight, Path(args.output_dir or ".")
 
-    def train_prompt(self):
-        """Train the prompt, keep it as it was after its best epoch on dev, and save it. Returns transformers' TrainOutput.
+    def train_prompt(self) -> TrainOutput:
+        """Train the prompt, keep its state after the best epoch on dev, and save it.
 
-        Its metrics: train_loss (mean of all steps), train_samples, best_epoch, and on dev dev_accuracy, majority (accuracy of always
-        saying the commoner class) and n.
+        Return transformers' TrainOutput. Its metrics: train_loss (mean over all steps), train_samples,
+        best_epoch, and on dev dev_accuracy, majority (accuracy of always answering with the majority class)
+        and n. Raises UserError if a loss is not finite.
         """
         args = self.args
         (_, train), (task, dev) = self._task("train"), self._task("dev")
         recipe = Recipe(
-            prompt_len=self.model.prompt_len, epochs=int(args.num_train_epochs), batch=args.per_device_train_batch_size,
-            lr=args.learning_rate, weight_decay=args.weight_decay, schedule=args.lr_scheduler_type.value,
-            prompt_init=self.model.prompt_init, dropout=args.dropout, eval_rows=args.per_device_eval_batch_size,
-        )  # fmt: skip
+            prompt_len=self.model.prompt_len,
+            epochs=int(args.num_train_epochs),
+            batch=args.per_device_train_batch_size,
+            lr=args.learning_rate,
+            weight_decay=args.weight_decay,
+            schedule=getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type),
+            prompt_init=self.model.prompt_init,
+            dropout=args.dropout,
+            eval_rows=args.per_device_eval_batch_size,
+        )
         with tqdm(total=recipe.epochs * len(train), unit="ex", disable=args.disable_tqdm) as bar:
             tuned = tune(self.engine, args.sentiment, [args.seed], [train], [dev], recipe, bar.update)
         if tuned.failed:
             raise UserError(tuned.failed[args.seed])
-        self.model.prompt, self.curve, loss = (
-            tuned.prompts[0],
-            tuned.curve,
-            float(tuned.curve["train_loss"].mean()),
-        )
+        self.model.prompt, self.curve = tuned.prompts[0], tuned.curve
+        loss = float(tuned.curve["train_loss"].mean())
         self.save_model()
         metrics = {"train_loss": loss, "train_samples": len(train), "best_epoch": int(tuned.best_epoch[0])}
         metrics |= {"dev_accuracy": float(tuned.accuracies[0]), "majority": task.majority, "n": len(dev)}
         return TrainOutput(recipe.epochs * -(-len(train) // recipe.batch), loss, metrics)
 
-    def eval_prompt(self, split="dev"):
-        """{accuracy, majority, n} of the prompt, and what compute_metrics makes of predictions [n, 2] and label_ids [n].
+    def eval_prompt(self, split: str = "dev") -> dict[str, Any]:
+        """Return {accuracy, majority, n} of the prompt, and what compute_metrics returns.
 
-        Predictions are the two classes' logits less the first's: only their difference is known, and it decides.
+        compute_metrics gets predictions [n, 2] and label_ids [n]. Predictions are the logits of the two
+        classes minus that of the first, since only their difference is known.
         """
         task, examples = self._task(split)
         margin = margins(
@@ -139,44 +120,54 @@ class ModelEmotionTrainer:
             )
         return metrics
 
-    def activated_neuron(self, layers=None, probe="s"):
-        """(before, after) the activation function, each float32 [layers, width], of the prompt and a probe, read at position 0.
+    def activated_neuron(
+        self, layers: Iterable[int] | None = None, probe: str = "s"
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the activations before and after the activation function, each float32 [layers, width].
 
-        layers: numbers from 1 (the original counted from 0); None: all. probe: the sentence, `s` for `<s>` as in the study, or `mask` as
-        in the original toolkit's code. What the original returned as "before ReLU" is `after`, the output of GELU, and its "after ReLU"
-        was just `after > 0`. All layers go to activated_neuron.safetensors.
+        They are read at position 0, with the prompt and a probe as input. layers: numbers from 1 (the
+        original counted from 0); None stands for all. probe: `s` for `<s>`, as in the study, or `mask`, as in
+        the original toolkit's code. What the original returned as "before ReLU" is `after`, the output of
+        GELU, and its "after ReLU" was only `after > 0`. All layers are saved in activated_neuron.safetensors.
         """
-        rows, prompt, shape = (
-            self._rows(layers),
-            self._prompt()[None].to(self.engine.device),
-            (-1, self.model.backbone.width),
-        )
+        rows, shape = self._rows(layers), (-1, self.model.backbone.width)
+        prompt = self._prompt()[None].to(self.engine.device)
         points = {"before": "pre_gelu", "after": "post_gelu"}
+        probe_ids = self.engine.probe(probe)
         read = {
-            name: self.engine.activations(prompt, self.engine.probe(probe), point=point)
+            name: self.engine.activations(prompt, probe_ids, point=point).cpu().numpy().reshape(shape)
             for name, point in points.items()
         }
-        read = {name: values.cpu().numpy().reshape(shape) for name, values in read.items()}
         write_tensors(read, self.out / "activated_neuron.safetensors", {"probe": probe, **self._about()})
         return read["before"][rows], read["after"][rows]
 
     def mask_activated_neuron(
-        self, layers=None, ratio=0.2, ranking=None, top_k=None, kind="BINARY_MASK", draws=10, split="dev"
-    ):
-        """(results, {name: mask [layers, width]}): the prompt with an attribute's best neurons masked, and with as many random ones.
+        self,
+        layers: Iterable[int] | None = None,
+        ratio: float = 0.2,
+        ranking: str | None = None,
+        top_k: int | None = None,
+        kind: str = "BINARY_MASK",
+        draws: int = 10,
+        split: str = "dev",
+    ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+        """Mask an attribute's best neurons, and equally many random ones. Return results and masks by name.
 
-        layers: numbers from 1, that neurons are chosen in; None: all. top_k: neurons a mask, by default `ratio` of those in the layers.
-        ranking: 14Properties or 3Spaces, from a searchlight of this backbone, or activation, the most active ones, as in the original
-        toolkit; None: 14Properties, or, where there is no such searchlight, activation with a warning. kind: BINARY_MASK silences a
-        neuron, FLOAT_MASK scales it by uniform [0, 1). draws: random masks, drawn by args.seed. results: a frame `mask` (unmasked,
-        ATTRIBUTE/K, random/K/DRAW), `kind, k, accuracy, n, ranking`, and for an attribute `random` (mean of the draws) and `drop`
-        (random - accuracy). Both are saved, as masked_accuracy.csv and masks.safetensors.
+        layers: numbers, from 1, of the layers to choose neurons in; None stands for all. top_k: neurons per
+        mask, by default `ratio` of those in the layers. ranking: 14Properties or 3Spaces, from a searchlight
+        of this backbone, or activation, the most active neurons, as in the original toolkit. None stands for
+        14Properties, or, if there is no such searchlight, for activation with a warning. kind: BINARY_MASK
+        silences a neuron, FLOAT_MASK scales it by uniform [0, 1). draws: random masks, drawn by args.seed.
+
+        The results have the columns `mask` (unmasked, ATTRIBUTE/K, random/K/DRAW), `kind`, `k`, `accuracy`,
+        `n`, `ranking`, and for an attribute `random` (mean over the draws) and `drop` (random - accuracy). A
+        mask is [layers, width]. Both are saved, as masked_accuracy.csv and masks.safetensors.
         """
         frozen, prompt, rows = self.model.backbone, self._prompt(), self._rows(layers)
         k = mask_size(len(rows) * frozen.width, ratio, top_k)
         ranking, table = rank_neurons(frozen, ranking, self.searchlight, lambda: self.activated_neuron()[1])
-        shape, drawn = (frozen.layers, frozen.width), {"kind": kind, "draws": draws, "seed": self.args.seed}
-        masks = best_and_random_masks(table, rows, shape, k, **drawn)
+        shape = (frozen.layers, frozen.width)
+        masks = best_and_random_masks(table, rows, shape, k, kind=kind, draws=draws, seed=self.args.seed)
         _, examples = self._task(split)
         found = masked_accuracies(self.engine, prompt, masks, examples, self.args.per_device_eval_batch_size)
         results = with_baseline(found).assign(ranking=ranking)
@@ -186,8 +177,11 @@ class ModelEmotionTrainer:
         )
         return results, masks
 
-    def plot_neuron(self, bins=128):
-        """Draw the activations before and after the activation function, means of neighbouring neurons. Returns the path of neurons.png."""
+    def plot_neuron(self, bins: int = 128) -> Path:
+        """Plot the activations before and after the activation function, as means of neighbouring neurons.
+
+        bins: number of groups of neighbours. Return the path of neurons.png.
+        """
         from matplotlib import rc_context
 
         from model_emotion.figures import style
@@ -213,47 +207,51 @@ class ModelEmotionTrainer:
                 figure.savefig(part, format="png")
         return self.out / "neurons.png"
 
-    def save_model(self):
-        """Save the prompt as SENTIMENT-SEED.safetensors, `prompts` [1, prompt_len, embedding], and return the path."""
+    def save_model(self) -> Path:
+        """Save `prompts` [1, prompt_len, embedding] as SENTIMENT-SEED.safetensors, and return the path."""
         path = prompt_path(self.out, self.args.sentiment, self.args.seed)
         write_tensors({"prompts": self._prompt()[None].numpy()}, path, self._about())
         return path
 
-    def save_state(self):
-        """Save how the training went, a row an epoch, as learning_curve.csv."""
+    def save_state(self) -> None:
+        """Save the learning curve, one row per epoch, as learning_curve.csv.
+
+        Raises UserError before training.
+        """
+        if self.curve is None:
+            raise UserError("no learning curve yet: call train_prompt() first")
         write_csv(self.curve, self.out / "learning_curve.csv")
 
-    def log_metrics(self, split, metrics):
+    def log_metrics(self, split: str, metrics: Mapping[str, Any]) -> None:
         """Print metrics."""
         print(split, json.dumps(metrics, default=float))
 
-    def save_metrics(self, split, metrics):
+    def save_metrics(self, split: str, metrics: Mapping[str, Any]) -> None:
         """Save metrics as SPLIT_results.json."""
         write_json(json.loads(json.dumps(metrics, default=float)), self.out / f"{split}_results.json")
 
-    def _task(self, split):
+    def _task(self, split: str) -> tuple[Task, Examples]:
         task = self.corpus.task(self.args.sentiment, split, self.args.seed, examples=self.args.examples)
         return task, self.corpus.examples(task, split)
 
-    def _prompt(self):
+    def _prompt(self) -> torch.Tensor:
         if self.model.prompt is None:
             raise UserError("no prompt yet: call train_prompt() first")
         return self.model.prompt
 
-    def _about(self):
-        """What the files say of themselves."""
-        frozen = self.model.backbone
-        return {
-            "emotion": self.args.sentiment,
-            "seeds": [self.args.seed],
-            "backbone": frozen.name,
-            "revision": frozen.revision,
-        }
+    def _about(self) -> dict[str, Any]:
+        """Return the metadata of saved files."""
+        args, frozen = self.args, self.model.backbone
+        names = {"backbone": frozen.name, "revision": frozen.revision}
+        return {"emotion": args.sentiment, "seeds": [args.seed], **names}
 
-    def _rows(self, layers):
-        """Layers from 1 -> rows from 0. Raises UserError."""
-        there = range(1, self.model.backbone.layers + 1)
-        layers = list(there if layers is None else layers)
-        if not layers or len(set(layers)) < len(layers) or not set(layers) <= set(there):
-            raise UserError(f"layers={layers}: must be different numbers from 1 to {there[-1]}")
-        return [layer - 1 for layer in layers]
+    def _rows(self, layers: Iterable[int] | None) -> list[int]:
+        """Return indices, from 0, of layers numbered from 1.
+
+        Raises UserError for a number that is not a layer's.
+        """
+        known = range(1, self.model.backbone.layers + 1)
+        numbers = list(known if layers is None else layers)
+        if not numbers or len(set(numbers)) < len(numbers) or not set(numbers) <= set(known):
+            raise UserError(f"layers={numbers}: must be different numbers from 1 to {known[-1]}")
+        return [number - 1 for number in numbers]
