@@ -34,8 +34,9 @@ def never_run(stages: list[str]) -> list[str]:
 
 
 def call(*command: str) -> None:
-    """Run a command. If it fails, exit with its status."""
+    """Run a command. If it fails or is killed, say what to do and exit with its status."""
     if status := subprocess.run(command).returncode:
+        print("Run the same command again: finished stages and emotions are kept.", file=sys.stderr)
         sys.exit(status)
 
 
