@@ -80,8 +80,7 @@ def of_live(backbone, sizes, masks):
     sizes = tuple(Size(k, k / backbone.neurons, number) for k, number in zip(sizes, draws, strict=True))
     chosen_by = tuple(masks.ranking_seeds or ())
     return Plan(
-        backbone.layers,
-        backbone.width,
+        *backbone.shape,
         masks.ranking,
         masks.kind,
         masks.baseline,

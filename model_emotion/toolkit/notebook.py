@@ -11,6 +11,7 @@ from model_emotion.base.errors import UserError
 from model_emotion.base.results import MEASURED, folder, read_activations
 from model_emotion.base.study import EMOTIONS
 from model_emotion.live.session import TEXTS
+from model_emotion.model.checkpoint import resolved
 from model_emotion.params import Attribute, Count, Draws, Emotion, Section, Seeds, Share, check, load_params
 
 ATTRIBUTE_RDMS = Path("results/human/attribute_rdms.csv")
@@ -40,7 +41,7 @@ def begin(**choices):
     chosen, values = check(choices, "your choices", Choices), load_params().model_dump()
     values |= {"seeds": chosen.seeds, "top_k": [chosen.share]}
     values["masks"]["draws"], values["training"]["examples"] = chosen.draws, chosen.examples
-    params = check(values, "your choices and params.yaml")
+    params = resolved(check(values, "your choices and params.yaml"))
     if missing := [
         str(path) for path in (TEXTS, ATTRIBUTE_RDMS, ACTIVATIONS, SEARCHLIGHT) if not path.is_file()
     ]:
@@ -49,11 +50,7 @@ def begin(**choices):
             f"{', '.join(missing)}: not there yet; {needed}: type `make repro` in a terminal, in the folder of this project"
         )
     measured, backbone = read_activations(ACTIVATIONS), params.backbone
-    if (measured.backbone, measured.layers, measured.width) != (
-        backbone.name,
-        backbone.layers,
-        backbone.width,
-    ):
+    if (measured.backbone, measured.layers, measured.width) != (backbone.name, *backbone.shape):
         raise UserError(
             f"{ACTIVATIONS}: of {measured.backbone}, but params.yaml names {backbone.name}; type `make repro` in a terminal"
         )
