@@ -114,6 +114,7 @@ def read_size(location: Location) -> Size:
     """Read the size of a model from its config.json. Raises BackboneError for unsupported models."""
     path = location.folder / "config.json"
     with location.reading():
+        _check_no_pointers(location)
         config = json.loads(path.read_text(encoding="utf-8"))
         architecture = architecture_of(
             str(config.get("model_type")), bool(config.get("is_decoder")), location.name
@@ -136,11 +137,11 @@ def find(name: str, revision: str = "") -> Checkpoint:
 
     location = locate(name, revision)
     with location.reading():
+        _check_no_pointers(location)
         config = AutoConfig.from_pretrained(location.folder, trust_remote_code=False)
         architecture = architecture_of(config.model_type, getattr(config, "is_decoder", False), name)
         if not location.complete:
             _download(name, location.revision, HUB_FILES)
-        _check_no_pointers(location)
         return Checkpoint(location, config, architecture, _tensor_names(location))
 
 
