@@ -137,15 +137,24 @@ class Backbone(Section):
 
     name: Annotated[str, Field(min_length=1)]
     revision: Annotated[str, Field(pattern="^([0-9a-f]{40})?$")]
-    layers: Count
-    width: Count
+    layers: Count | None
+    width: Count | None
     verbalizer: Annotated[list[str], Field(min_length=2, max_length=2), AfterValidator(_unique)]
     verbalizer_scale: Positive
     precision: Literal["float32", "bf16", "tf32"]
 
     @property
-    def neurons(self):
-        return self.layers * self.width
+    def shape(self) -> tuple[int, int]:
+        """Layers, and neurons per layer. Raises ValueError if params.yaml leaves them to config.json."""
+        if self.layers is None or self.width is None:
+            raise ValueError("backbone.layers and backbone.width are not known before checkpoint.resolved")
+        return self.layers, self.width
+
+    @property
+    def neurons(self) -> int:
+        """Number of neurons; errors as those of `shape`."""
+        layers, width = self.shape
+        return layers * width
 
 
 class Training(Section):
@@ -243,9 +252,28 @@ class Params(Section):
     figures: Figures
     executor: Executor
 
-    def sizes(self):
-        """top_k as counts of neurons of the backbone."""
-        return [k if isinstance(k, int) else round(k * self.backbone.neurons) for k in self.top_k]
+    def sizes(self) -> list[int]:
+        """Return top_k as counts of neurons of the backbone, whose size must be known.
+
+        Raises ParamsError if the backbone has fewer neurons, or if two sizes are the same count.
+        """
+        try:
+            return self._sizes()
+        except ValueError as error:
+            raise ParamsError(f"params.yaml: {error}") from None
+
+    def _sizes(self) -> list[int]:
+        neurons = self.backbone.neurons
+        sizes = [k if isinstance(k, int) else round(k * neurons) for k in self.top_k]
+        for place, (k, said) in enumerate(zip(sizes, self.top_k, strict=True)):
+            if not 1 <= k <= neurons:
+                is_ = "more than" if k else "less than one of"
+                raise ValueError(
+                    f"top_k[{place}]: {said} is {is_} the {neurons} neurons of {self.backbone.name}"
+                )
+            if k in sizes[:place]:
+                raise ValueError(f"top_k[{place}]: {said} of {neurons} neurons are {k}, as another size is")
+        return sizes
 
     @model_validator(mode="after")
     def _within(self):
@@ -260,17 +288,8 @@ class Params(Section):
                 _at(f"emotions[{place}]", one_emotion, emotion)
         if not self.own.attributes:
             _at("figures.attribute", one_attribute, self.figures.attribute)
-        backbone, sizes = self.backbone, self.sizes()
-        for place, k in enumerate(sizes):
-            if not 1 <= k <= backbone.neurons:
-                said, is_ = self.top_k[place], "more than" if k else "less than one of"
-                raise ValueError(
-                    f"top_k[{place}]: {said} is {is_} the {backbone.neurons} neurons of {backbone.name}"
-                )
-            if k in sizes[:place]:
-                raise ValueError(
-                    f"top_k[{place}]: {self.top_k[place]} of {backbone.neurons} neurons are {k}, as another size is"
-                )
+        if self.backbone.layers and self.backbone.width:
+            self._sizes()
         for place, seed in enumerate(self.masks.ranking_seeds or ()):
             if seed not in self.seeds:
                 raise ValueError(f"masks.ranking_seeds[{place}]: {seed} is not one of seeds {self.seeds}")

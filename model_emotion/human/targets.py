@@ -50,6 +50,21 @@ def user_texts(params: Params) -> pd.DataFrame | None:
     )
 
 
+def shared_texts(texts: pd.DataFrame) -> str:
+    """Say how many texts of dev and test are also in an earlier split; "" if none is.
+
+    texts: columns `split` and `text`.
+    """
+    splits = {str(split): rows["text"] for split, rows in texts.groupby("split")}
+    found = []
+    for earlier, split in (("train", "dev"), ("train", "test"), ("dev", "test")):
+        if earlier in splits and split in splits:
+            count = splits[split].isin(splits[earlier]).sum()
+            if count:
+                found.append(f"{count} of {len(splits[split])} {split} texts are also in {earlier}")
+    return ", ".join(found)
+
+
 def _no_rows(name: str) -> pd.DataFrame:
     return read_csv(HUMAN / f"{name}.csv").iloc[:0]
 

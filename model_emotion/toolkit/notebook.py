@@ -11,6 +11,7 @@ from model_emotion.base.errors import UserError
 from model_emotion.base.results import MEASURED, folder, read_activations
 from model_emotion.base.study import EMOTIONS
 from model_emotion.live.session import TEXTS
+from model_emotion.model.checkpoint import resolved
 from model_emotion.params import (
     Attribute,
     Count,
@@ -56,7 +57,7 @@ def begin(**choices: object) -> Params:
     chosen, values = check(choices, "your choices", Choices), load_params().model_dump()
     values |= {"seeds": chosen.seeds, "top_k": [chosen.share]}
     values["masks"]["draws"], values["training"]["examples"] = chosen.draws, chosen.examples
-    params = check(values, "your choices and params.yaml")
+    params = resolved(check(values, "your choices and params.yaml"))
     _require_run(params)
     # The notebook itself explains how answers are read from this backbone.
     logging.getLogger("model_emotion").setLevel(logging.ERROR)
@@ -73,7 +74,7 @@ def _require_run(params: Params) -> None:
         )
     measured, backbone = read_activations(ACTIVATIONS), params.backbone
     found = (measured.backbone, measured.layers, measured.width)
-    if found != (backbone.name, backbone.layers, backbone.width):
+    if found != (backbone.name, *backbone.shape):
         raise UserError(
             f"{ACTIVATIONS}: measured with {measured.backbone}, but params.yaml names {backbone.name}; type "
             "`make repro` in a terminal"
