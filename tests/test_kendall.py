@@ -1,4 +1,4 @@
-"""Kendall's tau-b, against a plain loop, scipy and base R, on few and many elements."""
+"""Kendall's tau-b of short and long vectors, compared with a plain loop, scipy and base R."""
 
 import shutil
 import subprocess
@@ -20,12 +20,12 @@ few_values = st.sampled_from([0.0, 0.5, 1.0, -3.0, 1e-300, 7.25])
 
 @pytest.fixture(params=["sets", "walking"])
 def algorithm(request, monkeypatch):
-    """Each of the two algorithms, whatever the length."""
+    """Use each of the two algorithms, whatever the length of the vectors."""
     monkeypatch.setattr(concordance, "LONG", 10**9 if request.param == "sets" else 0)
 
 
 def compare_with_scipy(x, y):
-    """x [rows, n], y [n, columns]: tau and p as scipy has them."""
+    """Compare tau and p of x [rows, n] with y [n, columns] with scipy's."""
     tau, z = correlate(lambda rows: x[rows], len(x), pattern(y))
     for row in range(len(x)):
         for column in range(y.shape[1]):
@@ -85,19 +85,18 @@ def test_scores_are_those_of_a_double_loop_over_signs(algorithm):
         np.testing.assert_array_equal(pattern(y).scores(ranked, ranked.ties.pairs > 0), by_sign)
 
 
-def test_the_longest_vectors_are_walked(monkeypatch):
+def test_long_vectors_are_walked_through(monkeypatch):
     n = 20
-    read = pattern(np.arange(float(n))[:, None]).read
-    assert len(read) == 2  # sets of bits
+    assert len(pattern(np.arange(float(n))[:, None]).prepared) == 2  # bit sets
     monkeypatch.setattr(concordance, "LONG", n)
-    assert len(pattern(np.arange(float(n))[:, None]).read) == 3  # places
+    assert len(pattern(np.arange(float(n))[:, None]).prepared) == 3  # places
 
 
 def test_two_elements(algorithm):
     assert tau_b([[1, 2], [2, 1]], np.array([[3], [4]])) == pytest.approx(np.array([[1], [-1]]))
 
 
-def test_many_rows_cross_block_borders(monkeypatch):
+def test_many_rows_give_the_same_in_blocks(monkeypatch):
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 30, (157, 45)).astype(float), rng.random((45, 17))
     whole = tau_b(x, y)
@@ -107,7 +106,7 @@ def test_many_rows_cross_block_borders(monkeypatch):
     np.testing.assert_allclose(whole, expected, atol=1e-12)
 
 
-def test_a_function_is_compiled_also_where_no_folder_takes_its_code(monkeypatch):
+def test_a_function_is_compiled_if_no_cache_folder_is_writable(monkeypatch):
     monkeypatch.setattr(caching.CompileResultCacheImpl, "_locator_classes", [])
 
     def triple(x):
@@ -131,7 +130,7 @@ def test_nan_is_refused():
         tau_b([[1.0, np.nan, 2.0]], np.arange(3.0)[:, None])
 
 
-def test_more_elements_than_a_short_integer_counts():
+def test_more_elements_than_int16_holds():
     n = np.iinfo(np.int16).max + 5_000
     x = np.random.default_rng(2).random(n)
     assert tau_b(x[None], np.column_stack([x, -x])) == pytest.approx(np.array([[1, -1]]))

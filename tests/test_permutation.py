@@ -1,4 +1,5 @@
-"""The largest tau under permuted emotions: against all 120 orders of five emotions by scipy, and its level on data without any effect."""
+"""The largest tau under permuted emotions: compared with scipy over all 120 orders of five emotions, and its
+false-positive rate on data without an effect."""
 
 from itertools import permutations as all_orders
 
@@ -13,7 +14,10 @@ from model_emotion.rsa.rdm import absolute_rdm, pair_indices, square
 
 
 def world(rng, emotions, neurons, attributes, decimals=9):
-    """RDMs of neurons [neurons, pairs], two seeds each, and of attributes [pairs, attributes]; few decimals make ties."""
+    """Random RDMs of neurons [neurons, pairs], each of two seeds, and of attributes [pairs, attributes].
+
+    Few decimals give ties.
+    """
     activations = np.round(rng.standard_normal((2, neurons, emotions)), decimals)
     return absolute_rdm(activations).mean(axis=0), absolute_rdm(
         np.round(rng.random((attributes, emotions)), decimals)
@@ -21,17 +25,17 @@ def world(rng, emotions, neurons, attributes, decimals=9):
 
 
 @pytest.fixture(params=["candidates", "all"])
-def way(request, monkeypatch):
-    """Both ways to the largest tau: by candidates, and by all."""
-    monkeypatch.setattr(permutation, "FEW", 0 if request.param == "candidates" else 10**18)
+def method(request, monkeypatch):
+    """Both ways to compute the largest tau: from candidates, and from all vectors."""
+    monkeypatch.setattr(permutation, "EXHAUSTIVE", 0 if request.param == "candidates" else 10**18)
 
 
-def of(rdms, attributes, orders, **options):
+def largest(rdms, attributes, orders, **options):
     return largest_tau(lambda rows: rdms[rows], len(rdms), attributes, orders, **options)
 
 
-def every_one(rdms, attributes, orders):
-    """The same by a matrix of each permuted RDM and the tau of every neuron."""
+def by_matrices(rdms, attributes, orders):
+    """Compute the same from a matrix of each permuted RDM and the tau of every neuron."""
     n, m = orders.shape[1], attributes.shape[1]
     pairs = pair_indices(n)
     permuted = [
@@ -40,7 +44,7 @@ def every_one(rdms, attributes, orders):
     return np.nan_to_num(tau_b(rdms, np.array(permuted).T), nan=-1).max(axis=0).reshape(len(orders), m)
 
 
-def test_all_orders_of_five_emotions_as_scipy_has_them(way):
+def test_all_orders_of_five_emotions_as_scipy_has_them(method):
     rdms, attributes = world(np.random.default_rng(0), 5, 7, 2, decimals=1)
     orders = np.array(list(all_orders(range(5))))
     assert len(orders) == 120
@@ -50,51 +54,51 @@ def test_all_orders_of_five_emotions_as_scipy_has_them(way):
             matrix = square(attributes[:, column])
             permuted = [matrix[order[a], order[b]] for a, b in zip(*pair_indices(5), strict=True)]
             expected[place, column] = max(stats.kendalltau(rdm, permuted).statistic for rdm in rdms)
-    np.testing.assert_allclose(of(rdms, attributes, orders), expected, atol=1e-12)
+    np.testing.assert_allclose(largest(rdms, attributes, orders), expected, atol=1e-12)
     assert len(np.unique(expected[:, 0].round(9))) > 10  # the order matters
 
 
 @pytest.mark.parametrize("emotions", [4, 6, 9, 14, 27])
 @pytest.mark.parametrize("decimals", [1, 9])
-def test_the_largest_of_the_candidates_is_the_largest_of_all(way, emotions, decimals):
+def test_the_largest_of_the_candidates_is_the_largest_of_all(method, emotions, decimals):
     rdms, attributes = world(np.random.default_rng(emotions), emotions, 1500, 2, decimals)
     rdms[3] = 0.5  # a neuron without a tau
     orders = permutations(emotions, 40, seed=1)
-    np.testing.assert_array_equal(of(rdms, attributes, orders), every_one(rdms, attributes, orders))
+    np.testing.assert_array_equal(largest(rdms, attributes, orders), by_matrices(rdms, attributes, orders))
 
 
-def test_where_the_largest_comes_late_among_the_candidates_all_are_computed(monkeypatch):
+def test_tau_is_computed_for_all_if_the_largest_is_among_the_last_candidates(monkeypatch):
     rdms, attributes = world(np.random.default_rng(1), 8, 400, 2)
     orders, real = permutations(8, 30, seed=1), permutation._candidates
-    exact = every_one(rdms, attributes, orders)
+    exact = by_matrices(rdms, attributes, orders)
 
-    def bad_then_good(unit, y, count):  # the three worst, then the best but for the very best
+    def bad_then_good(unit, y, count):  # the three worst, then the second to fourth best
         return np.column_stack([real(-unit, y, 3), real(unit, y, 4)[:, 1:]])
 
     monkeypatch.setattr(permutation, "_candidates", bad_then_good)
-    np.testing.assert_array_equal(of(rdms, attributes, orders, candidates=6), exact)
-    monkeypatch.setattr(
-        permutation, "_candidates", lambda unit, y, count: real(-unit, y, count)
-    )  # the worst candidates
-    assert (of(rdms, attributes, orders, candidates=6) < exact).any()  # so that the test above can fail
+    np.testing.assert_array_equal(largest(rdms, attributes, orders, candidates=6), exact)
+    monkeypatch.setattr(permutation, "_candidates", lambda unit, y, count: real(-unit, y, count))  # the worst
+    assert (
+        largest(rdms, attributes, orders, candidates=6) < exact
+    ).any()  # which shows that the comparison above can fail
 
 
 def test_rho_in_small_blocks_is_the_same(monkeypatch):
     rdms, attributes = world(np.random.default_rng(2), 10, 300, 3)
     orders = permutations(10, 25, seed=3)
-    monkeypatch.setattr(permutation, "FEW", 0)
-    whole = of(rdms, attributes, orders)
+    monkeypatch.setattr(permutation, "EXHAUSTIVE", 0)
+    whole = largest(rdms, attributes, orders)
     monkeypatch.setattr(permutation, "CELLS", 700)
     monkeypatch.setattr(permutation, "ROWS", 64)
-    np.testing.assert_array_equal(of(rdms, attributes, orders), whole)
+    np.testing.assert_array_equal(largest(rdms, attributes, orders), whole)
 
 
-def test_what_is_constant_counts_as_the_least_tau(way):
+def test_constant_vectors_count_as_tau_minus_one(method):
     rdms, attributes = np.ones((3, 6)), np.ones((6, 1))
-    assert (of(rdms, attributes, permutations(4, 5, seed=0)) == -1).all()
+    assert (largest(rdms, attributes, permutations(4, 5, seed=0)) == -1).all()
 
 
-def test_orders_are_permutations_and_follow_the_seed():
+def test_orders_are_permutations_that_depend_on_the_seed():
     orders = permutations(9, 50, seed=4)
     assert (np.sort(orders, axis=1) == np.arange(9)).all() and len(np.unique(orders, axis=0)) > 45
     np.testing.assert_array_equal(orders, permutations(9, 50, seed=4))
@@ -108,19 +112,19 @@ def test_a_permuted_rdm_by_hand():
 
 
 def test_the_critical_tau_is_where_p_crosses_alpha():
-    largest = np.random.default_rng(0).permutation(np.arange(100.0))
-    limit = critical(largest, 0.05)
-    assert limit == 94  # five of a hundred are above
+    maxima = np.random.default_rng(0).permutation(np.arange(100.0))
+    limit = critical(maxima, 0.05)
+    assert limit == 94  # five of a hundred are larger
     for tau in (93.5, 94, 94.5, 99):
-        assert (tau > limit) == ((largest >= tau).mean() <= 0.05)
-    assert critical(np.arange(10.0), 0.05) == 9  # of ten nothing can be that rare
-    assert critical(np.column_stack([largest, -largest]), 0.05).tolist() == [94, -5]
+        assert (tau > limit) == ((maxima >= tau).mean() <= 0.05)
+    assert critical(np.arange(10.0), 0.05) == 9  # none of ten is in the top 5 %
+    assert critical(np.column_stack([maxima, -maxima]), 0.05).tolist() == [94, -5]
 
 
 def p_without_an_effect(rng, orders):
     rdms, attributes = world(rng, 7, 25, 1)
     observed = tau_b(rdms, attributes).max()
-    return (1 + (of(rdms, attributes, orders) >= observed).sum()) / (len(orders) + 1)
+    return (1 + (largest(rdms, attributes, orders) >= observed).sum()) / (len(orders) + 1)
 
 
 def test_without_an_effect_p_is_uniform():
@@ -130,8 +134,8 @@ def test_without_an_effect_p_is_uniform():
     assert 0.02 < (p <= 0.05).mean() < 0.08
 
 
-def test_the_usual_p_of_a_tau_is_too_small_for_distances():
-    """Why emotions are permuted: as if 351 distances were independent, chance is called rare at several times its rate."""
+def test_the_asymptotic_p_of_a_tau_is_too_small_for_distances():
+    """Why emotions are permuted: treating 351 distances as independent gives too many false positives."""
     rdms, attributes = world(np.random.default_rng(6), 27, 400, 5)
     _, z = correlate(lambda rows: rdms[rows], len(rdms), pattern(attributes))
     assert (stats.norm.sf(z) <= 0.01).mean() > 0.03

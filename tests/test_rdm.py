@@ -1,4 +1,4 @@
-"""RDMs as vectors: the order of pairs, and distances against scipy and the study's table."""
+"""RDMs as vectors: the order of pairs, and distances compared with scipy and the study's table."""
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ def test_select_takes_the_pairs_of_some_emotions_in_their_order():
     emotions = ["a", "b", "c", "d"]
     table = rdm.pair_names(emotions).assign(x=[1, 2, 3, 4, 5, 6])
     assert rdm.select(table, ["c", "a", "d"])["x"].tolist() == [2, 6, 3]  # ca, cd, ad
-    with pytest.raises(KeyError, match="no emotion 'e'"):
+    with pytest.raises(KeyError, match="emotion 'e' is missing"):
         rdm.select(table, ["a", "e"])
 
 
@@ -56,7 +56,7 @@ def test_fifteen_digits_gives_every_cell_of_the_released_table(raw):
 
 
 @given(st.floats(1e-12, 1e12))
-def test_fifteen_digits_is_no_further_off_than_a_digit(value):
+def test_fifteen_digits_changes_a_value_by_at_most_one_unit_in_the_last_digit(value):
     rounded = float(rdm.fifteen_digits(value))
     assert rounded == pytest.approx(value, rel=1e-14)
     assert float(f"{rounded:.15g}") == rounded

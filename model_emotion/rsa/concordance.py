@@ -1,16 +1,18 @@
-"""Kendall's score of two vectors, concordant minus discordant pairs of elements, as compiled loops over integers.
+"""Count concordant minus discordant pairs of elements of two vectors (Kendall's score) in compiled loops.
 
-Both algorithms read a vector as a ranking: `order`, its elements by ascending value, and `starts`, which is true at the
-places of `order` where a group of tied elements begins. Ties in either vector add nothing to the score.
+Both algorithms read a vector as a ranking. `order` lists its elements by ascending value. `starts` is true at
+the places of `order` where a group of tied elements begins. Pairs that are tied in either vector count 0.
 
-Short vectors: sets of bits. Element p has the set of later elements q > p that are greater, and the set of those that
-are not tied with it. Two vectors disagree on the pairs where the first sets differ. The processor counts 64 pairs at a time,
-so that work grows with the square of the length.
+Short vectors use bit sets. For each element p, one set holds the elements q > p with a greater value, and
+another the elements q > p that are not tied with p. Two vectors disagree on the pairs where the first sets
+differ. The processor compares 64 pairs at a time, so work grows with the square of the length.
 
-Long vectors: walking through one vector in ascending order and counting, for each element, how many elements
-before it are lower in the other vector. Counts are kept at three levels (bits of a word, words, superblocks of 64 words),
-so that work grows with the length alone. Knight (1966) counts the same by merge sort.
+Long vectors are walked through in ascending order of one vector. For each element, those visited before that
+are lower in the other vector are counted. Counts are kept at three levels (bits of a word, words, superblocks
+of 64 words), so work grows with the length alone. Knight (1966) obtains the same counts by merge sort.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 from llvmlite import ir
@@ -20,21 +22,20 @@ from numba.extending import intrinsic
 from model_emotion.base.processor import compiled
 
 LONG = 1024
-"""Elements from which walking is faster than sets of bits (46 emotions have 1,035 pairs)."""
+"""Length from which walking is faster than bit sets (46 emotions have 1,035 pairs)."""
 TILE = 16
-"""Vectors whose sets of bits stay in a core's cache while those of the others pass."""
+"""Vectors whose bit sets stay in a core's cache while they are compared with the other vectors."""
 
 ONE = np.uint64(1)
 ALL = np.uint64(2**64 - 1)
 WORD, SUPER = np.uint64(6), np.uint64(12)  # a word holds 2^6 elements, a superblock 2^12
-IN_WORD, WORDS = np.uint64(63), np.uint64(63)  # an element's place in its word; a word's in its superblock
+IN_WORD, WORDS = np.uint64(63), np.uint64(63)  # masks: an element's bit in its word, a word in its superblock
 LATER_WORDS = np.triu(np.ones((64, 64), dtype=np.int16), 1)
-"""Row w is 1 at the words of a superblock after word w."""
+"""[64, 64]: row w is 1 at the words of a superblock that come after word w."""
 
 
-@intrinsic
-def _popcount(context, word):
-    """Number of bits that are set in a word."""
+def _count_bits(context, word):
+    """Count the bits that are set in a word, with one instruction of the processor."""
 
     def code(context, builder, signature, arguments):
         return builder.call(builder.module.declare_intrinsic("llvm.ctpop", [ir.IntType(64)]), arguments)
@@ -42,13 +43,16 @@ def _popcount(context, word):
     return types.uint64(types.uint64), code
 
 
+_popcount: Callable[[np.uint64], np.uint64] = intrinsic(_count_bits)  # type: ignore[assignment]
+
+
 @compiled
-def ordered_starts(x, order):
-    """Vectors x [rows, n] and their argsort -> (order as int32, where groups of tied values start), [rows, n] each."""
+def ordered_starts(x: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (order as int32, starts as bool), each [rows, n], of vectors x [rows, n] and their argsort."""
     rows, n = x.shape
     short, starts = np.empty((rows, n), dtype=np.int32), np.empty((rows, n), dtype=np.bool_)
     for row in range(rows):
-        before = np.nan  # equal to nothing
+        before = np.nan  # differs from every value
         for place in range(n):
             element = np.uint64(order[row, place])
             value = x[row, element]
@@ -59,8 +63,8 @@ def ordered_starts(x, order):
 
 
 @compiled
-def tie_sums(starts):
-    """[rows, n] starts -> [rows, 3] sums over groups of t tied elements: t(t-1), t(t-1)(t-2) and t(t-1)(2t+5)."""
+def tie_sums(starts: np.ndarray) -> np.ndarray:
+    """Return sums [rows, 3] of t(t-1), t(t-1)(t-2) and t(t-1)(2t+5) over groups of t tied elements."""
     rows, n = starts.shape
     sums = np.zeros((rows, 3))
     for row in range(rows):
@@ -79,7 +83,7 @@ def tie_sums(starts):
 
 @compiled
 def _offsets(n):
-    """Where the words of each column begin: word w of element p stands at offset[w] + p, for all p that have later elements in it."""
+    """Return offsets [words + 1]: word w of element p is at offset[w] + p, if it holds elements after p."""
     words = (n + 63) // 64
     offset = np.zeros(words + 1, dtype=np.int64)
     for w in range(words):
@@ -98,7 +102,7 @@ def _fill(row, n):
 
 @compiled
 def _write_greater(order, starts, offset, greater):
-    """The set of greater elements of each element; bits of elements that are not later are left as they come."""
+    """Write each element's set of greater elements. The bits of earlier elements are not meaningful."""
     n = len(order)
     row = np.empty(len(offset) - 1, dtype=np.uint64)
     _fill(row, n)
@@ -117,7 +121,7 @@ def _write_greater(order, starts, offset, greater):
 
 @compiled
 def _write_untied(order, starts, offset, untied):
-    """The set of later elements of each element that are not tied with it."""
+    """Write each element's set of later elements that are not tied with it."""
     n = len(order)
     row = np.empty(len(offset) - 1, dtype=np.uint64)
     _fill(row, n)
@@ -141,8 +145,8 @@ def _write_untied(order, starts, offset, untied):
 
 
 @compiled
-def sets(order, starts):
-    """Rankings [rows, n] -> the sets (greater, untied), each [rows, words]."""
+def sets(order: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bit sets (greater, untied), each uint64 [rows, words], of rankings [rows, n]."""
     rows, n = order.shape
     offset = _offsets(n)
     greater = np.zeros((rows, offset[-1]), dtype=np.uint64)
@@ -155,7 +159,7 @@ def sets(order, starts):
 
 @compiled
 def _differ(x, y, untied):
-    """Number of untied pairs that the sets `greater` of x and y disagree on."""
+    """Count the untied pairs on which the sets `greater` of x and y disagree."""
     count = np.uint64(0)
     for i in range(len(x)):
         count += _popcount((x[i] ^ y[i]) & untied[i])
@@ -164,7 +168,7 @@ def _differ(x, y, untied):
 
 @compiled
 def _differ_and_untied(x, x_untied, y, y_untied):
-    """(the same where neither vector is tied, the number of pairs where neither is)."""
+    """Return (pairs on which x and y disagree, all pairs), both among the pairs that neither vector ties."""
     count, among = np.uint64(0), np.uint64(0)
     for i in range(len(x)):
         both = x_untied[i] & y_untied[i]
@@ -174,8 +178,14 @@ def _differ_and_untied(x, x_untied, y, y_untied):
 
 
 @compiled
-def scores_by_sets(order, starts, tied, y_greater, y_untied, y_pairs):
-    """Scores [rows, m] of rankings [rows, n] with m vectors' sets [m, words]; tied [rows]: which have ties; y_pairs [m]: untied pairs."""
+def scores_by_sets(
+    order: np.ndarray, starts: np.ndarray, tied: np.ndarray, y: tuple[np.ndarray, ...], y_pairs: np.ndarray
+) -> np.ndarray:
+    """Return int64 scores [rows, m] of rankings [rows, n] with m vectors y, given as `sets`.
+
+    tied [rows]: whether a ranking has ties. y_pairs [m]: number of untied pairs of each vector y.
+    """
+    y_greater, y_untied = y
     rows, n = order.shape
     m = len(y_greater)
     offset = _offsets(n)
@@ -189,20 +199,23 @@ def scores_by_sets(order, starts, tied, y_greater, y_untied, y_pairs):
             if tied[row]:
                 _write_untied(order[row], starts[row], offset, untied[row - begin])
         for column in range(m):
-            y, y_mask = y_greater[column], y_untied[column]
+            of_y, untied_y = y_greater[column], y_untied[column]
             for row in range(begin, end):
                 x = greater[row - begin]
                 if tied[row]:
-                    differ, among = _differ_and_untied(x, untied[row - begin], y, y_mask)
+                    differ, among = _differ_and_untied(x, untied[row - begin], of_y, untied_y)
                     score[row, column] = among - 2 * differ
                 else:
-                    score[row, column] = y_pairs[column] - 2 * _differ(x, y, y_mask)
+                    score[row, column] = y_pairs[column] - 2 * _differ(x, of_y, untied_y)
     return score
 
 
 @compiled
-def places(order, starts):
-    """Rankings [rows, n] -> of each element: its place in the order, where its group of ties begins and where it ends, [rows, n] each."""
+def places(order: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (place, first, last), each [rows, n], of the elements of rankings [rows, n].
+
+    place: an element's place in the order. first, last: its group of ties is at the places first to last - 1.
+    """
     rows, n = order.shape
     place, first, last = np.empty_like(order), np.empty_like(order), np.empty_like(order)
     for row in range(rows):
@@ -220,15 +233,15 @@ def places(order, starts):
 
 @compiled
 def _below(limit, bits, in_block, in_supers):
-    """Number of places below `limit` that have been met."""
+    """Count the visited places below `limit`."""
     word, block = np.uint64(limit) >> WORD, np.uint64(limit) >> SUPER
     within = _popcount(bits[word] & ((ONE << (np.uint64(limit) & IN_WORD)) - ONE))
     return np.int64(in_supers[block]) + np.int64(in_block[block, word & WORDS]) + np.int64(within)
 
 
 @compiled
-def _meet(place, bits, in_block, in_supers):
-    """Count a place as met."""
+def _visit(place, bits, in_block, in_supers):
+    """Record a place as visited."""
     word, block = np.uint64(place) >> WORD, np.uint64(place) >> SUPER
     bits[word] |= ONE << (np.uint64(place) & IN_WORD)
     row = word & WORDS
@@ -239,8 +252,9 @@ def _meet(place, bits, in_block, in_supers):
 
 
 @compiled
-def _walk(order, starts, tied, place, first, last, bits, in_block, in_supers):
-    """Concordant pairs and, where x has ties, discordant ones (else 0); x as a ranking, y as `places`."""
+def _walk(x, y, bits, in_block, in_supers):
+    """Count (concordant, discordant) pairs of a ranking with the `places` of y; if it is untied, (…, 0)."""
+    (order, starts, tied), (place, first, last) = x, y
     bits[:] = np.uint64(0)
     in_block[:] = 0
     in_supers[:] = 0
@@ -249,7 +263,7 @@ def _walk(order, starts, tied, place, first, last, bits, in_block, in_supers):
         for at in range(n):
             element = np.uint64(order[at])
             concordant += _below(first[element], bits, in_block, in_supers)
-            _meet(place[element], bits, in_block, in_supers)
+            _visit(place[element], bits, in_block, in_supers)
         return concordant, discordant
     for at in range(1, n + 1):
         if at == n or starts[at]:
@@ -258,14 +272,17 @@ def _walk(order, starts, tied, place, first, last, bits, in_block, in_supers):
                 concordant += _below(first[element], bits, in_block, in_supers)
                 discordant += begin - _below(last[element], bits, in_block, in_supers)
             for of_group in range(begin, at):
-                _meet(place[np.uint64(order[of_group])], bits, in_block, in_supers)
+                _visit(place[np.uint64(order[of_group])], bits, in_block, in_supers)
             begin = at
     return concordant, discordant
 
 
 @compiled
-def scores_by_walking(order, starts, tied, place, first, last, y_pairs):
-    """Scores [rows, m] of rankings [rows, n] with m vectors' `places` [m, n]; tied [rows]; y_pairs [m]: untied pairs."""
+def scores_by_walking(
+    order: np.ndarray, starts: np.ndarray, tied: np.ndarray, y: tuple[np.ndarray, ...], y_pairs: np.ndarray
+) -> np.ndarray:
+    """Return the same as `scores_by_sets` for m vectors y, given as `places`."""
+    place, first, last = y
     rows, n = order.shape
     m = len(place)
     bits = np.empty(n // 64 + 1, dtype=np.uint64)
@@ -274,17 +291,8 @@ def scores_by_walking(order, starts, tied, place, first, last, y_pairs):
     score = np.empty((rows, m), dtype=np.int64)
     for row in range(rows):
         for column in range(m):
-            concordant, discordant = _walk(
-                order[row],
-                starts[row],
-                tied[row],
-                place[column],
-                first[column],
-                last[column],
-                bits,
-                in_block,
-                in_supers,
-            )
+            x, of_y = (order[row], starts[row], tied[row]), (place[column], first[column], last[column])
+            concordant, discordant = _walk(x, of_y, bits, in_block, in_supers)
             if not tied[row]:
                 discordant = y_pairs[column] - concordant
             score[row, column] = concordant - discordant

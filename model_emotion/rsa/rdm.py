@@ -1,40 +1,49 @@
 """Representational dissimilarity matrices (RDMs), kept as vectors of emotion pairs.
 
-A vector holds the lower triangle of a symmetric matrix read column by column, as R's `lower.tri` does:
-(2,1), (3,1), … (n,1), (3,2), … For 27 emotions these are 351 pairs.
+A vector holds the lower triangle of a symmetric matrix, column by column, in the order of R's `lower.tri`:
+(2,1), (3,1), … (n,1), (3,2), … 27 emotions have 351 pairs.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+<<<<<<< HEAD
 from scipy.stats import rankdata
+=======
+from numpy.typing import ArrayLike
+>>>>>>> 08f71ac5bcc1d5822d087a68fba0a039d9b05682
 
 
-def pair_indices(n):
-    """Indices (a, b), each [n(n-1)/2], of the pairs of n patterns; a < b."""
-    return np.triu_indices(n, 1)  # upper triangle by rows = lower triangle by columns
+def pair_indices(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return indices (a, b), each [n(n-1)/2], of the pairs of n patterns, with a < b."""
+    return np.triu_indices(n, 1)  # the upper triangle by rows is the lower triangle by columns
 
 
-def pair_names(names):
-    """Data frame `emotion_a, emotion_b` that names the pairs of `names`."""
+def pair_names(names: Sequence[str]) -> pd.DataFrame:
+    """Return a data frame [n(n-1)/2 rows] `emotion_a, emotion_b` with the pairs of `names`."""
     a, b = pair_indices(len(names))
-    names = np.asarray(names)
-    return pd.DataFrame({"emotion_a": names[a], "emotion_b": names[b]})
+    array = np.asarray(names)
+    return pd.DataFrame({"emotion_a": array[a], "emotion_b": array[b]})
 
 
-def keep_ties(means):
-    """Means of judgements at 12 decimals: what is equal by arithmetic must stay tied in ranks, whatever the order of a sum."""
+def keep_ties(means: np.ndarray) -> np.ndarray:
+    """Round means of judgements to 12 decimals.
+
+    Means that are mathematically equal must be tied in ranks, whatever the order in which they were summed.
+    """
     return np.round(means, 12)
 
 
 @np.vectorize
-def fifteen_digits(value):
-    """A number >= 0 as the study's table of distances holds it: 15 significant digits, each cell the same float.
+def fifteen_digits(value: float) -> float:
+    """Round numbers >= 0 to 15 significant digits exactly as the study's table of distances has them.
 
-    Distances of mean ratings that are equal by arithmetic differ in their last bits; which of them are tied, and so the ranks of the
-    neurons, depends on how they were rounded. The study's cells follow from these steps, which are those of data.table's `fwrite`:
-    scale to [1, 10) and take 16 digits in floating point, the rest cut off, then round the last digit half up.
+    Distances of mean ratings that are mathematically equal differ in their last bits. Rounding decides which
+    of them are tied, and so the ranks of the neurons. The steps below are those of data.table's `fwrite` in R
+    and give the same float as each cell of the study's table: scale to [1, 10), truncate to 16 digits in
+    floating point, then round the last digit half up.
     """
     if value == 0:
         return 0.0
@@ -48,27 +57,29 @@ def fifteen_digits(value):
     return float(f"{digits}e{ten - 14}")
 
 
-def absolute_rdm(values):
-    """[..., n] values of one attribute or neuron -> [..., n(n-1)/2] absolute differences."""
+def absolute_rdm(values: ArrayLike) -> np.ndarray:
+    """Return absolute differences [..., n(n-1)/2] of the values [..., n] of an attribute or neuron."""
     values = np.asarray(values)
     a, b = pair_indices(values.shape[-1])
     return np.abs(values[..., a] - values[..., b])
 
 
-def cosine_rdm(patterns):
-    """[n, features] -> [n(n-1)/2] distances 1 - cosine."""
+def cosine_rdm(patterns: np.ndarray) -> np.ndarray:
+    """Return distances 1 - cosine [n(n-1)/2] of patterns [n, features]."""
     unit = patterns / np.linalg.norm(patterns, axis=-1, keepdims=True)
     return 1 - (unit @ unit.T)[pair_indices(len(patterns))]
 
 
-def square(vector):
-    """[n(n-1)/2] -> symmetric [n, n] with a zero diagonal."""
+def square(vector: ArrayLike) -> np.ndarray:
+    """Return the symmetric matrix [n, n] with a zero diagonal of an RDM vector [n(n-1)/2]."""
+    vector = np.asarray(vector)
     n = int(round((1 + np.sqrt(1 + 8 * len(vector))) / 2))
-    matrix = np.zeros((n, n), dtype=np.asarray(vector).dtype)
+    matrix = np.zeros((n, n), dtype=vector.dtype)
     matrix[pair_indices(n)] = vector
     return matrix + matrix.T
 
 
+<<<<<<< HEAD
 def of_subjects(similarity: pd.DataFrame) -> pd.DataFrame:
     """Return similarity.csv as an RDM table: `emotion_a, emotion_b` and a column per subject."""
     wide = similarity.set_index("subject").T
@@ -83,13 +94,17 @@ def percentiles(vector: np.ndarray) -> np.ndarray:
 
 def select(table, emotions):
     """Rows of an RDM table (`emotion_a, emotion_b`, …) for the pairs of `emotions`, in their order, values only.
+=======
+def select(table: pd.DataFrame, emotions: Sequence[str]) -> pd.DataFrame:
+    """Return the values of an RDM table for the pairs of `emotions`, one row for each pair, in their order.
+>>>>>>> 08f71ac5bcc1d5822d087a68fba0a039d9b05682
 
-    Raises KeyError that names the first emotion which the table lacks.
+    table: columns `emotion_a, emotion_b` and one for each RDM. Raises KeyError if an emotion is missing.
     """
     known = set(table["emotion_a"]) | set(table["emotion_b"])
     for emotion in emotions:
         if emotion not in known:
-            raise KeyError(f"the RDM table has no emotion '{emotion}'")
+            raise KeyError(f"emotion '{emotion}' is missing from the RDM table's emotion_a and emotion_b")
     values = table.drop(columns=["emotion_a", "emotion_b"])
     rows = {
         frozenset(pair): row

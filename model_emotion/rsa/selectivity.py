@@ -1,22 +1,27 @@
-"""How selective the best neurons are: whether attributes choose the same ones."""
+"""Selectivity of the best neurons: whether different attributes select the same neurons."""
+
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
 
-def rank_table(searchlight_table):
-    """The table's ranks as a frame [neurons, attributes]."""
+def rank_table(searchlight_table: pd.DataFrame) -> pd.DataFrame:
+    """Return the ranks of `searchlight.table` as a data frame [neurons, attributes]."""
     attributes = list(searchlight_table["attribute"].cat.categories)
     return pd.DataFrame(searchlight_table["rank"].to_numpy().reshape(-1, len(attributes)), columns=attributes)
 
 
-def selected(ranks, k):
-    """Frame of ranks [neurons, attributes] -> bool array: rank <= k, as the study chooses (ties can make it more or fewer than k)."""
+def selected(ranks: pd.DataFrame, k: int) -> np.ndarray:
+    """Return bool [neurons, attributes]: rank <= k, as in the study. Ties can give more or fewer than k."""
     return ranks.to_numpy() <= k
 
 
-def overlap(ranks, top_k):
-    """Neurons that two attributes share among their k best: `k, attribute_a, attribute_b, shared`; an attribute with itself is its size."""
+def overlap(ranks: pd.DataFrame, top_k: Iterable[int]) -> pd.DataFrame:
+    """Count the neurons that two attributes share among their k best: `k, attribute_a, attribute_b, shared`.
+
+    ranks [neurons, attributes]. The rows of an attribute with itself give its number of selected neurons.
+    """
     frames = []
     for k in top_k:
         chosen = selected(ranks, k).astype(int)
@@ -30,21 +35,22 @@ def overlap(ranks, top_k):
     return pd.concat(frames, ignore_index=True)
 
 
-def selectivity(ranks, significant, top_k):
-    """For each k: how many neurons are among the best of exactly n attributes, and attributes whose k best hold insignificant neurons.
+def selectivity(
+    ranks: pd.DataFrame, significant: np.ndarray, top_k: Iterable[int]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Count, for each k, neurons selected by several attributes, and selected neurons that are insignificant.
 
-    significant: bool [neurons, attributes]. Returns (`k, attributes, neurons` for n >= 1, `k, attribute, insignificant`).
+    ranks, significant (bool): [neurons, attributes]. Returns two tables. `k, attributes, neurons`: how many
+    neurons are among the k best of exactly that many attributes (at least one).
+    `k, attribute, insignificant`: how many of an attribute's k best neurons are not significant.
     """
     shared, weak = [], []
     for k in top_k:
         chosen = selected(ranks, k)
         n, neurons = np.unique(chosen.sum(axis=1), return_counts=True)
         shared.append(pd.DataFrame({"k": k, "attributes": n[n > 0], "neurons": neurons[n > 0]}))
-        weak.append(
-            pd.DataFrame(
-                {"k": k, "attribute": ranks.columns, "insignificant": (chosen & ~significant).sum(axis=0)}
-            )
-        )
+        insignificant = (chosen & ~significant).sum(axis=0)
+        weak.append(pd.DataFrame({"k": k, "attribute": ranks.columns, "insignificant": insignificant}))
     return pd.concat(shared, ignore_index=True), pd.concat(weak, ignore_index=True)
 
 
