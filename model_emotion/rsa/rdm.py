@@ -9,11 +9,8 @@ from decimal import Decimal
 
 import numpy as np
 import pandas as pd
-<<<<<<< HEAD
-from scipy.stats import rankdata
-=======
 from numpy.typing import ArrayLike
->>>>>>> 08f71ac5bcc1d5822d087a68fba0a039d9b05682
+from scipy.stats import rankdata
 
 
 def pair_indices(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -79,7 +76,6 @@ def square(vector: ArrayLike) -> np.ndarray:
     return matrix + matrix.T
 
 
-<<<<<<< HEAD
 def of_subjects(similarity: pd.DataFrame) -> pd.DataFrame:
     """Return similarity.csv as an RDM table: `emotion_a, emotion_b` and a column per subject."""
     wide = similarity.set_index("subject").T
@@ -92,12 +88,8 @@ def percentiles(vector: np.ndarray) -> np.ndarray:
     return 100 * (rankdata(vector) - 0.5) / len(vector)
 
 
-def select(table, emotions):
-    """Rows of an RDM table (`emotion_a, emotion_b`, …) for the pairs of `emotions`, in their order, values only.
-=======
 def select(table: pd.DataFrame, emotions: Sequence[str]) -> pd.DataFrame:
     """Return the values of an RDM table for the pairs of `emotions`, one row for each pair, in their order.
->>>>>>> 08f71ac5bcc1d5822d087a68fba0a039d9b05682
 
     table: columns `emotion_a, emotion_b` and one for each RDM. Raises KeyError if an emotion is missing.
     """
