@@ -40,11 +40,11 @@ def main() -> None:
     else:
         write_parquet(texts, TEXTS / f"{run}.parquet")
         counts = ", ".join(f"{n} {split}" for split, n in texts["split"].value_counts().items())
-        print(f"{FOLDER / params.own.texts}: {counts}")
+        print(f"{FOLDER}/{params.own.texts}: {counts}")
     if shared := shared_texts(pd.read_parquet(TEXTS / f"{run}.parquet", columns=["split", "text"])):
         print(f"{TEXTS / f'{run}.parquet'}: {shared}; a prompt may have been trained or chosen on them")
     if own and params.own.attributes:
-        print(f"{FOLDER / params.own.attributes}: {', '.join(tables['attributes'].columns[1:])}")
+        print(f"{FOLDER}/{params.own.attributes}: {', '.join(tables['attributes'].columns[1:])}")
 
 
 if __name__ == "__main__":

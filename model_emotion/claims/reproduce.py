@@ -47,7 +47,7 @@ def reproduce(run: str | None) -> bool:
     have the hashes in dvc.lock. Since reproducing means computing on this machine, such stages are forced to
     run once.
     """
-    runs = [run] if run else load_params().runs
+    runs: list[str] = [run] if run else list(load_params().runs)
     call("dvc", "repro", *([f"{name}@{run}" for name in TARGETS] if run else []))
     committed = stages_with_committed_outputs(read_yaml("dvc.yaml"), runs)
     if stages := never_run([name for name in committed if not run or name.endswith(f"@{run}")]):

@@ -10,9 +10,10 @@ import pandas as pd
 from model_emotion.base import study
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_csv
+from model_emotion.base.settings import did_you_mean
 from model_emotion.human import user_ratings
 from model_emotion.inputs import user_data
-from model_emotion.params import Params, did_you_mean
+from model_emotion.params import Params
 from model_emotion.rsa import rdm
 
 HUMAN = Path("results/human")
