@@ -5,6 +5,7 @@ import pandas as pd
 from model_emotion.base.files import write_csv, write_tensors
 from model_emotion.base.results import folder
 from model_emotion.masking import mask_plan
+from model_emotion.masking.ranking import rank_neurons
 from model_emotion.params import load_params
 from model_emotion.project import stage
 from model_emotion.rsa.selectivity import overlap, rank_table, selectivity
@@ -17,7 +18,7 @@ def main() -> None:
 
     attributes = pd.read_parquet(out / "searchlight.parquet")
     table = rank_table(attributes)
-    made = plan.attribute_masks(mask_plan.rank_neurons(plan, run))
+    made = plan.attribute_masks(rank_neurons(plan, run))
     made |= dict(plan.random_masks(made, at_most=mask_plan.KEPT))
     named = {str(name): mask for name, mask in made.items()}
     about = {"masks": list(named), "ranking": plan.ranking, "kind": plan.kind, "baseline": plan.baseline}

@@ -333,7 +333,7 @@ def test_a_stage_reads_every_parameter_that_it_names_and_no_other(completed, clo
     """Call the stages of the run live on a tiny model, and those of the run published in the clone."""
     monkeypatch.setattr(catalogue, "entries", lambda run: [])  # nothing is drawn
     Path("paper_figures/live").mkdir(parents=True)
-    shutil.copytree(clone / "results/published", "results/published")
+    shutil.copytree(clone / "results/published", "results/published", dirs_exist_ok=True)
     for name in ("claims.yaml", "data/figure_readings.csv"):
         shutil.copy(ROOT / name, name)
     read = {name: set() for name in STAGES}

@@ -13,11 +13,10 @@ import pandas as pd
 
 from model_emotion.base import study
 from model_emotion.base.files import write_json
-from model_emotion.base.results import folder, read_activations
+from model_emotion.base.results import folder
 from model_emotion.masking import masks
 from model_emotion.masking.masks import MaskName
 from model_emotion.params import Backbone, Masks, Study
-from model_emotion.rsa.selectivity import rank_table
 
 KEPT = 2
 """Random masks of a size that are stored as tensors; the others are drawn again from their seeds."""
@@ -118,15 +117,6 @@ def of_live(backbone: Backbone, sizes: Sequence[int], section: Masks) -> Plan:
         sizes=tuple(Size(k, k / backbone.neurons, number) for k, number in zip(sizes, draws, strict=True)),
         ranking_seeds=tuple(section.ranking_seeds or ()),
     )
-
-
-def rank_neurons(plan: Plan, run: str) -> pd.DataFrame:
-    """Read from a run's files the ranks that its masks follow: frame [neurons, attributes], 1 is the best."""
-    if plan.ranking == "activation":
-        activations = read_activations(folder(run) / "activations.safetensors")
-        return masks.by_activity(activations.values[plan.ranking_mask(activations.seeds)])
-    searchlights = {"attributes": "searchlight.parquet", "spaces": "searchlight_spaces.parquet"}
-    return rank_table(pd.read_parquet(folder(run) / searchlights[plan.ranking]))
 
 
 def path(run: str) -> Path:
