@@ -26,21 +26,15 @@ RUN git config --system --add safe.directory '*' \
  && git config --system user.email model-emotion@container.invalid
 
 ENV VIRTUAL_ENV=/opt/venv PATH=/opt/venv/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1
-# All packages except torch, checked by hash. The image leaves out a third of their size: tests, C headers,
-# pyarrow's network services, and the bytecode of modules that a run does not load (it loads one of
-# transformers' hundreds of models).
+# All packages except torch, checked by hash. Bytecode is compiled only for modules that a run may load: it
+# loads one of transformers' hundreds of models.
 COPY requirements.lock /opt/build/
 RUN --mount=type=bind,from=wheels,target=/wheels \
     --mount=type=cache,target=/root/.cache/pip \
     python3 -m venv "$VIRTUAL_ENV" \
  && pip install --quiet --no-compile --no-deps --require-hashes --find-links /wheels -r /opt/build/requirements.lock \
- && site=$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
- && find "$site" -depth -type d -path "$site/*/*" \( -name tests -o -name include \) -exec rm -r {} + \
- && find "$site/pyarrow" \( -name '*flight*' -o -name '*_s3*' \) -delete \
- && for whole in "$site"/pyarrow/libarrow_python.so.*.*.*; do \
-      ln -sf "${whole##*/}" "${whole%.*.*}"; ln -sf "${whole##*/}" "${whole%.*.*.*}"; \
-    done \
- && python -m compileall -q -j 0 -x '/(transformers/models|dask|distributed|tornado|sklearn|xarray|networkx|hypothesis|celery|asyncssh|fontTools|pip|setuptools)/' "$site"
+ && python -m compileall -q -j 0 -x '/(tests|transformers/models|dask|distributed|tornado|sklearn|xarray|networkx|hypothesis|celery|asyncssh|fontTools|pip|setuptools)/' \
+      "$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
 # torch has its own layer: the CUDA build, checked by hash, unless WHEELS_IMAGE contains a build of torch.
 COPY requirements-cuda.lock /opt/build/

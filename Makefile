@@ -13,18 +13,21 @@ export MODEL_EMOTION_MIRROR ?= $(abspath ../shared/upstream)
 endif
 READY := $(if $(MODEL_EMOTION_IMAGE),,$(VENV)/.ready)  # the image has everything installed
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
-help:  ## show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+.PHONY: help
+help:
+	@awk -f setup/help.awk README.md $(firstword $(MAKEFILE_LIST))
 
+## Reproduce
 setup: $(READY)  ## create .venv with the pinned packages (every other command does this when needed)
 INSTALL = $(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --no-deps
 $(VENV)/.ready: pyproject.toml requirements.lock requirements-cuda.lock \
   $(wildcard setup/*.sh setup/install_torch.py setup/tools.lock) $(if $(filter command,$(origin TORCH)),named)
-	@setup/venv.sh $(abspath $(VENV)) "$(PYTHON)"
+	@setup/venv.sh "$(abspath $(VENV))" "$(PYTHON)"
 	@$(INSTALL) --require-hashes --build-constraints requirements.lock -r requirements.lock
 	@python setup/install_torch.py $(TORCH)
 	@$(INSTALL) --no-build-isolation --editable .
 	@uv pip check --python $(VENV)/bin/python
+	@python -m model_emotion.project.checkout
 	@touch $@
 .PHONY: named
 named:  # `make TORCH=...` reinstalls the environment
@@ -43,6 +46,7 @@ paper: $(READY)  ## measure roberta-base at the study's full size (needs a CUDA 
 	@python -m model_emotion.live.cost paper
 	python -m model_emotion.project.experiments paper
 
+## Explore
 mpnet: $(READY)  ## download all-mpnet-base-v2 (405 MB), a model of the study's size, to data/models
 	@python -m model_emotion.project.mpnet
 
@@ -54,6 +58,50 @@ exps: $(READY)  ## run all small experiments (nine emotions), and compare each w
 	@python -m model_emotion.project.experiments
 	@python -m stages.report
 
+JUPYTER := $(VENV)/.jupyter
+$(JUPYTER): notebooks/jupyter.lock $(READY)
+	@echo 'Installing Jupyter into $(VENV) ...'
+	@pip install --quiet --no-deps --require-hashes -r notebooks/jupyter.lock
+	@touch $@
+notebook: $(JUPYTER)  ## open the notebook on one emotion in a browser (after `make repro`)
+	jupyter lab notebooks/one_emotion.ipynb
+notebook-run: $(JUPYTER)  ## run the notebook from top to bottom and save its outputs
+	jupyter nbconvert --to notebook --inplace --execute --ExecutePreprocessor.record_timing=False \
+	  --ClearMetadataPreprocessor.enabled=True --ClearMetadataPreprocessor.preserve_nb_metadata_mask=kernelspec \
+	  notebooks/one_emotion.ipynb
+
+report: $(READY)  ## rebuild report.html
+	@python -m stages.report
+
+## Container
+# Docker. BASE_IMAGE and WHEELS_IMAGE: see the Dockerfile. BUILD and RUN: more options for `docker build` and
+# for `docker run`. GPUS='--gpus all' gives the container the GPUs.
+DOCKER ?= docker
+IMAGE ?= model-emotion
+USER_ID := $(or $(filter-out 0,$(shell id -u)),1000)
+GROUP_ID := $(or $(filter-out 0,$(shell id -g)),1000)
+ORIGIN = $(shell git remote get-url origin 2>/dev/null | sed 's,//[^/@]*@,//,')  # without a password
+image:  ## build the container image
+	DOCKER_BUILDKIT=1 $(DOCKER) build $(BUILD) \
+	  $(foreach a,BASE_IMAGE WHEELS_IMAGE,$(if $($(a)),--build-arg $(a)=$($(a)))) \
+	  --build-arg UID=$(USER_ID) --build-arg GID=$(GROUP_ID) --tag $(IMAGE) \
+	  --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) \
+	  --build-arg SOURCE=$(or $(filter http%,$(ORIGIN)),unknown) .
+
+IN_IMAGE = DOCKER="$(DOCKER)" IMAGE="$(IMAGE)" docker/run.sh $(GPUS) $(RUN) --
+docker-repro:  ## run `make repro` on this checkout in the image
+	$(IN_IMAGE) make repro
+docker-test:  ## run `make test` on this checkout in the image
+	$(IN_IMAGE) make test
+docker-shell:  ## open a shell in the image, with this checkout
+	$(IN_IMAGE) bash
+image-lint: $(READY)  ## check the Dockerfile with hadolint
+	@pip install --quiet --no-deps --require-hashes -r docker/hadolint.lock
+	hadolint Dockerfile
+image-check: image-lint  ## build the image and test it (needs Docker, the inputs and half an hour)
+	DOCKER="$(DOCKER)" IMAGE=$(IMAGE) MAKE="$(MAKE)" docker/check.sh
+
+## Maintain
 test: lint  ## run the linter and the tests
 	OMP_NUM_THREADS=1 pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
@@ -69,60 +117,19 @@ bench: $(READY)  ## compare speed and memory with other packages, into docs/perf
 	@for each in searchlight training evaluation whole; do echo "== $$each" && python benchmarks/$$each.py || exit; done
 	@python benchmarks/render.py
 
-JUPYTER := $(VENV)/.jupyter
-$(JUPYTER): notebooks/jupyter.lock $(READY)
-	@echo 'Installing Jupyter into $(VENV) ...'
-	@pip install --quiet --no-deps --require-hashes -r notebooks/jupyter.lock
-	@touch $@
-notebook: $(JUPYTER)  ## open the notebook on one emotion in a browser (after `make repro`)
-	jupyter lab notebooks/one_emotion.ipynb
-notebook-run: $(JUPYTER)  ## run the notebook from top to bottom and save its outputs
-	jupyter nbconvert --to notebook --inplace --execute --ExecutePreprocessor.record_timing=False \
-	  --ClearMetadataPreprocessor.enabled=True --ClearMetadataPreprocessor.preserve_nb_metadata_mask=kernelspec \
-	  notebooks/one_emotion.ipynb
-
-# Docker. BASE_IMAGE and WHEELS_IMAGE: see the Dockerfile. BUILD and RUN: more options for `docker build` and
-# for `docker run`. GPUS='--gpus all' gives the container the GPUs.
-DOCKER ?= docker
-IMAGE ?= model-emotion
-USER_ID := $(or $(filter-out 0,$(shell id -u)),1000)
-GROUP_ID := $(or $(filter-out 0,$(shell id -g)),1000)
-ORIGIN = $(shell git remote get-url origin 2>/dev/null | sed 's,//[^/@]*@,//,')  # without a password
-image:  ## build the container image
-	DOCKER_BUILDKIT=1 $(DOCKER) build $(BUILD) \
-	  $(foreach a,BASE_IMAGE WHEELS_IMAGE,$(if $($(a)),--build-arg $(a)=$($(a)))) \
-	  --build-arg UID=$(USER_ID) --build-arg GID=$(GROUP_ID) --tag $(IMAGE) \
-	  --build-arg REVISION=$$(git rev-parse HEAD) --build-arg SOURCE=$(or $(filter http%,$(ORIGIN)),unknown) .
-
-IN_IMAGE = $(DOCKER) run --rm $(if $(shell test -t 0 && echo yes),-it) --user "$$(id -u):$$(id -g)" \
-  --volume "$(CURDIR):/model-emotion" \
-  $(if $(filter http://% https://%,$(MODEL_EMOTION_MIRROR)), \
-    --env MODEL_EMOTION_MIRROR="$(MODEL_EMOTION_MIRROR)") \
-  $(if $(wildcard $(MODEL_EMOTION_MIRROR)),--volume "$(abspath $(MODEL_EMOTION_MIRROR)):/mirror:ro" \
-    --env MODEL_EMOTION_MIRROR=/mirror) $(GPUS) $(RUN) $(IMAGE)
-docker-repro:  ## run `make repro` on this checkout in the image
-	$(IN_IMAGE) make repro
-docker-test:  ## run `make test` on this checkout in the image
-	$(IN_IMAGE) make test
-docker-shell:  ## open a shell in the image, with this checkout
-	$(IN_IMAGE) bash
-image-lint: $(READY)  ## check the Dockerfile with hadolint
-	@pip install --quiet --no-deps --require-hashes -r docker/hadolint.lock
-	hadolint Dockerfile
-image-check: image-lint  ## build the image and test it (needs Docker, the inputs and half an hour)
-	DOCKER="$(DOCKER)" IMAGE=$(IMAGE) MAKE="$(MAKE)" docker/check.sh
-
-report: $(READY)  ## rebuild report.html
-	@python -m stages.report
-
 readme: $(READY)  ## update the tables in README.md and docs/method.md from the latest results
 	@python -m stages.report --readme
 
 ARCHIVE ?= model-emotion.tar
 archive: $(READY)  ## pack code, history, experiments and all outputs into one file: make archive ARCHIVE=...
-	@python -m model_emotion.project.archive pack $(ARCHIVE)
+	@python -m model_emotion.project.archive pack "$(ARCHIVE)"
 restore: $(READY)  ## unpack that file into a new checkout, offline: make restore ARCHIVE=... INTO=folder
-	@python -m model_emotion.project.archive restore $(ARCHIVE) $(or $(INTO),$(error INTO is missing: make restore ARCHIVE=$(ARCHIVE) INTO=folder))
+	@python -m model_emotion.project.archive restore "$(ARCHIVE)" \
+	  "$(or $(INTO),$(error INTO is missing: make restore ARCHIVE=$(ARCHIVE) INTO=folder))"
+clean:  ## remove the outputs of the pipeline, but not what is measured (data/cells) or downloaded
+	@python3 model_emotion/project/clean.py
+distclean:  ## remove everything that was ever written, `.venv` too; asks first, or takes YES=1
+	@YES="$(YES)" python3 model_emotion/project/clean.py --all
 lock-diff: $(READY)  ## list the stages whose outputs differ from the committed dvc.lock
 	@python -m model_emotion.project.lock_diff
 
@@ -134,7 +141,7 @@ WITHOUT_OURS = $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirem
 WITHOUT_TORCH = $(foreach p,torch triton,--no-emit-package $(p)) \
   $$(sed -n 's/^\(\(cuda\|nvidia\)-[a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements-cuda.lock)
 lock:  ## rebuild all lock files from pyproject.toml (asks the package index)
-	setup/venv.sh $(abspath $(VENV)-lock) "$(PYTHON)"
+	setup/venv.sh "$(abspath $(VENV)-lock)" "$(PYTHON)"
 	$(LOCKED) pyproject.toml --extra dev $(WITHOUT_TORCH) -o requirements.lock
 	sed -n 's/^ *"\(torch==[^"]*\)",/\1/p' pyproject.toml | $(LOCKED) - --constraint requirements.lock \
 	  $(WITHOUT_OURS) -o requirements-cuda.lock

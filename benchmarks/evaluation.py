@@ -1,11 +1,11 @@
-"""Masked evaluation: examples per second, beside plain loops and pyvene.
+"""Compare the speed of masked evaluation with plain loops and pyvene: benchmarks/results/evaluation.json.
 
-`python benchmarks/evaluation.py [--quick]` writes benchmarks/results/evaluation.json. One prompt of 100
-vectors is evaluated under masks that keep 89 % of the neurons, on texts as long as those of GoEmotions. The
-models are random, with a vocabulary of 1,000 words. An example is one text under one mask. The loops take
-one mask at a time, with hooks on the output projections. Fair loop: the model stays in memory, texts are
-padded to the longest of a batch, the head reads position 0 only. The study's loop: the model is read from
-disk again for each mask, texts are padded to 256 positions, and the head reads all positions.
+`python benchmarks/evaluation.py [--quick]`. One prompt of 100 vectors is evaluated under masks that leave 89
+% of the neurons, on texts as long as GoEmotions'. The models are random, with a vocabulary of 1,000 words. An
+example is a text under a mask. The loops take one mask at a time, with hooks on the output projections. Fair
+loop: the model stays in memory, texts are padded to the longest of a batch, and the head is at position 0
+only. The study's loop: the model is read from disk for each mask, texts are padded to 256 positions, and the
+head reads all.
 """
 
 import tempfile
@@ -30,16 +30,16 @@ from random_model import (
     random_model,
     random_texts,
 )
-from side_by_side import Contestant, add_shares, contest, missing, options, run_alone, share_note, write
+from side_by_side import Method, add_shares, compare, missing, options, run_alone, share_note, write
 
 from model_emotion.live.cost import product_rate
 from model_emotion.model.evaluation import margins
 
-BATCH, PAIRS = 32, (8, 1, 64)  # the first is what the others are compared with
+BATCH, PAIRS = 32, (8, 1, 64)  # the others are compared with the first
 
 
 def hooked(model, mask):
-    """The hooks that mask a model, to be closed."""
+    """Mask a model with hooks. Return a context manager that removes them."""
     hooks = ExitStack()
     for layer, kept in zip(model.roberta.encoder.layer, mask.float(), strict=True):
         hooks.enter_context(
@@ -51,6 +51,7 @@ def hooked(model, mask):
 
 
 def batches(model, prompt, texts, longest):
+    """Yield the inputs of each batch of texts."""
     for start in range(0, len(texts), BATCH):
         some = texts[start : start + BATCH]
         yield inputs_of(model, prompt, some, longest(some))
@@ -58,7 +59,7 @@ def batches(model, prompt, texts, longest):
 
 @torch.no_grad()
 def plain_loop(prompt, masks, texts, model_for, longest, read):
-    """[masks, texts] margins of a plain loop over masks and batches."""
+    """Return margins [masks, texts] from a plain loop over masks and batches."""
     found = []
     for mask in masks:
         model = model_for()
@@ -72,7 +73,7 @@ def plain_loop(prompt, masks, texts, model_for, longest, read):
 
 @torch.no_grad()
 def pyvenes(model, prompt, masks, texts):
-    """[masks, texts] margins by pyvene, which changes the inputs of output projections; mask by mask."""
+    """Return margins [masks, texts] from pyvene, which intervenes on the inputs of the output projections."""
     import pyvene
 
     found = []
@@ -95,10 +96,10 @@ def pyvenes(model, prompt, masks, texts):
     return torch.stack(found)
 
 
-def contestants_of(size, quick, folder, check=True):
-    """Contestants at a model's size, operations per example of ours by name, those of a plain forward pass.
+def methods_of(size, quick, folder, check=True):
+    """Return the methods at a model's size, the operations required by name, and those of a plain pass.
 
-    check: require that each contestant first gives our margins.
+    check: make sure that the others' margins equal ours.
     """
     model, texts = random_model(size), random_texts(4 if quick else 16)
     engine, hidden = engine_of(model), model.config.hidden_size
@@ -129,7 +130,7 @@ def contestants_of(size, quick, folder, check=True):
     }
     pairs = PAIRS[:2] if quick else PAIRS
     found = [
-        Contestant(f"ours, {count} pairs a batch", partial(ours, count), size, count * len(texts))
+        Method(f"ours, {count} pairs a batch", partial(ours, count), size, count * len(texts))
         for count in pairs
     ]
     for name, (run, reason) in others.items():
@@ -138,9 +139,9 @@ def contestants_of(size, quick, folder, check=True):
             and not reason
             and not torch.allclose(theirs := run(), ours(len(few))[: len(theirs)], atol=1e-4)
         ):
-            raise SystemExit(f"error: {name}: its margins are not ours")
+            raise SystemExit(f"error: {name}: its margins differ from ours")
         found.append(
-            Contestant(
+            Method(
                 name,
                 run,
                 size,
@@ -148,9 +149,9 @@ def contestants_of(size, quick, folder, check=True):
                 missing=reason,
             )
         )
-    plain, must = operations(model, [len(text) for text in texts], 1 - MASKED)
+    plain, required = operations(model, [len(text) for text in texts], 1 - MASKED)
     shared = plain / model.config.num_hidden_layers  # the first layer is computed once for all masks
-    return found, {f"ours, {count} pairs a batch": must + shared / count for count in pairs}, plain
+    return found, {f"ours, {count} pairs a batch": required + shared / count for count in pairs}, plain
 
 
 def main():
@@ -158,20 +159,20 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         if asked.alone:
             size = asked.alone.partition(":")[0]
-            return run_alone(contestants_of(size, asked.quick, folder, check=False)[0], asked.alone)
+            return run_alone(methods_of(size, asked.quick, folder, check=False)[0], asked.alone)
         peak, tables = product_rate(), []
         for size in ["MiniLM"] if asked.quick else SIZES:
-            contestants, must, plain = contestants_of(size, asked.quick, folder)
+            methods, required, plain = methods_of(size, asked.quick, folder)
             tables.append(
-                contest(
+                compare(
                     f"Masked evaluation at {size}'s size",
                     share_note(peak),
-                    contestants,
+                    methods,
                     1 if asked.quick else 3,
                     asked,
                 )
             )
-            add_shares(tables[-1], peak, plain, must)
+            add_shares(tables[-1], peak, plain, required)
     write("evaluation", asked, tables, **{"products (GFLOP/s)": peak / 1e9})
 
 

@@ -1,17 +1,18 @@
-"""The engine on a CUDA device at roberta-base's size, and hours of the study's full size; under 8 minutes.
+"""Measure the engine on a CUDA device at roberta-base's size, and compute the hours of the full study there.
 
-`python benchmarks/gpu.py [--json FILE]`. The model is random and has roberta-base's size, with a vocabulary
-of 1,000 words. Prompts have 100 vectors, texts are as long as those of GoEmotions, and masks keep 89 % of
-the neurons. Rates are compared with the device's own rate of matrix products in the same precision, which is
-measured as well: once for the operations that this way needs ("must do"), once for those of the plain
-forward pass that it replaces. `rows` grows until the memory is full, there is no further gain, or a
-measurement takes too long.
+`python benchmarks/gpu.py [--json FILE]` takes less than 8 minutes. The model is random, of roberta-base's
+size with a vocabulary of 1,000 words. Prompts have 100 vectors, texts are as long as GoEmotions', masks leave
+89 % of the neurons. Rates are compared with the device's own rate of matrix products in the same precision:
+once for the operations that cannot be skipped ("required"), once for those of a plain forward pass ("plain").
+The number of texts at once grows until the memory is full, the rate no longer grows, or a measurement takes
+too long.
 """
 
 import argparse
 import json
 import logging
 import time
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,10 @@ PRECISIONS = ("float32", "tf32", "bf16")
 
 
 def timed(run, seconds):
-    """Median seconds of run(), repeated for about `seconds` after a warm-up. It must wait for the device."""
+    """Return the median seconds of run(), which must end with an idle device.
+
+    It is repeated for about `seconds`.
+    """
     run()
     times = []
     while not times or sum(times) < seconds:
@@ -45,7 +49,7 @@ def timed(run, seconds):
 
 
 def product_rate(precision, size=8192, repeats=10):
-    """Operations per second of a product of two square matrices."""
+    """Return the operations a second of a product of two square matrices."""
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     a, b = (torch.randn(size, size, device="cuda", dtype=dtype) for _ in range(2))
     before = torch.backends.cuda.matmul.fp32_precision
@@ -63,11 +67,11 @@ def product_rate(precision, size=8192, repeats=10):
 
 
 def evaluation(model, precision, peak):
-    """Rows of a table, one for each number of texts at once, and the margins of the first texts."""
+    """Return a row for each number of texts at once, and the margins of the first texts."""
     engine = Engine(engine_of(model).backbone, precision=precision)
     draw = np.random.default_rng(2)
-    masks = draw.random((MASKS, engine.backbone.layers * engine.backbone.width)) >= MASKED
-    masks = torch.from_numpy(masks).view(MASKS, engine.backbone.layers, -1)
+    drawn = draw.random((MASKS, engine.backbone.layers * engine.backbone.width)) >= MASKED
+    masks = torch.from_numpy(drawn).view(MASKS, engine.backbone.layers, -1)
     prompt = 0.02 * torch.randn(1, PROMPT_LEN, 768, generator=torch.Generator().manual_seed(1))
     found, rows, seconds = [], 64, 0.0
     while rows <= 4096 and 2 * seconds < LONGEST:
@@ -79,12 +83,17 @@ def evaluation(model, precision, peak):
             break
         distinct = {tuple(text) for text in texts}
         rate = len(masks) * len(distinct) / seconds
-        plain, must = operations(model, [len(text) for text in distinct], 1 - MASKED)
-        found.append({
-            "precision": precision, "rows": rows, "examples a second": rate,
-            "share of peak, must do": rate * must / peak, "share of peak, plain": rate * plain / peak,
-            "memory (GB)": torch.cuda.max_memory_allocated() / 1e9,
-        })  # fmt: skip
+        plain, required = operations(model, [len(text) for text in distinct], 1 - MASKED)
+        found.append(
+            {
+                "precision": precision,
+                "rows": rows,
+                "examples a second": rate,
+                "share of peak, required": rate * required / peak,
+                "share of peak, plain": rate * plain / peak,
+                "memory (GB)": torch.cuda.max_memory_allocated() / 1e9,
+            }
+        )
         if len(found) > 2 and rate < 1.02 * found[-3]["examples a second"]:
             break
         rows *= 2
@@ -92,19 +101,15 @@ def evaluation(model, precision, peak):
 
 
 def training(model, precision, peak):
-    """Row of a table: 12 seeds side by side see 64 examples each, with dropout, as in the study's recipe."""
-    engine, recipe = (
-        Engine(engine_of(model).backbone, precision=precision),
-        Recipe(prompt_len=PROMPT_LEN, epochs=1, batch=BATCH),
-    )
+    """Return a row for 12 seeds side by side, with 64 examples each and dropout on, like the study's."""
+    engine = Engine(engine_of(model).backbone, precision=precision)
+    recipe = Recipe(prompt_len=PROMPT_LEN, epochs=1, batch=BATCH)
 
     def examples(count, seed):
         return Examples(random_texts(count, seed), np.random.default_rng(seed).integers(0, 2, count))
 
-    train, dev = (
-        [examples(64, seed) for seed in range(SEEDS)],
-        [examples(1, 50 + seed) for seed in range(SEEDS)],
-    )
+    train = [examples(64, seed) for seed in range(SEEDS)]
+    dev = [examples(1, 50 + seed) for seed in range(SEEDS)]
     torch.cuda.reset_peak_memory_stats()
 
     def run():
@@ -113,87 +118,90 @@ def training(model, precision, peak):
     rate = sum(map(len, train)) / timed(run, 5)
     plain, _ = operations(model, [len(text) for examples in train for text in examples.texts])
     return {
-        "precision": precision, "examples a second": rate, "share of peak, plain": 2 * rate * plain / peak,
+        "precision": precision,
+        "examples a second": rate,
+        "share of peak, plain": 2 * rate * plain / peak,
         "memory (GB)": torch.cuda.max_memory_allocated() / 1e9,
-    }  # fmt: skip
+    }
+
+
+def difference(found, reference):
+    """Return how far margins differ from those of the first precision."""
+    middle = np.median(reference)  # a random model gives all texts the same answer
+    return {
+        "margin": float(abs(found - reference).max()),
+        "other side of the median": float(((found > middle) != (reference > middle)).mean()),
+        "margins' sd": float(reference.std()),
+    }
+
+
+def projection(evaluated, trained):
+    """Return the hours of experiments/paper.yaml: its examples on GoEmotions, divided by the rates."""
+    params, table = load("paper").params(), pd.read_parquet("data/goemotions.parquet")
+    best = pd.DataFrame(evaluated).groupby("precision")["examples a second"].max()
+    rows = []
+    for own, epochs, draws in product(trained, EPOCHS, DRAWS):
+        asked = total_work(changed(params, draws, epochs), table)
+        margins_read = asked.validated + asked.evaluated
+        training = asked.trained / own["examples a second"] / 3600
+        evaluation = margins_read / best[own["precision"]] / 3600
+        rows.append(
+            {
+                "precision": own["precision"],
+                "epochs": epochs,
+                "random draws": draws,
+                "trained": asked.trained,
+                "evaluated": margins_read,
+                "training (h)": training,
+                "evaluation (h)": evaluation,
+                "whole (h)": training + evaluation,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def measure(precisions):
+    """Return the rows of evaluation and training in each precision, and the differences of their margins."""
+    model = random_model().to("cuda")
+    evaluated, trained, reference, apart = [], [], None, {}
+    peaks = {precision: product_rate(precision) for precision in precisions}
+    print("matrix products, TFLOP/s:", {key: round(value / 1e12) for key, value in peaks.items()}, flush=True)
+    for precision in precisions:
+        rows, found = evaluation(model, precision, peaks[precision])
+        evaluated += rows
+        reference = found if reference is None else reference
+        apart[precision] = difference(found, reference)
+        trained.append(training(model, precision, peaks[precision]))
+        shown = pd.DataFrame(rows).round(3).to_string(index=False)
+        print(shown, trained[-1], apart[precision], sep="\n", flush=True)
+    return {
+        "products (TFLOP/s)": {key: value / 1e12 for key, value in peaks.items()},
+        "evaluation": evaluated,
+        "training": trained,
+        "against the first precision": apart,
+    }
 
 
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--json", type=Path, help="where the figures are written")
+    parser.add_argument("--json", type=Path, help="file to write the figures to")
     parser.add_argument("--precisions", nargs="+", default=PRECISIONS)
     options = parser.parse_args()
     if not torch.cuda.is_available():
-        parser.exit(1, "error: no CUDA device here\n")
+        parser.exit(1, "error: no CUDA device found\n")
     logging.disable(logging.WARNING)
     torch.set_num_threads(1)
-    model, start = random_model().to("cuda"), time.perf_counter()
+    start = time.perf_counter()
     machine = f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
     print(machine)
-    evaluated, trained, reference, apart = [], [], None, {}
-    peaks = {precision: product_rate(precision) for precision in options.precisions}
-    print("matrix products, TFLOP/s:", {key: round(value / 1e12) for key, value in peaks.items()}, flush=True)
-    for precision in options.precisions:
-        rows, found = evaluation(model, precision, peaks[precision])
-        evaluated += rows
-        reference = found if reference is None else reference
-        middle = np.median(reference)  # a random model answers all texts alike
-        other = float(((found > middle) != (reference > middle)).mean())
-        apart[precision] = {
-            "margin": float(abs(found - reference).max()), "other side of the median": other,
-            "margins' sd": float(reference.std()),
-        }  # fmt: skip
-        trained.append(training(model, precision, peaks[precision]))
-        print(
-            pd.DataFrame(rows).round(3).to_string(index=False),
-            trained[-1],
-            apart[precision],
-            sep="\n",
-            flush=True,
-        )
-    hours = projection(evaluated, trained)
+    measured = measure(options.precisions)
+    hours = projection(measured["evaluation"], measured["training"])
     print(hours.round(2).to_string(index=False))
+    found = {"machine": machine, **measured, "projection": hours.to_dict("records")}
     if options.json:
-        options.json.write_text(json.dumps({
-            "machine": machine, "products (TFLOP/s)": {key: value / 1e12 for key, value in peaks.items()},
-            "evaluation": evaluated, "training": trained, "against the first precision": apart,
-            "projection": hours.to_dict("records"),
-            "seconds": time.perf_counter() - start,
-        }, indent=1))  # fmt: skip
-
-
-def projection(evaluated, trained):
-    """Hours of experiments/paper.yaml: its examples, counted on GoEmotions, over the rates."""
-    params, table = load("paper").params(), pd.read_parquet("data/goemotions.parquet")
-    best = pd.DataFrame(evaluated).groupby("precision")["examples a second"].max()
-    rows = []
-    for own in trained:
-        precision = own["precision"]
-        for epochs in EPOCHS:
-            for draws in DRAWS:
-                asked = total_work(changed(params, draws, epochs), table)
-                hours = (
-                    asked.trained / own["examples a second"] / 3600,
-                    (asked.validated + asked.evaluated) / best[precision] / 3600,
-                )
-                rows.append(
-                    (
-                        precision,
-                        epochs,
-                        draws,
-                        asked.trained,
-                        asked.validated + asked.evaluated,
-                        *hours,
-                        sum(hours),
-                    )
-                )
-    counts, hours = (
-        ["precision", "epochs", "random draws", "trained", "evaluated"],
-        ["training (h)", "evaluation (h)", "whole (h)"],
-    )
-    return pd.DataFrame(rows, columns=[*counts, *hours])
+        options.json.write_text(json.dumps(found | {"seconds": time.perf_counter() - start}, indent=1))
 
 
 if __name__ == "__main__":

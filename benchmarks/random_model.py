@@ -1,4 +1,4 @@
-"""Shared by the model benchmarks: a random model, texts as long as GoEmotions', and counts of operations."""
+"""For the benchmarks of the model: a random model, texts as long as GoEmotions', a plain head, operations."""
 
 from functools import cache
 from types import SimpleNamespace
@@ -33,7 +33,7 @@ def random_config(size="roberta-base"):
 
 @cache
 def random_model(size="roberta-base"):
-    """A frozen random masked language model of that size, with a vocabulary of 1,000 words; made once."""
+    """Return a frozen random masked language model of a size, always the same, that knows 1,000 words."""
     torch.manual_seed(0)
     transformers.utils.logging.disable_progress_bar()
     return transformers.RobertaForMaskedLM(random_config(size)).eval().requires_grad_(False)
@@ -52,14 +52,14 @@ def engine_of(model):
 
 
 def random_texts(count, seed=0):
-    """Lists of 5 to 50 token ids, 19 on average, with `<s>` and `</s>`, as long as those of GoEmotions."""
+    """Return lists of token ids with `<s>` and `</s>`, 5 to 50 long, 19 on average, like GoEmotions'."""
     generator = np.random.default_rng(seed)
     lengths = generator.normal(18.7, 8.5, count).round().clip(5, 50).astype(int)
     return [[CLS, *generator.integers(7, 1000, length - 2).tolist(), SEP] for length in lengths]
 
 
 def inputs_of(model, prompt, texts, longest):
-    """Input of transformers' RoBERTa: `<mask>`, the prompt, a text padded to `longest`; positions from 0."""
+    """Return the input of transformers' RoBERTa: `<mask>`, prompt, padded texts; positions from 0."""
     ids = torch.tensor([text + [PAD] * (longest - len(text)) for text in texts])
     words = model.get_input_embeddings()
     prompt = prompt - model.roberta.embeddings.token_type_embeddings.weight[0]  # which the model adds again
@@ -86,16 +86,19 @@ def at_all_positions(model, inputs):
 
 
 def _layer(config, positions, kept=1.0):
-    """Operations of a layer at all positions: (products with weights, products of attention).
+    """Return the operations of a layer: (products with weights, products of attention).
 
-    kept: the share of neurons that a mask keeps.
+    kept: share of its neurons that a mask leaves.
     """
     hidden, width = config.hidden_size, config.intermediate_size * kept
     return 2 * positions * (4 * hidden**2 + 2 * hidden * width), 2 * positions * 2 * hidden * positions
 
 
 def _at_0(config, positions, kept=1.0):
-    """As `_layer`, of a last layer at position 0 only; each head attends to the input of the layer."""
+    """Return the same for a last layer that is needed only at position 0.
+
+    Its heads attend to the layer's input.
+    """
     hidden, width = config.hidden_size, config.intermediate_size * kept
     return 2 * (4 * hidden**2 + 2 * hidden * width), 2 * 2 * positions * hidden * config.num_attention_heads
 
@@ -105,28 +108,24 @@ def _positions(lengths, prompt_len):
 
 
 def operations(model, lengths, kept=1.0):
-    """Operations per text of (a plain forward pass, one more mask with shared work).
-
-    Matrix products only; the mean over texts.
-    """
+    """Return operations per text, of matrix products only: (of a plain pass, required for one more mask)."""
     config, positions = model.config, _positions(lengths, PROMPT_LEN)
     plain, masked, at_0 = (
         sum(_layer(config, positions)),
         sum(_layer(config, positions, kept)),
         sum(_at_0(config, positions, kept)),
     )
-    # A mask only changes this much of the first layer.
+    # What a mask changes in the first layer.
     first = 2 * positions * config.hidden_size * config.intermediate_size * (1 - kept)
     layers = config.num_hidden_layers
     return (layers * plain).mean(), (first + (layers - 2) * masked + at_0).mean()
 
 
 def operations_of_training(model, lengths, prompt_len):
-    """Operations per text of (plain forward and backward passes, the least that a prompt's gradient needs).
+    """Return operations per text, of matrix products only: (of a plain forward and backward pass, required).
 
-    Matrix products only; the mean over texts. In the backward pass a product with frozen weights costs the
-    same again, and a product of attention twice as much. The least has no padding, and only position 0 of
-    the last layer.
+    Backward, a product with frozen weights costs as much as forward, and one of attention twice as much. The
+    required ones have no padding, and need the last layer only at position 0.
     """
     config, positions = model.config, _positions(lengths, prompt_len)
     layer, at_0 = (

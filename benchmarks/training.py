@@ -1,11 +1,11 @@
-"""Prompt tuning: examples per second, beside plain loops and peft.
+"""Compare the speed of prompt tuning with plain loops and peft: benchmarks/results/training.json.
 
-`python benchmarks/training.py [--quick]` writes benchmarks/results/training.json. The models are random,
-with a vocabulary of 1,000 words, and texts are as long as those of GoEmotions. Ours trains seeds or emotions
-side by side, as the stage `prompts` does; the others train one prompt. Ours also evaluates on dev, on one
-example per seed. Fair loop: texts are padded to the longest of a batch, and the head reads position 0 only.
-The study's loop: texts are padded to 256 positions, and the head reads all positions.
-peft: PromptTuning of a sequence classifier with the Trainer of transformers, which tunes the classifier too.
+`python benchmarks/training.py [--quick]`. The models are random, with a vocabulary of 1,000 words, and the
+texts as long as GoEmotions'. Ours trains seeds or emotions side by side, as the stage `prompts` does, and
+evaluates one dev example per seed. The others train one prompt. Fair loop: a plain loop, with texts padded to
+the longest of a batch, and the head at position 0 only. The study's loop: texts are padded to 256 positions,
+and the head reads all. peft: PromptTuning of a sequence classifier with transformers' Trainer, which also
+tunes the classifier.
 """
 
 import tempfile
@@ -29,7 +29,7 @@ from random_model import (
     random_model,
     random_texts,
 )
-from side_by_side import Contestant, add_shares, contest, missing, options, run_alone, share_note, write
+from side_by_side import Method, add_shares, compare, missing, options, run_alone, share_note, write
 from torch.nn.functional import cross_entropy
 
 from model_emotion.live.cost import product_rate
@@ -43,7 +43,7 @@ from model_emotion.params import load_params
 class Setting:
     """How prompts are trained, and on how many texts per seed.
 
-    seeds: numbers of seeds that ours trains; the others are compared with the first.
+    seeds: numbers of seeds side by side. The others are compared with the first.
     """
 
     name: str
@@ -98,7 +98,7 @@ def ours(setting, seeds, emotions=1):
 
 
 def plain_loop(setting, examples, longest, read):
-    """One pass through all examples by a plain training loop."""
+    """Train on all examples once, with a plain loop."""
     model = random_model(setting.size)
     prompt = (0.02 * torch.randn(setting.recipe.prompt_len, model.config.hidden_size)).requires_grad_()
     optimiser = torch.optim.AdamW([prompt], lr=setting.recipe.lr)
@@ -114,7 +114,7 @@ def plain_loop(setting, examples, longest, read):
 
 
 def pefts(setting, examples):
-    """The same pass by peft and Trainer; the model is built within."""
+    """Train on all examples once, with peft and Trainer, including building the model."""
     from peft import PromptTuningConfig, get_peft_model
 
     torch.manual_seed(0)
@@ -138,37 +138,39 @@ def pefts(setting, examples):
 
     with tempfile.TemporaryDirectory() as folder:
         asked = transformers.TrainingArguments(
-            folder, num_train_epochs=1, per_device_train_batch_size=setting.recipe.batch,
-            learning_rate=setting.recipe.lr, use_cpu=True, disable_tqdm=True, report_to="none",
-            save_strategy="no", logging_strategy="no",
-        )  # fmt: skip
+            folder,
+            num_train_epochs=1,
+            per_device_train_batch_size=setting.recipe.batch,
+            learning_rate=setting.recipe.lr,
+            use_cpu=True,
+            disable_tqdm=True,
+            report_to="none",
+            save_strategy="no",
+            logging_strategy="no",
+        )
         transformers.Trainer(model, asked, data_collator=collate, train_dataset=rows).train()
 
 
-def contestants_of(setting):
+def methods_of(setting):
     examples = random_examples(setting.texts, 0)
 
-    def contestant(name, run, prompts=1, **about):
-        return Contestant(name, run, f"{setting.size}, {setting.name}", prompts * setting.texts, **about)
+    def method(name, run, prompts=1, **about):
+        return Method(name, run, f"{setting.size}, {setting.name}", prompts * setting.texts, **about)
 
     found = [
-        contestant(f"ours, seeds side by side: {seeds}", partial(ours, setting, seeds), seeds)
+        method(f"ours, seeds side by side: {seeds}", partial(ours, setting, seeds), seeds)
         for seeds in setting.seeds
     ]
     if (emotions := SIDE_BY_SIDE // setting.recipe.batch) > 1:
         found.append(
-            contestant(
-                f"ours, emotions side by side: {emotions}", partial(ours, setting, 1, emotions), emotions
-            )
+            method(f"ours, emotions side by side: {emotions}", partial(ours, setting, 1, emotions), emotions)
         )
-    found.append(contestant("fair loop", partial(plain_loop, setting, examples, longest_of, at_position_0)))
+    found.append(method("fair loop", partial(plain_loop, setting, examples, longest_of, at_position_0)))
     if setting.name == STUDYS:
         study = partial(plain_loop, setting, examples, lambda some: LONGEST, at_all_positions)
-        found.append(contestant("the study's loop", study))
+        found.append(method("the study's loop", study))
         found.append(
-            contestant(
-                "peft PromptTuning, Trainer", partial(pefts, setting, examples), missing=missing("peft")
-            )
+            method("peft PromptTuning, Trainer", partial(pefts, setting, examples), missing=missing("peft"))
         )
     return found
 
@@ -177,21 +179,19 @@ def main():
     asked = options(__doc__)
     settings = QUICK if asked.quick else SETTINGS
     if asked.alone:
-        return run_alone(
-            [contestant for setting in settings for contestant in contestants_of(setting)], asked.alone
-        )
+        return run_alone([method for setting in settings for method in methods_of(setting)], asked.alone)
     peak, tables = product_rate(), []
-    about = (
-        f"An example is a text that a prompt learns from once. {share_note(peak)} Memory has the model in it."
-    )
+    about = f"An example is a text that a prompt sees once. {share_note(peak)} Memory includes the model."
     for setting in settings:
-        contestants = contestants_of(setting)
+        methods = methods_of(setting)
         tables.append(
-            contest(setting.title, f"{setting.note} {about}", contestants, 1 if asked.quick else 3, asked)
+            compare(setting.title, f"{setting.note} {about}", methods, 1 if asked.quick else 3, asked)
         )
         lengths = [len(text) for text in random_texts(setting.texts, 0)]
-        plain, must = operations_of_training(random_model(setting.size), lengths, setting.recipe.prompt_len)
-        add_shares(tables[-1], peak, plain, {contestant.name: must for contestant in contestants})
+        plain, required = operations_of_training(
+            random_model(setting.size), lengths, setting.recipe.prompt_len
+        )
+        add_shares(tables[-1], peak, plain, {method.name: required for method in methods})
     write("training", asked, tables, **{"products (GFLOP/s)": peak / 1e9})
 
 

@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${DOCKER:=docker}" "${IMAGE:=model-emotion}" "${MAKE:=make}"
 : "${MODEL_EMOTION_MIRROR:?must name a folder with the inputs}"
-LIMIT=1560000000 # bytes, without torch's layer; 170 million of them are numba's compiler
+LIMIT=1600000000 # bytes, without torch's layer; 170 million of them are numba's compiler
 owner=$(id -u)
 ((owner)) || owner=4321
 work=$(mktemp -d)
@@ -25,11 +25,11 @@ bad() {
   printf '%s  BAD: %s\n' "$(date +%T)" "$*" >&2
   exit 1
 }
-mounted() { # options of `docker run` for the checkout in $work
-  echo --network none --user $owner:$owner --volume "$work/clone:/model-emotion" \
-    --volume "$MODEL_EMOTION_MIRROR:/mirror:ro" --env MODEL_EMOTION_MIRROR=/mirror
-}
-in_clone() { $DOCKER run --rm $(mounted) "$IMAGE" "$@"; }
+mounted=( # options of `docker run` for the checkout in $work
+  --network none --user $owner:$owner --volume "$work/clone:/model-emotion"
+  --volume "$MODEL_EMOTION_MIRROR:/mirror:ro" --env MODEL_EMOTION_MIRROR=/mirror
+)
+in_clone() { $DOCKER run --rm "${mounted[@]}" "$IMAGE" "$@"; }
 in_image() { # the image's own checkout, as its own user
   $DOCKER run --rm --network none --volume "$MODEL_EMOTION_MIRROR:/mirror:ro" \
     --env MODEL_EMOTION_MIRROR=/mirror "$@"
@@ -89,7 +89,7 @@ in_image "$IMAGE" make test >"$work/test.log" 2>&1 || { tail -30 "$work/test.log
 ok "make test: $(tail -1 "$work/test.log")"
 
 # Kill a run, stop the next one, and complete the third, whose root file system is read-only.
-start() { $DOCKER run --detach --name $name $(mounted) "$@" "$IMAGE" >/dev/null; }
+start() { $DOCKER run --detach --name $name "${mounted[@]}" "$@" "$IMAGE" >/dev/null; }
 start
 until_cells 0
 $DOCKER kill $name >/dev/null && $DOCKER rm $name >/dev/null
@@ -105,7 +105,7 @@ $DOCKER logs --tail 3 $name
 $DOCKER rm $name >/dev/null
 ((took < 10 && status != 137)) || bad "docker stop took $took s, status $status"
 ok "stopped in $took s, status $status, with $(cells) prompts done"
-$DOCKER run --rm $(mounted) --read-only --tmpfs /tmp "$IMAGE" >"$work/repro.log" 2>&1 ||
+$DOCKER run --rm "${mounted[@]}" --read-only --tmpfs /tmp "$IMAGE" >"$work/repro.log" 2>&1 ||
   { tail -30 "$work/repro.log"; bad "make repro"; }
 ok "make repro: $(tail -1 "$work/repro.log")"
 in_git=(git -C "$work/clone" -c safe.directory='*')

@@ -17,8 +17,13 @@ export MPLCONFIGDIR=${MPLCONFIGDIR:-$HOME/.config/matplotlib}
 for folder in "$PWD" "$PWD"/.git "$PWD"/.dvc; do
   [[ ! -e $folder || -w $folder ]] ||
     fail "uid $(id -u) can't write to $folder: start the container as the owner of the checkout, with" \
-      '--user "$(id -u):$(id -g)"'
+      '--user "$(id -u):$(id -g)" (rootless podman also needs --userns=keep-id, rootless Docker --user 0:0;' \
+      'with SELinux, add :z to the volume)'
 done
+if [[ -f .git ]] && ! git rev-parse --git-dir >/dev/null 2>&1; then # a git worktree or submodule
+  fail "the container does not have $(sed 's/^gitdir: //' .git), which .git names: start it with" \
+    "\`make docker-shell\`, which mounts that folder too"
+fi
 
 if [[ -e requirements.lock ]] && ! cmp -s requirements.lock /opt/build/requirements.lock; then
   echo "warning: requirements.lock has changed since the image was built: rebuild the image" >&2
@@ -47,6 +52,7 @@ if [[ ${MODEL_EMOTION_GPU:-} == required ]]; then
 fi
 
 if [[ -e dvc.yaml ]]; then
+  [[ -e .git ]] || python -m model_emotion.project.checkout
   python -m model_emotion.project.environment
 fi
 exec "$@"

@@ -1,10 +1,11 @@
-"""Install torch into the environment of this Python: CUDA's build for an NVIDIA GPU, else the CPU build.
+"""Install torch into the environment of this Python: the CUDA build for an NVIDIA GPU, or else the CPU build.
 
     python setup/install_torch.py auto|cuda|cpu
 
-`auto` takes CUDA's build where nvidia-smi lists a GPU. CUDA's build and its libraries come by hash from
-requirements-cuda.lock. The CPU build is the one that pip finds, if it finds one, as on macOS. Else uv gets it from
-torch's own index. The CPU build stands in no lock, since the package index has none for Linux.
+`auto` installs the CUDA build if nvidia-smi lists a GPU. That build and its libraries are checked by the
+hashes in requirements-cuda.lock. The CPU build is the one that pip finds, if it finds one, as on macOS.
+Otherwise uv installs it from torch's own index. No lock names the CPU build, since the package index has none
+for Linux.
 """
 
 import argparse
@@ -20,21 +21,21 @@ from packaging.version import Version
 
 LOCK = Path(__file__).parents[1] / "requirements-cuda.lock"
 CUDA = re.compile(r"nvidia-|cuda-|triton|pytorch-triton")
-"""How the names of packages begin that only a GPU build requires."""
+"""The beginnings of the names of packages that only a GPU build requires."""
 
 
 def run(*words: str | Path) -> subprocess.CompletedProcess:
-    """Run a module of this Python, with what it prints kept."""
+    """Run a module with this Python, and capture what it prints."""
     return subprocess.run([sys.executable, "-m", *map(str, words)], capture_output=True, text=True)
 
 
 def pinned() -> str:
-    """`torch==VERSION`, as locked."""
+    """Return `torch==VERSION`, as locked."""
     return re.search(r"^torch==\S+", LOCK.read_text(), re.MULTILINE).group()
 
 
 def has_gpu() -> bool:
-    """Whether nvidia-smi lists a GPU."""
+    """Return whether nvidia-smi lists a GPU."""
     try:
         listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, timeout=30)
     except (OSError, subprocess.TimeoutExpired):
@@ -43,7 +44,7 @@ def has_gpu() -> bool:
 
 
 def found_by_pip(pin: str) -> dict | None:
-    """The build that pip would install, as in pip's report, None where it finds none; only metadata is downloaded."""
+    """Return the metadata of the build that pip would install, or None. Only metadata is downloaded."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         dry = (
@@ -59,7 +60,7 @@ def found_by_pip(pin: str) -> dict | None:
 
 
 def is_cpu_build(metadata: dict) -> bool:
-    """Whether a build of torch is for CPUs: by its local version, such as +cpu, or by what it requires here."""
+    """Return whether a build of torch is for CPUs: by its version, such as 2.0+cpu, or its requirements."""
     if local := Version(metadata["version"]).local:
         return local.startswith("cpu")
     required = map(Requirement, metadata.get("requires_dist", []))
@@ -76,7 +77,7 @@ def main() -> None:
     parser.add_argument("build", choices=("auto", "cuda", "cpu"))
     build, pin = parser.parse_args().build, pinned()
     if build == "cuda" and sys.platform != "linux":
-        sys.exit("error: TORCH=cuda: torch has a CUDA build for Linux alone")
+        sys.exit("error: TORCH=cuda: torch has a CUDA build only for Linux")
     if build == "cuda" or (build == "auto" and has_gpu()):
         done = run(
             "uv", "pip", "install", "--python", sys.executable, "--no-deps", "--require-hashes", "-r", LOCK
@@ -90,7 +91,8 @@ def main() -> None:
         if done.returncode:
             print(done.stderr, file=sys.stderr)
             sys.exit(
-                f"error: no CPU build of {pin} was found by pip or by uv; `make setup TORCH=cuda` installs CUDA's build instead"
+                f"error: pip and uv found no CPU build of {pin}; "
+                "`make setup TORCH=cuda` installs the CUDA build instead"
             )
     if done.returncode:
         sys.exit(done.stderr)

@@ -1,6 +1,7 @@
 """Check the layout of the library: imports between rooms, lengths of modules and functions, annotations.
 
-`python setup/layout.py` prints one line per fault and exits with status 1 if there is one. `make lint` runs it.
+`python setup/layout.py` prints one line per fault and exits with status 1 if there is one. `make lint` runs
+it.
 """
 
 import ast
@@ -45,7 +46,8 @@ def unannotated(body: list[ast.stmt]) -> Iterator[str]:
             every += [one for one in (node.args.vararg, node.args.kwarg) if one]
             lacking = [one.arg for one in every if one.annotation is None and one.arg not in ("self", "cls")]
             if lacking or node.returns is None:
-                yield f"{node.lineno}: {node.name}: no annotation of {', '.join(lacking) or 'what it returns'}"
+                what = ", ".join(lacking) or "what it returns"
+                yield f"{node.lineno}: {node.name}: no annotation of {what}"
 
 
 def faults_of(path: Path, room: str) -> Iterator[str]:
@@ -62,7 +64,8 @@ def faults_of(path: Path, room: str) -> Iterator[str]:
         yield f"{path}: {lines} lines; a module may have {MODULE}"
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            if (lines := node.end_lineno - node.lineno + 1) > FUNCTION:
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            if lines > FUNCTION:
                 yield f"{path}:{node.lineno}: {node.name} has {lines} lines; a function may have {FUNCTION}"
 
 

@@ -1,10 +1,11 @@
-"""Prove from the locks alone that every pinned package has a wheel for each machine that README names.
+"""Check, from the locks alone, that each pinned package has a wheel for each machine that README names.
 
-A lock pins files by hash but does not name them. `setup/wheels.lock` lists the names of the pinned wheels with
-their hashes, as sha256sum does. `make lock` writes it; the check needs no network and installs nothing.
+A lock pins files by hash but does not name them. `setup/wheels.lock` lists the names of the pinned wheels
+with their hashes, as sha256sum does. `make lock` writes it; the check needs no network and installs nothing.
 
-    python setup/wheels.py LOCK ...                 check locks; one line for each package without a wheel
-    python setup/wheels.py --write PYLOCK LOCK ...  write setup/wheels.lock from uv's pylock.toml of these locks
+    python setup/wheels.py LOCK ...                 check locks, and print a line for each package without a
+    wheel python setup/wheels.py --write PYLOCK LOCK ...  write setup/wheels.lock from uv's pylock.toml of
+    these locks
 """
 
 import argparse
@@ -27,10 +28,10 @@ GLIBC, MACOS = (2, 28), (14, 0)
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
 SYSTEMS = (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"))
 PURE_SOURCES = {"antlr4-python3-runtime": "4.9.3"}
-"""Packages without a wheel, which setuptools builds without a compiler, since they are pure Python.
+"""Packages without a wheel, which setuptools builds without a compiler, because they are pure Python.
 
-DVC requires hydra-core, which requires omegaconf, which requires antlr4 4.9: no release of it is a wheel. The check sees
-to it that what was built of it here is pure.
+DVC requires hydra-core, which requires omegaconf, which requires antlr4 4.9, which has no wheel. The check
+makes sure that the installed package is pure Python.
 """
 
 
@@ -46,17 +47,24 @@ class Machine:
         return f"Python {self.python[0]}.{self.python[1]} on {self.system} {self.processor}"
 
     def environment(self) -> dict[str, str]:
-        """What environment markers ask for."""
+        """Return the variables of environment markers."""
         version = ".".join(map(str, self.python))
         return {
-            "implementation_name": "cpython", "implementation_version": f"{version}.0", "os_name": "posix",
-            "platform_machine": self.processor, "platform_python_implementation": "CPython", "platform_release": "",
-            "platform_system": self.system.capitalize(), "platform_version": "", "python_full_version": f"{version}.0",
-            "python_version": version, "sys_platform": self.system,
-        }  # fmt: skip
+            "implementation_name": "cpython",
+            "implementation_version": f"{version}.0",
+            "os_name": "posix",
+            "platform_machine": self.processor,
+            "platform_python_implementation": "CPython",
+            "platform_release": "",
+            "platform_system": self.system.capitalize(),
+            "platform_version": "",
+            "python_full_version": f"{version}.0",
+            "python_version": version,
+            "sys_platform": self.system,
+        }
 
     def platforms(self) -> list[str]:
-        """The platform tags of wheels that run there."""
+        """Return the platform tags of wheels that run on the machine."""
         if self.system == "darwin":
             return list(mac_platforms(MACOS, self.processor))
         oldest, old = {"x86_64": 5, "aarch64": 17}[self.processor], {5: "1", 12: "2010", 17: "2014"}
@@ -67,7 +75,7 @@ class Machine:
         return [f"{name}_{self.processor}" for name in names]
 
     def tags(self) -> frozenset[Tag]:
-        """The tags of all wheels that run there."""
+        """Return the tags of all wheels that run on the machine."""
         platforms, interpreter = self.platforms(), f"cp{self.python[0]}{self.python[1]}"
         return frozenset([
             *cpython_tags(self.python, platforms=platforms),
@@ -80,7 +88,7 @@ MACHINES = [Machine(python, *system) for python, system in product(PYTHONS, SYST
 
 @dataclass(frozen=True)
 class Pin:
-    """A line of a lock: the requirement with its marker, and the hashes of the files that may be installed."""
+    """A line of a lock: the requirement with its marker, and the hashes of the files that it allows."""
 
     requirement: Requirement
     hashes: frozenset[str]
@@ -94,13 +102,13 @@ class Pin:
         return next(iter(self.requirement.specifier)).version
 
     def wanted_on(self, machine: Machine) -> bool:
-        """Whether the marker lets the package in."""
+        """Return whether the marker includes the package on a machine."""
         marker = self.requirement.marker
         return marker is None or marker.evaluate(machine.environment())
 
 
 def read_lock(text: str) -> list[Pin]:
-    """The pins of a requirements file in uv's format: `name==version ; marker`, then a hash a line."""
+    """Return the pins of a lock in uv's format: `name==version ; marker`, then one hash per line."""
     pins = []
     for entry in re.split(r"\n(?=[A-Za-z0-9])", text):
         requirement = entry.split("\\")[0].strip()
@@ -110,19 +118,23 @@ def read_lock(text: str) -> list[Pin]:
 
 
 def read_table(text: str) -> dict[str, str]:
-    """{hash: name of the wheel} from `hash  name` lines."""
+    """Return {hash: name of the wheel} from lines `hash  name`."""
     return dict(line.split("  ") for line in text.splitlines())
 
 
 def is_pure(name: str) -> bool:
-    """Whether an installed package has no compiled part. Raises PackageNotFoundError where it is not installed."""
+    """Return whether an installed package has no compiled part.
+
+    Raises PackageNotFoundError if it is missing.
+    """
     return not any(file.name.endswith(tuple(EXTENSION_SUFFIXES)) for file in distribution(name).files)
 
 
 def missing(pins: list[Pin], table: dict[str, str]) -> list[str]:
-    """One sentence for each package that lacks a wheel on some machine; empty where there is none.
+    """Return a sentence for each package that lacks a wheel on some machine.
 
-    A wheel counts where the lock pins its hash and its name has the pinned package, version and a tag that fits.
+    A wheel counts if the lock pins its hash, and if its name has the pinned package, the version and a
+    matching tag.
     """
     tags = {machine: machine.tags() for machine in MACHINES}
     sentences = []
@@ -138,7 +150,7 @@ def missing(pins: list[Pin], table: dict[str, str]) -> list[str]:
 
 
 def table_of(pylock: str, pins: list[Pin]) -> str:
-    """The table of the wheels in a pylock.toml that fit one of the machines and that a lock pins."""
+    """Return the table of the wheels in a pylock.toml that a lock pins and that run on a machine."""
     tags = frozenset().union(*(machine.tags() for machine in MACHINES))
     pinned = frozenset().union(*(pin.hashes for pin in pins))
     lines = []

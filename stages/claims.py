@@ -21,7 +21,7 @@ def main() -> None:
     verdicts = judge_run(run, load_claims().claims, departures(params, mask_plan.read(run).ranking))
     for verdict in verdicts:
         print(verdict.line())
-    print(summary(verdicts))
+    print("\n".join(summary(verdicts)))
     found = {"count": tally(verdicts), "claims": [asdict(verdict) for verdict in verdicts]}
     write_json(found, folder(run) / "claims.json")
 

@@ -1,8 +1,10 @@
-"""figures: a run's results -> paper_figures/RUN/*.{svg,png} and the page README.md beside them"""
+"""Stage figures: a run's results -> paper_figures/RUN/*.{svg,png} and README.md, a page that shows them"""
 
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -16,8 +18,8 @@ OUT = Path("paper_figures")
 WORKERS = 2
 
 
-def make(name, run, options):
-    """Draw one figure, unless there is nothing to show; its paths."""
+def make(name: str, run: str, options: Mapping[str, Any]) -> list[Path]:
+    """Draw one figure and return its files; none if a table that it shows has no rows."""
     entry = next(entry for entry in catalogue.FIGURES if entry.name == name)
     frames = [tables.read(table, run) for table in entry.inputs]
     shown = [frame for table, frame in zip(entry.inputs, frames, strict=True) if table != tables.ORDER]
@@ -27,17 +29,15 @@ def make(name, run, options):
     return catalogue.save(figure, entry, options, OUT / run) if figure else []
 
 
-def main():
+def main() -> None:
     run = stage.run_option(__doc__)
     options = tables.of_run(load_params().figures.model_dump(), run)
-
     names = [entry.name for entry in catalogue.entries(run)]
     with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
         each = pool.map(make, names, [run] * len(names), [options] * len(names))
         made = {path for paths in progress(each, "figures", len(names), "figure") for path in paths}
-    for path in (
-        set((OUT / run).iterdir()) - made
-    ):  # of figures that are no more, and what a killed run left half
+    others = set((OUT / run).iterdir()) - made  # old figures, and parts that a killed run left
+    for path in others:
         if path.is_file() and path.suffix in (".svg", ".png", ".part"):
             path.unlink()
     write_text(catalogue.index(run, options, {path.stem for path in made}), OUT / run / "README.md")

@@ -1,5 +1,4 @@
-"""masks: a run's searchlight ->
-results/RUN/{masks.safetensors,overlap.csv,selectivity.csv,insignificant.csv}"""
+"""masks: a run's searchlight -> results/RUN/masks.safetensors, {overlap, selectivity, insignificant}.csv"""
 
 import pandas as pd
 

@@ -34,7 +34,7 @@ def main() -> None:
     )
     write_json({"count": verdicts.tally(joined), "claims": [asdict(verdict) for verdict in joined]}, RESULT)
     write_text(pages.render(joined, claims.unpublished), "CLAIMS.md")
-    print(verdicts.summary(joined))
+    print("\n".join(verdicts.summary(joined)))
 
 
 if __name__ == "__main__":

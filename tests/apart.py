@@ -1,6 +1,6 @@
 """Processes that a test may kill or interrupt, forked from one that has imported torch and Dask.
 
-A new interpreter spends seconds on those imports. A fork of one that has done them is ready at once, and otherwise the same.
+A new interpreter spends seconds on those imports. A fork is ready at once, and behaves the same.
 """
 
 import os
@@ -17,7 +17,7 @@ _FORKS.set_forkserver_preload(
 
 
 def _run(module, arguments, folder, environment, session, output):
-    """What the new process does: `python -m module arguments`, its stderr to a file."""
+    """Run `python -m module arguments` in the new process, with stderr in a file."""
     if session:
         os.setsid()
     os.chdir(folder)
@@ -27,15 +27,18 @@ def _run(module, arguments, folder, environment, session, output):
         with open(file, "ab") as opened:
             os.dup2(opened.fileno(), stream)
     tracker = resource_tracker._resource_tracker
-    tracker._fd = tracker._pid = None  # a process of its own keeps track of its semaphores
+    tracker._fd = tracker._pid = None  # the process starts its own tracker of semaphores
     sys.argv = [module, *arguments]
     if module.startswith("stages."):
-        sys.modules.pop(module, None)  # runpy warns of a module that has been imported
+        sys.modules.pop(module, None)  # runpy warns of a module that is already imported
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 class Apart:
-    """`python -m module arguments` in the current folder, with what tests use of subprocess.Popen; session: in a session of its own."""
+    """`python -m module arguments` in the current folder, with the part of subprocess.Popen that tests use.
+
+    session: run in a new session. environment: by default that of this process.
+    """
 
     def __init__(self, module, *arguments, session=False, environment=None):
         handle, self._output = tempfile.mkstemp()
@@ -47,7 +50,7 @@ class Apart:
         self.pid = self._process.pid
 
     def poll(self):
-        """The exit status, None while it runs; negative for a signal."""
+        """The exit status: None while it runs, negative for a signal."""
         return self._process.exitcode
 
     returncode = property(poll)
@@ -60,7 +63,7 @@ class Apart:
         self._process.kill()
 
     def wait(self, timeout=None):
-        """The exit status. Raises TimeoutError where it still runs after so many seconds."""
+        """The exit status. Raises TimeoutError if the process still runs after `timeout` seconds."""
         self._process.join(timeout)
         if self.poll() is None:
             raise TimeoutError(f"process {self.pid} still runs after {timeout} s")

@@ -1,4 +1,4 @@
-"""The command of a stage in the process of the tests: a new interpreter would spend seconds on imports."""
+"""Run a stage in the process of the tests, since a new interpreter would spend seconds on imports."""
 
 import contextlib
 import importlib
@@ -12,7 +12,7 @@ from model_emotion.project.stage import run
 
 
 def call(stage, *options):
-    """What `python stages/STAGE.py options` returns and prints in the current folder, as a subprocess.CompletedProcess."""
+    """Run `python stages/STAGE.py options` in the current folder. Return a subprocess.CompletedProcess."""
     out, errors, status = io.StringIO(), io.StringIO(), 0
     main = importlib.import_module(f"stages.{stage}").main
     with (
@@ -25,7 +25,7 @@ def call(stage, *options):
             run(main)
         except SystemExit as ended:
             status = ended.code or 0
-    if isinstance(status, str):  # as Python does at the end of a process
+    if isinstance(status, str):  # as Python does when a process ends
         errors.write(f"{status}\n")
         status = 1
     return CompletedProcess(sys.argv, int(status), out.getvalue(), errors.getvalue())

@@ -1,4 +1,4 @@
-"""What tests share: `raw`, the study's files where they can be had, what is made of them, and synthetic projects."""
+"""Fixtures of several test modules: the study's files, if they are available, and synthetic projects."""
 
 import os
 import shutil
@@ -18,17 +18,17 @@ from model_emotion.inputs.download import UnreachableError, fetch
 from model_emotion.inputs.goemotions import SPLITS, read_labels, read_split, tidy
 
 ROOT = Path(__file__).parents[1]
-os.environ["DVC_NO_ANALYTICS"] = "1"  # else each DVC command starts a process that reports its use
-signal.signal(
-    signal.SIGINT, signal.default_int_handler
-)  # a shell's background job, and all that it starts, would ignore it
+os.environ["DVC_NO_ANALYTICS"] = "1"  # otherwise each DVC command starts a process that reports its use
+# Background jobs of a shell, and all processes that they start, ignore SIGINT.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
 def raw(tmp_path_factory):
-    """A function like `inputs.raw`: raw(group, path) -> Path. Files come from data/raw, else from a mirror or the network.
+    """A function like `registry.raw`: raw(group, path) -> Path.
 
-    A test that asks for a file which can't be had is skipped; a file that is wrong is an error.
+    Files come from data/raw, or else from a mirror or the network. A test is skipped if its file is not
+    available. A wrong file is an error.
     """
     folder = tmp_path_factory.mktemp("raw")
     mirror, tried = os.environ.get("MODEL_EMOTION_MIRROR"), set()
@@ -42,9 +42,7 @@ def raw(tmp_path_factory):
                 with suppress(UnreachableError):
                     fetch(group, mirror, root=folder, registry=ROOT / registry.REGISTRY)
         if not (folder / group / registry.GROUPS[group] / path).is_file():
-            pytest.skip(
-                "the study's files are not reachable: neither data/raw, a mirror (MODEL_EMOTION_MIRROR) nor the network"
-            )
+            pytest.skip("the study's files are not in data/raw, a mirror (MODEL_EMOTION_MIRROR) or reachable")
         return registry.raw(group, path, root=folder)
 
     yield get
@@ -53,7 +51,7 @@ def raw(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def goemotions(raw, tmp_path_factory):
-    """Path of the real texts."""
+    """Path of GoEmotions' texts."""
     if (made := ROOT / "data/goemotions.parquet").is_file():
         return made
     labels = read_labels(raw("human", "Data/raw_data/subjective_comparison/emotions.txt"))
@@ -69,7 +67,7 @@ def goemotions(raw, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def private(raw):
-    """Every id, time and story of the raw files, in memory only."""
+    """Every id, time and story in the raw files, in memory only."""
     found = set()
     for name in ("affective", "physical", "appraisal"):
         path = raw("human", f"Data/raw_data/emotional_featuers/{name}_features/rawdata.csv")
@@ -98,7 +96,7 @@ def private(raw):
 
 @pytest.fixture(scope="module")
 def one_thread():
-    """One thread for torch: more only get in each other's way on a tiny model."""
+    """Run torch with one thread: more would slow a tiny model down."""
     import torch
 
     threads = torch.get_num_threads()
@@ -109,8 +107,8 @@ def one_thread():
 
 @pytest.fixture(scope="session")
 def tiny_project(tmp_path_factory):
-    """Folder of a synthetic project before it is measured; `worlds.tiny_project` says what is in it."""
-    import worlds  # it imports torch, which most test modules do without
+    """Folder of a synthetic project that is not measured yet; `worlds.tiny_project` describes it."""
+    import worlds  # it imports torch, which most test modules do not need
 
     folder = tmp_path_factory.mktemp("tiny")
     worlds.tiny_project(folder)
@@ -119,7 +117,7 @@ def tiny_project(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def measured_project(tiny_project, tmp_path_factory):
-    """Folder of the same project with the run `live` measured, once for all tests of a process."""
+    """Folder of the same project after the run `live` was measured, once per process."""
     import worlds
 
     folder = tmp_path_factory.mktemp("measured")
@@ -138,11 +136,14 @@ def _copied(project, tmp_path, monkeypatch):
 
 @pytest.fixture
 def world(tiny_project, tmp_path, monkeypatch):
-    """A copy of the synthetic project as the current folder; a function that changes params.yaml: world("training.lr", 0.1)."""
+    """A copy of the synthetic project as the current folder, and a function that sets keys of params.yaml.
+
+    world("training.lr", 0.1)
+    """
     return _copied(tiny_project, tmp_path, monkeypatch)
 
 
 @pytest.fixture
 def measured(measured_project, tmp_path, monkeypatch):
-    """Like `world`, but the run `live` has been measured."""
+    """Like `world`, with the run `live` measured."""
     return _copied(measured_project, tmp_path, monkeypatch)

@@ -1,4 +1,4 @@
-"""git and DVC for tests: whose commits they are, and DVC's commands without the seconds that its command takes to start."""
+"""git and DVC for tests: an author of commits, and DVC's commands without a new process."""
 
 import contextlib
 import io
@@ -14,25 +14,28 @@ WHO = {
     for role in ("AUTHOR", "COMMITTER")
     for key, value in (("NAME", "x"), ("EMAIL", "x@x.invalid"))
 }
-"""Environment variables of the author of commits."""
+"""Environment variables that name the author of commits."""
 
 
 def git(*words, cwd="."):
-    """What a git command prints; an error where it fails. Commits are made by nobody in particular."""
+    """Return what a git command prints. The test fails if the command does."""
     done = subprocess.run(["git", *words], cwd=cwd, env=os.environ | WHO, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def commit_all(cwd=".", message="all"):
-    """Commit every file that is not ignored; the commit's id."""
+    """Commit every file that is not ignored. Return the commit's hash."""
     git("add", "--all", cwd=cwd)
     git("commit", "--quiet", "--message", message, cwd=cwd)
     return git("rev-parse", "HEAD", cwd=cwd).strip()
 
 
 def dvc(*words, cwd="."):
-    """A DVC command run in this process; a subprocess.CompletedProcess. What stages print is not among its stdout."""
+    """Run a DVC command in this process.
+
+    Return a subprocess.CompletedProcess, without the output of stages.
+    """
     from dvc.cli import main
 
     out, errors = io.StringIO(), io.StringIO()
@@ -64,7 +67,10 @@ def dvc_here():
 
 
 def dvc_repository(folder, stages, ignored=""):
-    """Make a committed git and DVC repository of a folder with files; stages: of dvc.yaml, which have run."""
+    """Make a folder with files a committed repository of git and DVC, and run its stages.
+
+    stages: those of dvc.yaml. ignored: content of .gitignore. Return the commit's hash.
+    """
     (Path(folder) / "dvc.yaml").write_text(json.dumps({"stages": stages}))
     (Path(folder) / ".gitignore").write_text(ignored)
     git("init", "--quiet", "--initial-branch", "main", cwd=folder)

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from model_emotion.base.files import read_yaml
 from model_emotion.claims import judging, pages
 from model_emotion.claims.judging import departures, judge
 from model_emotion.claims.schema import Claim, load_claims
-from model_emotion.claims.verdicts import STATUSES, Verdict, summary, tally
+from model_emotion.claims.verdicts import Verdict, tally
 from model_emotion.params import Params, load_params
 
 ROOT = Path(__file__).parents[1]
@@ -303,7 +304,7 @@ def test_a_changed_setting_makes_the_claims_that_suppose_it_not_applicable(chang
     touched = [claim for claim in stated if setting in claim.supposes]
     verdicts = [judge(claim, departed) for claim in touched]
     assert {verdict.status for verdict in verdicts} == {"NOT APPLICABLE"}
-    assert summary(verdicts).endswith(f"NOT APPLICABLE {len(verdicts)}")
+    assert tally(verdicts)["NOT APPLICABLE"] == len(verdicts)
     assert spared not in {claim.id for claim in touched}
 
 
@@ -405,20 +406,26 @@ def runs(tmp_path, monkeypatch):
 def test_verify_joins_the_runs_and_check_reports_all_or_one(runs, tmp_path):
     made, stated = runs(), load_claims(ROOT / "claims.yaml").claims
     n, studys = len(stated), sum(claim.run != "live" for claim in stated)
-    line = f"claims: {n}, PASS {n - 1}, FAIL 1, NOT REPRODUCED 0"
-    assert (made.returncode, made.stdout.strip()) == (0, line), made.stderr
+    line = f"claims on the study: {studys}, PASS {studys}, FAIL 0, NOT REPRODUCED 0"
+    of_live = f"claims on the run live: {n - studys}, supported {n - studys - 1}, FAIL 1, not supported 0"
+    assert (made.returncode, made.stdout.splitlines()) == (0, [line, of_live]), made.stderr
     assert json.loads((tmp_path / "results/claims.json").read_text())["count"]["FAIL"] == 1
-    assert line in (tmp_path / "CLAIMS.md").read_text()
+    page = (tmp_path / "CLAIMS.md").read_text()
+    assert f"- **{line}**\n- **{of_live}**\n" in page
+    assert (
+        "| supported |" in page[page.index("## L. ") :]
+        and "| supported |" not in page[: page.index("## L. ")]
+    )
     everything, published, live = (
         runs("--check"),
         runs("--check", "--run", "published"),
         runs("--check", "--run", "live"),
     )
-    assert (everything.returncode, published.returncode, live.returncode) == (1, 0, 1)
-    assert everything.stdout.splitlines()[0].startswith("FAIL L4.valence") and everything.stdout.splitlines()[
-        1:
-    ] == [line]
-    assert published.stdout.strip() == f"claims: {studys}, PASS {studys}, FAIL 0, NOT REPRODUCED 0"
+    # With both runs, only the claims on the study decide.
+    assert (everything.returncode, published.returncode, live.returncode) == (0, 0, 1)
+    said = everything.stdout.splitlines()
+    assert said[0].startswith("FAIL L4.valence") and said[1:] == [line, of_live]
+    assert (published.stdout.strip(), live.stdout.splitlines()[-1]) == (line, of_live)
     (tmp_path / "results/published/claims.json").unlink()
     gone = runs("--check", "--run", "published")
     assert gone.returncode == 1 and "results/published/claims.json: not found" in gone.stderr
@@ -430,7 +437,7 @@ def test_the_stage_claims_writes_verdicts_and_succeeds_even_if_all_fail(runs, tm
     judged = call("claims", "--run", "live")
     assert judged.returncode == 0, judged.stderr
     assert (
-        judged.stdout.splitlines()[-1] == "claims: 31, PASS 0, FAIL 31, NOT REPRODUCED 0"
+        judged.stdout.splitlines()[-1] == "claims on the run live: 31, supported 0, FAIL 31, not supported 0"
     )  # this folder has no re-tests
     assert len(json.loads((tmp_path / "results/live/claims.json").read_text())["claims"]) == 31
 
@@ -467,16 +474,20 @@ def test_check_fails_if_a_claim_fails(made, tmp_path, monkeypatch):
     good = subprocess.run(
         [sys.executable, ROOT / "stages/verify.py", "--check"], capture_output=True, text=True
     )
-    counts = made["count"]
-    line = ", ".join(
-        [f"claims: {len(made['claims'])}", *(f"{status} {counts[status]}" for status in STATUSES[:3])]
-    )
-    assert (good.returncode, good.stdout.strip()) == (0, line)
+    counts = Counter(entry["status"] for entry in made["claims"] if entry["run"] == "live")
+    supported, not_supported = counts["PASS"], counts["NOT REPRODUCED"]
+    lines = [
+        "claims on the study: 192, PASS 192, FAIL 0, NOT REPRODUCED 0",
+        f"claims on the run live: 31, supported {supported}, not supported {not_supported}",
+    ]
+    assert (good.returncode, good.stdout.splitlines()) == (0, lines)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"# the last line must be:\n{lines[0]}\n" in readme
     made["claims"][3]["status"] = "FAIL"
     (tmp_path / "results/claims.json").write_text(json.dumps(made))
     bad = call("verify", "--check")
     assert (
         bad.returncode == 1
-        and "FAIL 1," in bad.stdout.splitlines()[-1]
+        and "FAIL 1," in bad.stdout.splitlines()[-2]
         and made["claims"][3]["id"] in bad.stdout
     )

@@ -1,4 +1,4 @@
-"""Figures: all are drawn, equal data gives equal bytes, nothing is cut off or overlaps, and what they show is what the tables say."""
+"""Figures: equal data give equal bytes, no text is cut off or overlaps, and they show what the tables hold."""
 
 import json
 import os
@@ -38,8 +38,8 @@ def grid(**axes):
     return pd.MultiIndex.from_product(axes.values(), names=axes).to_frame(index=False)
 
 
-def world(emotions, attributes=study.ATTRIBUTES, sizes=(1500, 4000), layers=4, width=60):
-    """Made-up results of a run: table name -> frame. Human tables have all attributes."""
+def made_up(emotions, attributes=study.ATTRIBUTES, sizes=(1500, 4000), layers=4, width=60):
+    """Return made-up results of a run: {table name: frame}. Human tables have all attributes."""
     draw = np.random.default_rng(5)
     attributes, pairs, neurons = list(attributes), pair_names(emotions), layers * width
     every = list(study.ATTRIBUTES)
@@ -144,12 +144,12 @@ def world(emotions, attributes=study.ATTRIBUTES, sizes=(1500, 4000), layers=4, w
 
 @pytest.fixture(scope="module")
 def small():
-    return world(SOME, FEW)
+    return made_up(SOME, FEW)
 
 
 @pytest.fixture(scope="module")
 def full():
-    return world(study.EMOTIONS, sizes=study.ATTRIBUTE_TOP_K, layers=12, width=20)
+    return made_up(study.EMOTIONS, sizes=study.ATTRIBUTE_TOP_K, layers=12, width=20)
 
 
 def draw(entry, frames, **options):
@@ -161,7 +161,7 @@ def entry_of(name):
 
 
 def texts_drawn(figure, monkeypatch):
-    """(text, its extent, its size, its angle) of all that is really written."""
+    """Return (text, extent, size, angle) of every text that is really drawn."""
     seen, original = [], Text.draw
 
     def record(self, renderer):
@@ -187,7 +187,7 @@ def cut_off(figure, written):
 
 
 def overlapping(written):
-    """Pairs of texts that cover each other; slanted ones are left out, their boxes say little. A box holds some air: 15 % come off."""
+    """Return pairs of texts that overlap. Slanted texts are left out; boxes are made 15 % lower."""
     boxes = [(text, box.expanded(0.95, 0.85)) for text, box, _, angle in written if angle % 90 == 0]
     return [(a, b) for n, (a, box) in enumerate(boxes) for b, other in boxes[:n] if box.overlaps(other)]
 
@@ -212,7 +212,7 @@ def altered(name, frame):
 
 
 @by_name
-def test_bytes_metadata_and_a_subset_of_emotions(entry, small, tmp_path):
+def test_equal_tables_give_equal_bytes_and_the_metadata_say_what_is_shown(entry, small, tmp_path):
     first = catalogue.save(draw(entry, small), entry, OPTIONS, tmp_path / "first")
     second = catalogue.save(draw(entry, small), entry, OPTIONS, tmp_path / "second")
     assert [path.name for path in first] == [f"{entry.name}.svg", f"{entry.name}.png"]
@@ -231,7 +231,7 @@ def test_bytes_metadata_and_a_subset_of_emotions(entry, small, tmp_path):
 
 
 @by_name
-def test_all_is_readable_at_print_size(entry, full, monkeypatch):
+def test_figures_are_readable_at_print_size(entry, full, monkeypatch):
     figure = draw(entry, full)
     written = texts_drawn(figure, monkeypatch)
     assert not cut_off(figure, written)
@@ -241,7 +241,7 @@ def test_all_is_readable_at_print_size(entry, full, monkeypatch):
     assert figure.get_figheight() * 25.4 <= 230  # a page
 
 
-def test_the_checks_see_what_is_wrong(monkeypatch):
+def test_the_checks_of_text_find_faults(monkeypatch):
     figure = style.canvas(50, 30)
     figure.set_layout_engine("none")
     figure.text(0.9, 0.5, "runs over the edge")
@@ -268,7 +268,7 @@ def test_names_and_results_of_the_table():
     assert shown >= {"H1", "H2", "H3", "H4", "A1", "D3", "E1", "E11", "F"} | set(ids)
 
 
-def test_another_run_has_no_figure_of_human_data_alone():
+def test_the_run_live_has_no_figures_of_human_data_only():
     left = {entry.name for entry in catalogue.FIGURES} - {entry.name for entry in catalogue.entries("live")}
     assert left == {
         "A1_attribute_scores",
@@ -281,10 +281,10 @@ def test_another_run_has_no_figure_of_human_data_alone():
 
 
 @pytest.mark.parametrize("attributes", [("warmth",), ("warmth", "valence", "pace")])
-def test_figures_of_a_run_know_no_names(attributes, monkeypatch):
-    """Emotions and attributes that the study has not, without human judgements: each is drawn, under its own name."""
+def test_figures_accept_other_emotions_and_attributes(attributes, monkeypatch):
+    """They may be unknown to the study, and without human judgements; each is drawn under its own name."""
     emotions = ("zest", "calm", "awe", "joy")
-    frames = world(emotions, attributes)
+    frames = made_up(emotions, attributes)
     frames["model_rsa"] = frames["model_rsa"].query("reference != 'human'")
     frames["weights"] = frames["weights"].iloc[:0]
     options = OPTIONS | {"attribute": "warmth", "emotion": "zest"}
@@ -311,21 +311,6 @@ def test_figures_of_a_run_know_no_names(attributes, monkeypatch):
 # What they show
 
 
-def test_percentiles_by_hand():
-    np.testing.assert_allclose(style.percentiles([3, 1, 2, 2]), [87.5, 12.5, 50, 50])
-
-
-def test_the_staircase_by_hand():
-    ranks = np.array([[3, 1], [1, 4], [2, 2], [9, 3], [8, 9]])
-    assert searchlight.staircase(ranks, 3).tolist() == [
-        1,
-        2,
-        0,
-        3,
-    ]  # the first attribute's by rank, then what the second adds
-    assert searchlight.staircase(ranks, 1).tolist() == [1, 0]
-
-
 def test_shrinking_averages_colours_and_leaves_few_as_they_are():
     colours = np.arange(24.0).reshape(1, 6, 4)
     np.testing.assert_array_equal(
@@ -349,17 +334,17 @@ def test_drops_are_sorted_marked_and_in_points(full, monkeypatch):
     assert "percentage points" in ax.get_xlabel() and ax.xaxis.get_major_formatter()(0.05) == "5"
 
 
-def test_accuracy_is_in_the_study_s_order_of_means_over_the_three_conditions():
+def test_emotions_are_ordered_by_the_mean_over_the_three_conditions():
     table = grid(emotion=["joy", "fear"], condition=["none", "random", "attribute"]).assign(k=[0, 9, 9] * 2)
     table["accuracy"] = [0.9, 0.7, 0.5, 0.8, 0.8, 0.6]
-    assert accuracy._by_accuracy(table, [9]) == ["fear", "joy"]
-    assert accuracy._by_accuracy(table.assign(accuracy=table["accuracy"][::-1].to_numpy()), [9]) == [
+    assert accuracy.by_accuracy(table, [9]) == ["fear", "joy"]
+    assert accuracy.by_accuracy(table.assign(accuracy=table["accuracy"][::-1].to_numpy()), [9]) == [
         "joy",
         "fear",
     ]
 
 
-def test_the_commoner_class_replaces_a_coin_toss_where_it_is_known(small, monkeypatch):
+def test_the_majority_rate_is_drawn_if_it_is_known(small, monkeypatch):
     entry = entry_of("E1_accuracy")
     known = small | {"accuracy": small["accuracy"].assign(majority=0.6)}
     for frames, there, gone in (
@@ -371,7 +356,7 @@ def test_the_commoner_class_replaces_a_coin_toss_where_it_is_known(small, monkey
 
 
 @pytest.mark.parametrize("name", ["D2_significant_neurons", "D5_tau_of_significant_neurons", "F_spaces"])
-def test_nothing_significant_is_a_figure_too(name, small):
+def test_figures_are_drawn_even_if_nothing_is_significant(name, small):
     nothing = {
         table: small[table].assign(significant=False)
         for table in ("searchlight", "searchlight_spaces", "significant_by_layer")
@@ -379,7 +364,7 @@ def test_nothing_significant_is_a_figure_too(name, small):
     draw(entry_of(name), small | nothing)
 
 
-def test_shared_random_masks_stand_with_every_attribute(small):
+def test_shared_random_masks_are_shown_with_every_attribute(small):
     table = small["accuracy_by_mask"]
     shared = table[(table["kind"] == "random") & (table["attribute"] == "valence")].assign(attribute=np.nan)
     frames = small | {"accuracy_by_mask": pd.concat([table[table["kind"] == "attribute"], shared])}
@@ -391,7 +376,7 @@ def test_shared_random_masks_stand_with_every_attribute(small):
         assert np.isfinite(image[:, :3]).all() and np.isnan(image[:, 3]).all()
 
 
-def test_names_of_crowded_points_keep_apart(monkeypatch):
+def test_names_of_crowded_points_do_not_overlap(monkeypatch):
     figure = style.canvas(85, 60)
     ax = figure.subplots()
     x, y = np.array([0, 0.01, 0.02, 0.9, 1]), np.array([0.5, 0.5, 0.51, 0.5, 0.5])
@@ -404,7 +389,7 @@ def test_names_of_crowded_points_keep_apart(monkeypatch):
 # Colours
 
 
-def test_conditions_and_spaces_are_told_apart_by_the_colour_blind():
+def test_the_colour_blind_can_tell_conditions_and_spaces_apart():
     """Machado, Oliveira & Fernandes (2009), severity 1: protanopia, deuteranopia, tritanopia."""
     simulations = [
         np.eye(3),
@@ -436,7 +421,7 @@ def test_conditions_and_spaces_are_told_apart_by_the_colour_blind():
 
 
 @pytest.mark.parametrize("name", [style.DISTANCE, style.SCORE, "cividis"])
-def test_colour_scales_grow_in_lightness(name):
+def test_colour_scales_increase_in_lightness(name):
     light = colormaps[name](np.linspace(0, 1, 50))[:, :3] @ (0.2126, 0.7152, 0.0722)
     assert (np.diff(light) > 0).all()
 
@@ -459,9 +444,9 @@ def test_a_missing_column_is_named(name, small, tmp_path, monkeypatch):
             tables.read(name, "published")
 
 
-def test_a_size_or_emotion_that_the_run_lacks(small):
+def test_a_mask_size_or_emotion_that_the_run_lacks_is_an_error(small):
     with pytest.raises(
-        UserError, match=r"figures\.top_k: no masks of 77 neurons were measured, only of 1500, 4000"
+        UserError, match=r"figures\.top_k: there are no masks of 77 neurons. Choose from 1500, 4000"
     ):
         draw(entry_of("E3_drop_by_emotion"), small, top_k=77)
     with pytest.raises(UserError, match=r"figures\.emotion: 'fear' is not one of the run's emotions"):
@@ -470,7 +455,7 @@ def test_a_size_or_emotion_that_the_run_lacks(small):
 
 @pytest.fixture
 def project(small, tmp_path):
-    """A folder with made-up results and parameters that fit them, and a function that runs the stage there for two figures."""
+    """A project folder with made-up results, and a function that runs the stage there for two figures."""
     for name, table in small.items():
         file = tmp_path / tables.path(name, "published")
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -483,11 +468,18 @@ def project(small, tmp_path):
     params["figures"] |= OPTIONS
     (tmp_path / "params.yaml").write_text(json.dumps(params))
 
-    few = (
-        f"figures.entries = lambda run: [entry for entry in figures.FIGURES if entry.name in {sorted(DRAWN)}]"
+    call = "; ".join(
+        [
+            "import sys",
+            "from model_emotion.figures import catalogue",
+            "from model_emotion.project.stage import run",
+            "from stages import figures",
+            f"chosen = [entry for entry in catalogue.FIGURES if entry.name in {sorted(DRAWN)}]",
+            "catalogue.entries = lambda run: chosen",
+            "run(figures.main)",
+            "print([name for name in ('torch', 'matplotlib.pyplot') if name in sys.modules])",
+        ]
     )
-    heavy = "print([name for name in ('torch', 'matplotlib.pyplot') if name in sys.modules])"
-    call = f"import sys; from model_emotion import cli, figures; from stages import figures as stage; {few}; cli.run(stage.main); {heavy}"
 
     def run():
         command = [sys.executable, "-c", call, "--run", "published"]
@@ -498,7 +490,7 @@ def project(small, tmp_path):
     return tmp_path, run
 
 
-def test_a_run_shows_its_first_size_and_emotion_where_it_lacks_those_named(project, monkeypatch):
+def test_an_option_that_the_run_lacks_becomes_its_first_value(project, monkeypatch):
     monkeypatch.chdir(project[0])
     assert tables.of_run(OPTIONS, "published") == OPTIONS
     first = tables.read("drop_by_cell", "published").iloc[0]
@@ -507,14 +499,14 @@ def test_a_run_shows_its_first_size_and_emotion_where_it_lacks_those_named(proje
     assert own["attribute"] == first["attribute"] == "valence"
 
 
-def test_the_example_neuron_is_the_attributes_best(small):
+def test_the_neuron_shown_is_the_attributes_best(small):
     table = small["searchlight"]
     best = table[table["attribute"] == "valence"].sort_values("rank").iloc[0]
     title = draw(entry_of("D4_neuron_rdm"), small).axes[0].get_title()
     assert title.startswith(f"neuron {best['neuron']} (layer {best['layer']},")
 
 
-def test_the_stage_draws_and_clears_what_is_no_more(project):
+def test_the_stage_draws_and_removes_old_figures(project):
     folder, run = project
     drawn = folder / "paper_figures/published"
     drawn.mkdir(parents=True)
@@ -522,7 +514,7 @@ def test_the_stage_draws_and_clears_what_is_no_more(project):
         (drawn / old).write_text("old")
     ended = run()
     assert ended.returncode == 0, ended.stderr
-    assert (ended.stdout, ended.stderr) == ("[]\n", "")  # and nothing heavy is loaded
+    assert (ended.stdout, ended.stderr) == ("[]\n", "")  # neither torch nor pyplot is imported
     assert {path.name for path in drawn.iterdir()} == {
         f"{name}.{kind}" for name in DRAWN for kind in ("svg", "png")
     } | {"README.md"}
@@ -534,7 +526,7 @@ def test_the_stage_draws_and_clears_what_is_no_more(project):
     broken = run()
     assert broken.returncode == 1
     assert broken.stderr.splitlines() == [
-        "error: results/published/drop_by_emotion.csv: no column 'star', which a figure needs; make it anew with `dvc repro`"
+        "error: results/published/drop_by_emotion.csv: no column 'star', which a figure needs; run `dvc repro`"
     ]
 
 
@@ -545,14 +537,14 @@ def test_a_figure_whose_table_has_no_rows_is_not_drawn(project, monkeypatch):
     assert stage.make("E8_dip", "published", OPTIONS) == []
 
 
-def test_the_page_here_is_not_stale():
+def test_the_committed_page_of_figures_is_current():
     params, names = load_params(ROOT / "params.yaml"), {entry.name for entry in catalogue.FIGURES}
     assert (ROOT / "paper_figures/published/README.md").read_text() == catalogue.index(
         "published", params.figures.model_dump(), names
     )
 
 
-def test_what_is_kept_here_is_small():
+def test_the_committed_figures_are_small():
     for run in (ROOT / "paper_figures").iterdir():
         sizes = [path.stat().st_size for path in run.rglob("*.*")]
         assert sum(sizes) < 8e6 and max(sizes) < 7e5, run

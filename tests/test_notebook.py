@@ -1,4 +1,4 @@
-"""notebooks/one_emotion.ipynb: run in a fresh process, its numbers against a plain model and plain formulas; what it says, and refuses."""
+"""notebooks/one_emotion.ipynb, run in a fresh process: its numbers, its text and its errors."""
 
 import base64
 import getpass
@@ -42,7 +42,6 @@ CHOICES = {
     "examples": 60,
     "texts": 31,
 }
-pytestmark = pytest.mark.xdist_group("notebook")
 K = 2304  # a quarter of the neurons
 
 RUN = """
@@ -51,26 +50,26 @@ import numpy as np
 names = {}
 for number, code in enumerate(json.load(sys.stdin), 1):
     exec(compile(code, f"cell {number}", "exec"), names)
-drops, shown = names["drops"], [len(figure.axes) for figure in map(names["plt"].figure, names["plt"].get_fignums())]
+figures = map(names["plt"].figure, names["plt"].get_fignums())
+drops, shown = names["drops"], [len(figure.axes) for figure in figures]
 stacked = np.stack(list(names["masks"].values()))
 arrays = {name: np.asarray(names[name]) for name in ("unmasked", "masked", "activations")}
-arrays |= {"rows": names["task"].rows, "labels": names["task"].labels, "prompts": names["tuned"].prompts.numpy(), "masks": stacked}
-np.savez(sys.argv[1], drops=drops.to_numpy(), p=names["place"]["p"], figures=shown, names=list(names["masks"]), **arrays)
+arrays |= {"rows": names["task"].rows, "labels": names["task"].labels, "masks": stacked}
+arrays |= {"prompts": names["tuned"].prompts.numpy(), "drops": drops.to_numpy(), "p": names["place"]["p"]}
+np.savez(sys.argv[1], figures=shown, names=[str(name) for name in names["masks"]], **arrays)
 """
 
 
 @pytest.fixture(scope="module")
 def project(goemotions, tmp_path_factory):
-    """A folder with the real texts, 4,000 to train on, and a made-up run of the real backbone: the test needs none that was measured."""
+    """A folder with the real texts, 4,000 of them to train on, and a synthetic run of the real backbone."""
     folder, draw = tmp_path_factory.mktemp("project"), np.random.default_rng(5)
     for name in ("notebooks", "data", "results/human", "results/live"):
         (folder / name).mkdir(parents=True)
     (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     (folder / "data/texts").mkdir(parents=True)
     every = pd.read_parquet(goemotions)
-    few = every[
-        (every["split"] != "train") | (every.index < 4000)
-    ]  # all train texts would take longer to read than the rest does
+    few = every[(every["split"] != "train") | (every.index < 4000)]  # reading all of them takes too long
     write_parquet(few, folder / "data/texts/live.parquet")
     people = pd.DataFrame(draw.random((351, 14)), columns=study.ATTRIBUTES)
     write_csv(rdm.pair_names(study.EMOTIONS).join(people), folder / notebook.ATTRIBUTE_RDMS)
@@ -86,19 +85,23 @@ def project(goemotions, tmp_path_factory):
 
 
 def with_choices(**choices):
-    """The notebook's code, with other choices in its first cell."""
+    """The notebook's code, with these choices in its first cell."""
     assert re.findall(r"^(\w+) = ", CODE[0], flags=re.M) == list(CHOICES)
     return ["\n".join(f"{name} = {value!r}" for name, value in choices.items()), *CODE[1:]]
 
 
 @pytest.fixture(scope="module")
 def ran(project):
-    """(what was printed, arrays that were left) of the whole notebook, started in its folder as Jupyter starts it."""
+    """Run the whole notebook in its folder, as Jupyter does. Return what it printed, and its arrays."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-W", "error::RuntimeWarning", "-c", RUN, project / "left.npz"],
-        input=json.dumps(with_choices(**CHOICES)), capture_output=True, text=True, cwd=project / "notebooks", env=environment,
-    )  # fmt: skip
+        input=json.dumps(with_choices(**CHOICES)),
+        capture_output=True,
+        text=True,
+        cwd=project / "notebooks",
+        env=environment,
+    )
     assert done.returncode == 0, done.stderr
     with np.load(project / "left.npz") as left:
         return done.stdout, dict(left)
@@ -226,12 +229,12 @@ def test_accuracies_have_wilsons_interval(ran):
         ("share", 1e-6, "top_k[0]: 1e-06 is less than one of the 9216 neurons"),
         ("draws", 0, "draws: "),
         ("seeds", 1, "seeds: "),
-        ("seeds", [1, 1], "seeds: 1 stands twice"),
+        ("seeds", [1, 1], "seeds: 1 "),
         ("examples", 0, "examples: "),
         ("texts", 1, "texts: "),
     ],
 )
-def test_a_choice_that_cannot_be_is_one_line(project, monkeypatch, choice, value, message):
+def test_an_invalid_choice_is_reported_in_one_line(project, monkeypatch, choice, value, message):
     monkeypatch.chdir(project / "notebooks")
     names = {}
     with pytest.raises(UserError) as caught:
@@ -245,12 +248,12 @@ def test_a_choice_that_cannot_be_is_one_line(project, monkeypatch, choice, value
     assert caught.value._render_traceback_() == [f"error: {caught.value}"]  # what Jupyter shows
 
 
-def test_without_a_finished_run_it_says_what_to_do(tmp_path, monkeypatch):
+def test_without_a_finished_run_one_line_says_what_to_do(tmp_path, monkeypatch):
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
         UserError,
-        match=r"^[^\n]*results/live/searchlight.parquet: not there yet; [^\n]* type `make repro` in a terminal",
+        match=r"^[^\n]*results/live/searchlight.parquet: not found. [^\n]* type `make repro` in a terminal",
     ):
         notebook.begin(**CHOICES)
 
@@ -262,7 +265,7 @@ def test_a_run_of_another_backbone_is_refused(project, monkeypatch):
     monkeypatch.setattr(notebook, "ACTIVATIONS", Path("results/live/other.safetensors"))
     with pytest.raises(
         UserError,
-        match="^results/live/other.safetensors: of tiny, but params.yaml names sentence-transformers/all-MiniLM",
+        match="^results/live/other.safetensors: measured with tiny, but params.yaml names sentence-",
     ):
         notebook.begin(**CHOICES)
 
@@ -273,20 +276,20 @@ def test_a_run_of_other_emotions_or_data_is_refused(project, monkeypatch):
         np.zeros((1, 4, LAYERS * WIDTH), dtype=np.float32), (1,), study.EMOTIONS[:4], LAYERS, WIDTH, BACKBONE
     )
     write_activations(few, project / "results/live/few.safetensors")
-    with monkeypatch.context() as patch, pytest.raises(UserError, match="not the study's 27 emotions"):
+    with monkeypatch.context() as patch, pytest.raises(UserError, match="needs the study's 27 emotions"):
         patch.setattr(notebook, "ACTIVATIONS", Path("results/live/few.safetensors"))
         notebook.begin(**CHOICES)
     params = load_params()
     with (
         monkeypatch.context() as patch,
-        pytest.raises(UserError, match="not the study's 27 emotions, attributes and texts"),
+        pytest.raises(UserError, match="needs the study's 27 emotions, attributes and texts"),
     ):
         own = params.model_copy(update={"own": params.own.model_copy(update={"attributes": "ratings.csv"})})
         patch.setattr(notebook, "load_params", lambda: own)
         notebook.begin(**CHOICES)
 
 
-def test_it_is_to_be_read():
+def test_its_cells_are_short_and_its_terms_are_explained():
     assert max(len([line for line in code.splitlines() if line]) for code in CODE) <= 14
     assert {
         name for name in (*study.EMOTIONS, *study.ATTRIBUTES) if not re.search(rf"\b{name}\b", PROSE[1])
@@ -301,7 +304,7 @@ def test_it_is_to_be_read():
     assert explained <= set(words) and len(explained) > 12
 
 
-def test_its_outputs_are_a_whole_runs_and_name_no_machine():
+def test_its_outputs_are_of_one_run_and_name_no_machine():
     text = PATH.read_text(encoding="utf-8")
     code = [cell for cell in CELLS if cell["cell_type"] == "code"]
     assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))

@@ -1,5 +1,6 @@
-"""docs/performance.md is what the committed results give; medians and ratios by hand; operations as torch counts them."""
+"""Benchmarks: docs/performance.md, medians and ratios, operations as torch counts them, failed commands."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -13,7 +14,8 @@ sys.path.insert(0, str(BENCHMARKS))
 import random_model  # noqa: E402
 import render  # noqa: E402
 import side_by_side  # noqa: E402
-from side_by_side import Contestant, finished, row  # noqa: E402
+import whole  # noqa: E402
+from side_by_side import Method, finished, row  # noqa: E402
 
 ABOUT = {
     "machine": {"cpu": "a CPU", "cores": 2, "memory (GiB)": 8},
@@ -26,16 +28,15 @@ def results(*rows):
     return {"training": ABOUT | {"tables": [{"title": "A table", "note": "A note.", "rows": finished(rows)}]}}
 
 
-def test_the_page_is_that_of_the_committed_results():
+def test_the_page_is_made_from_the_committed_results():
     assert render.PAGE.read_text() == render.page(render.read()), (
         "docs/performance.md is stale: python benchmarks/render.py"
     )
 
 
-def test_median_spread_and_ratio_of_a_sample_scaled_up():
-    ours, loop = finished([
-        row(Contestant("ours", None), [2.0, 1.0, 4.0], 100.0), row(Contestant("loop", None, scale=10, sample="5 neurons"), [3.0, 1.0, 2.0]),
-    ])  # fmt: skip
+def test_a_sample_is_scaled_up():
+    loop = Method("loop", None, scale=10, sample="5 neurons")
+    ours, loop = finished([row(Method("ours", None), [2.0, 1.0, 4.0], 100.0), row(loop, [3.0, 1.0, 2.0])])
     assert (ours["median"], ours["min"], ours["max"], ours["ratio"], ours["extrapolated"]) == (
         2,
         1,
@@ -53,25 +54,28 @@ def test_median_spread_and_ratio_of_a_sample_scaled_up():
 
 
 def test_rates_are_compared_for_the_same_work_within_a_group():
-    rows = finished([
-        row(Contestant("ours", None, "small", 40), [2.0, 2.0, 8.0]), row(Contestant("loop", None, "small", 10), [1.0]),
-        row(Contestant("ours", None, "large", 10), [5.0]),
-    ])  # fmt: skip
+    rows = finished(
+        [
+            row(Method("ours", None, "small", 40), [2.0, 2.0, 8.0]),
+            row(Method("loop", None, "small", 10), [1.0]),
+            row(Method("ours", None, "large", 10), [5.0]),
+        ]
+    )
     assert [own["median"] for own in rows] == [20, 10, 2]
     assert rows[0]["min"] == 5
     assert [own["ratio"] for own in rows] == [1, 2, 1]
 
 
-def test_a_missing_contestant_is_not_measured():
-    absent = Contestant("peft", None, work=3, missing="peft is not installed")
-    page = render.page(results(row(Contestant("ours", None, work=3), [1.0], 5.0), row(absent, None)))
+def test_a_missing_method_is_not_measured():
+    absent = Method("peft", None, work=3, missing="peft is not installed")
+    page = render.page(results(row(Method("ours", None, work=3), [1.0], 5.0), row(absent, None)))
     assert "| peft | not measured: peft is not installed |" in page
-    assert finished([row(absent, None), row(Contestant("loop", None), [1.0])])[1]["ratio"] == 1
+    assert finished([row(absent, None), row(Method("loop", None), [1.0])])[1]["ratio"] == 1
 
 
-def test_an_extrapolated_figure_and_a_memory_that_was_not_measured_say_so():
-    loop = Contestant("loop", None, scale=10, sample="5 neurons")
-    page = render.page(results(row(Contestant("ours", None), [1.0], 5.0), row(loop, [1.5])))
+def test_extrapolated_figures_and_missing_memory_are_marked():
+    loop = Method("loop", None, scale=10, sample="5 neurons")
+    page = render.page(results(row(Method("ours", None), [1.0], 5.0), row(loop, [1.5])))
     assert "| loop | 15.0 s, *extrapolated* from 5 neurons | 15.0 | not measured |" in page
     assert "a CPU, 2 cores, 8 GiB; 2 threads; numpy 2.0." in page
 
@@ -79,7 +83,7 @@ def test_an_extrapolated_figure_and_a_memory_that_was_not_measured_say_so():
 def test_missing_files_and_empty_tables_are_not_measured():
     expected = [
         name for name in render.FILES if not name.endswith("-avx2")
-    ]  # a second kind of processor need not be there
+    ]  # a second kind of processor is optional
     assert render.page({}).count("\nnot measured") == len(expected) + 1
     assert "A note.\n\nnot measured" in render.page(results())
 
@@ -90,15 +94,29 @@ def test_every_committed_file_can_be_left_out(name):
     assert "not measured" in render.page(found)
 
 
-def test_contestants_take_turns():
+def test_methods_are_interleaved():
     order = []
     reasons = {"a": "", "b": "not installed", "c": ""}
-    contestants = [
-        Contestant(name, lambda name=name: order.append(name), missing=reason)
-        for name, reason in reasons.items()
+    methods = [
+        Method(name, lambda name=name: order.append(name), missing=reason) for name, reason in reasons.items()
     ]
-    assert [len(seconds) for seconds in side_by_side.in_turns(contestants, 2).values()] == [2, 2]
+    assert [len(seconds) for seconds in side_by_side.interleaved(methods, 2).values()] == [2, 2]
     assert order == ["a", "c", "a", "c"]
+
+
+def test_a_failed_command_is_recorded_and_the_others_are_kept(tmp_path, monkeypatch):
+    (tmp_path / "Makefile").write_text("good:\n\t@true\nbad:\n\t@echo no disk >&2; false\n")
+    rows = [whole.made("make good", "good", tmp_path), whole.made("make bad", "bad", tmp_path)]
+    assert rows[0]["seconds"][0] > 0 and rows[1]["not measured"] == "`make bad` failed: no disk"
+    stages = {"title": "Stages", "note": "", "rows": []}
+    monkeypatch.setattr(whole, "commands", lambda folder: (rows, stages))
+    monkeypatch.setattr(sys, "argv", ["whole.py", "--out", str(tmp_path / "whole.json")])
+    with pytest.raises(SystemExit) as ended:
+        whole.main()
+    assert ended.value.code == 1
+    table, _ = json.loads((tmp_path / "whole.json").read_text())["tables"]
+    assert [row["name"] for row in table["rows"]] == ["make good", "make bad"]
+    assert "median" in table["rows"][0] and "not measured" in table["rows"][1]
 
 
 def counted(work):
@@ -108,7 +126,7 @@ def counted(work):
     return counter.get_total_flops()
 
 
-def test_operations_are_those_that_torch_counts(monkeypatch):
+def test_operations_equal_torchs_count(monkeypatch):
     width, hidden, layers, prompt_len = 160, 48, 3, random_model.PROMPT_LEN
     sizes = {
         "hidden_size": hidden,

@@ -60,3 +60,7 @@ def test_fifteen_digits_changes_a_value_by_at_most_one_unit_in_the_last_digit(va
     rounded = float(rdm.fifteen_digits(value))
     assert rounded == pytest.approx(value, rel=1e-14)
     assert float(f"{rounded:.15g}") == rounded
+
+
+def test_percentiles_by_hand():
+    np.testing.assert_allclose(rdm.percentiles([3, 1, 2, 2]), [87.5, 12.5, 50, 50])

@@ -1,4 +1,4 @@
-"""The searchlight and the whole model's RSA, against scipy on the study's own files and on a small planted world."""
+"""The searchlight and the whole model's RSA, compared with scipy on the study's and synthetic data."""
 
 import numpy as np
 import pandas as pd
@@ -10,8 +10,15 @@ from model_emotion.base import study
 from model_emotion.base.files import read_csv
 from model_emotion.inputs import released
 from model_emotion.rsa import rdm
-from model_emotion.rsa.searchlight import mean_rdm, searchlight, significant_by_layer, space_rdms, table
-from model_emotion.rsa.selectivity import overlap, rank_table, selectivity
+from model_emotion.rsa.searchlight import (
+    best_neuron,
+    mean_rdm,
+    searchlight,
+    significant_by_layer,
+    space_rdms,
+    table,
+)
+from model_emotion.rsa.selectivity import overlap, rank_table, selectivity, share_by_layer, staircase
 from model_emotion.rsa.whole_model import model_rsa
 
 
@@ -60,8 +67,8 @@ def test_equals_scipy_on_the_studys_neurons(some_neurons, study_rdms):
     np.testing.assert_array_equal(found.rank[:, 0], stats.rankdata(-found.tau[:, 0]))
 
 
-def test_spaces_equal_scipy(some_neurons, study_rdms, raw):
-    # Euclidean distance over a space's attributes; for the affective space scipy's pdist on the raw mean ratings says the same
+def test_spaces_equal_scipy(some_neurons, study_rdms):
+    """Spaces are Euclidean distances over their attributes."""
     spaces = space_rdms(study_rdms)
     assert list(spaces) == ["affective", "basic-emotions", "appraisal"]
     by_hand = [np.sqrt(row["arousal"] ** 2 + row["valence"] ** 2) for _, row in study_rdms.iterrows()]
@@ -94,7 +101,7 @@ def test_float32_activations_are_measured_in_float64():
     np.testing.assert_array_equal(mean_rdm(activations), mean_rdm(activations.astype(float)))
 
 
-def test_planted_neurons_are_found_and_others_are_not():
+def test_a_planted_neuron_is_found_and_no_other():
     rng = np.random.default_rng(3)
     ratings = rng.random((12, 3))
     activations = rng.random((4, 12, 40))
@@ -112,7 +119,7 @@ def test_planted_neurons_are_found_and_others_are_not():
     np.testing.assert_array_equal(rank_table(long), found.rank)
 
 
-def test_a_constant_neuron_comes_last_and_disturbs_no_other():
+def test_a_constant_neuron_comes_last_and_does_not_change_the_others():
     rng = np.random.default_rng(4)
     activations, rdms = rng.random((2, 8, 5)), rng.random((28, 2))
     without = searchlight(activations[:, :, 1:], rdms)
@@ -133,3 +140,23 @@ def test_overlap_and_selectivity_by_hand():
         [2, 2, 1],
     ]  # two neurons belong to one attribute, one to both
     assert weak.to_numpy().tolist() == [[2, "a", 1], [2, "b", 1]]
+
+
+RANKS = np.array([[3, 1], [1, 4], [2, 2], [9, 3], [8, 9]])
+"""Ranks of five neurons for two attributes."""
+
+
+def test_the_staircase_by_hand():
+    """Best neurons of the first attribute by rank, then those that the second adds."""
+    assert staircase(RANKS, 3).tolist() == [1, 2, 0, 3]
+    assert staircase(RANKS, 1).tolist() == [1, 0]
+
+
+def test_the_share_of_each_layer_by_hand():
+    shares = share_by_layer(RANKS, np.array([1, 1, 1, 2, 2]), 2)
+    np.testing.assert_allclose(shares, [[2 / 3, 0], [2 / 3, 0]])
+
+
+def test_the_best_neuron_has_the_smallest_rank():
+    table = pd.DataFrame({"neuron": [1, 1, 2, 2], "attribute": ["a", "b"] * 2, "rank": [2.0, 1.0, 1.0, 2.0]})
+    assert (best_neuron(table, "a"), best_neuron(table, "b")) == (2, 1)

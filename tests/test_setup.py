@@ -1,4 +1,4 @@
-"""What `make setup` and `make lint` decide: wheels for each machine, the build of torch, the Python that is taken."""
+"""`make setup` and `make lint`: wheels for each machine, the build of torch, the choice of Python."""
 
 import json
 import os
@@ -36,7 +36,7 @@ EVERYWHERE = [
 
 
 def lacking(names, marker=""):
-    """What the check says of a package `made` 1.0 whose wheels have these names."""
+    """The faults of a package `made` 1.0 whose wheels have these names."""
     table = {f"{number:064x}": name for number, name in enumerate(names)}
     hashes = " \\\n".join(f"    --hash=sha256:{digest}" for digest in table)
     return wheels.missing(wheels.read_lock(f"made==1.0{marker} \\\n{hashes}\n"), table)
@@ -50,7 +50,8 @@ def test_a_package_with_all_wheels_passes():
 
 def test_a_package_without_wheels_for_a_python_is_named():
     assert lacking([name for name in EVERYWHERE if "cp314" not in name]) == [
-        "made 1.0 has no wheel for Python 3.14 on linux x86_64, Python 3.14 on linux aarch64, Python 3.14 on darwin arm64"
+        "made 1.0 has no wheel for Python 3.14 on linux x86_64, Python 3.14 on linux aarch64, "
+        "Python 3.14 on darwin arm64"
     ]
 
 
@@ -69,16 +70,17 @@ def test_a_wheel_that_does_not_fit_does_not_count(name):
     assert lacking([*others, name]) == ["made 1.0 has no wheel for Python 3.14 on linux aarch64"]
 
 
-def test_a_newer_macos_than_the_oldest_served_does_not_count():
+def test_a_wheel_for_a_newer_macos_does_not_count():
     names = [name.replace("macosx_11_0", "macosx_15_0") if "cp312" in name else name for name in EVERYWHERE]
     assert lacking(names) == ["made 1.0 has no wheel for Python 3.12 on darwin arm64"]
 
 
-def test_abi3_wheels_serve_later_pythons():
+def test_abi3_wheels_count_for_later_pythons():
     stable = ["manylinux_2_28_x86_64", "manylinux_2_28_aarch64", "macosx_10_12_universal2"]
     assert lacking([f"made-1.0-cp39-abi3-{platform}.whl" for platform in stable]) == []
     assert lacking([f"made-1.0-cp312-abi3-{platform}.whl" for platform in stable]) == [
-        "made 1.0 has no wheel for Python 3.11 on linux x86_64, Python 3.11 on linux aarch64, Python 3.11 on darwin arm64"
+        "made 1.0 has no wheel for Python 3.11 on linux x86_64, Python 3.11 on linux aarch64, "
+        "Python 3.11 on darwin arm64"
     ]
 
 
@@ -96,21 +98,21 @@ def test_a_wheel_whose_hash_is_not_locked_does_not_count():
     assert len(wheels.missing(pins, {"11": "made-1.0-py3-none-any.whl"})) == 1
 
 
-def test_the_exception_is_pure_where_it_is_installed():
+def test_the_exception_is_pure_python():
     assert wheels.PURE_SOURCES and all(map(wheels.is_pure, wheels.PURE_SOURCES))
     assert not wheels.is_pure("numpy")
 
 
 def test_tags_are_those_that_packaging_gives_this_python():
-    """On Linux, whose C library may be newer than the oldest served: then the tags of newer ones are left out."""
+    """On Linux. Tags of C libraries newer than the oldest supported one are left out."""
     machine = wheels.Machine(sys.version_info[:2], sys.platform, os.uname().machine)
     if machine not in wheels.MACHINES or sys.platform != "linux":
-        pytest.skip(f"{machine}: the expected tags are those of a Linux that is served")
+        pytest.skip(f"{machine}: the expected tags are those of a supported Linux")
     glibc = re.compile(r"any|manylinux\d+_.*|manylinux_2_(\d|1\d|2[0-8])_.*")
     assert machine.tags() == {tag for tag in sys_tags() if glibc.fullmatch(tag.platform)}
 
 
-def test_the_table_names_no_other_files_than_wheels_of_the_locks():
+def test_the_table_names_only_wheels_of_the_locks():
     pins = {pin.name: pin for lock in LOCKS for pin in wheels.read_lock((ROOT / lock).read_text())}
     for digest, name in wheels.read_table(wheels.TABLE.read_text()).items():
         package, version, *_ = parse_wheel_filename(name)
@@ -128,7 +130,7 @@ def test_the_locks_pin_each_package_once_by_hash_and_name_no_host():
     assert len(names) == len(set(names))
 
 
-def test_readme_says_what_the_wheels_ask_for():
+def test_readme_names_the_systems_that_the_wheels_need():
     said = " ".join((ROOT / "README.md").read_text().split())
     assert f"glibc {'.'.join(map(str, wheels.GLIBC))}" in said and f"macOS {wheels.MACOS[0]}" in said
 
@@ -167,7 +169,7 @@ def test_a_cpu_build_is_told_by_its_version_or_requirements(metadata, is_cpu):
 
 @pytest.fixture
 def installed(monkeypatch):
-    """Which commands would install torch; a function that fakes pip's answer, uv's success and the GPU runs the script."""
+    """A function that runs the script with a fake pip, uv and GPU, and returns its commands."""
     commands = []
 
     def play(build, metadata=None, uv_has_it=True, gpu=False, platform="linux"):
@@ -199,13 +201,13 @@ CPU = {"version": "2.13.0+cpu", "requires_dist": ["filelock"]}
 FROM_PYPI = {"version": "2.13.0", "requires_dist": ["nvidia-cublas==13.1.1.3"]}
 
 
-def test_pips_cpu_build_is_taken(installed):
+def test_pips_cpu_build_is_used(installed):
     (command,) = installed("auto", CPU)
     assert command[:2] == ["pip", "install"] and command[-1] == "torch==2.13.0+cpu"
 
 
 @pytest.mark.parametrize("metadata", [FROM_PYPI, None])
-def test_uv_gets_the_cpu_build_where_pip_finds_none(installed, metadata):
+def test_uv_installs_the_cpu_build_if_pip_finds_none(installed, metadata):
     (command,) = installed("auto", metadata)
     assert command[:3] == ["uv", "pip", "install"] and command[-3:] == [
         "--torch-backend",
@@ -214,18 +216,18 @@ def test_uv_gets_the_cpu_build_where_pip_finds_none(installed, metadata):
     ]
 
 
-def test_without_any_cpu_build_set_up_fails_and_says_what_to_do(installed):
+def test_without_a_cpu_build_one_line_says_what_to_do(installed):
     with pytest.raises(SystemExit, match="no CPU build of torch==.*make setup TORCH=cuda"):
         installed("auto", FROM_PYPI, uv_has_it=False)
 
 
 @pytest.mark.parametrize(("build", "gpu"), [("auto", True), ("cuda", False)])
-def test_a_gpu_or_a_wish_takes_cudas_build_by_hash(installed, build, gpu):
+def test_a_gpu_or_a_request_installs_the_cuda_build_by_hash(installed, build, gpu):
     (command,) = installed(build, CPU, gpu=gpu)
     assert command[0] == "uv" and "--require-hashes" in command and command[-1] == str(install_torch.LOCK)
 
 
-def test_the_cpu_build_can_be_asked_for_beside_a_gpu(installed):
+def test_the_cpu_build_can_be_requested_on_a_machine_with_a_gpu(installed):
     (command,) = installed("cpu", CPU, gpu=True)
     assert command[-1] == "torch==2.13.0+cpu"
 
@@ -265,16 +267,17 @@ def command(path, script):
 
 
 def python(path, version):
-    """A stand-in for a Python: it tells its version, answers the check of it, and prints what else it is asked to do."""
+    """Write a fake Python that prints its version, answers the check of it, and prints other arguments."""
     served = 0 if version in ("3.11", "3.12", "3.13", "3.14") else 1
     command(
         path,
-        f'case "$1" in --version) echo Python {version}.1 ;; -c) exit {served} ;; *) echo "{path.name}: $*" ; exit 7 ;; esac',
+        f'case "$1" in --version) echo Python {version}.1 ;; -c) exit {served} ;; '
+        f'*) echo "{path.name}: $*" ; exit 7 ;; esac',
     )
 
 
 def venv(folder, named=""):
-    """What setup/venv.sh says with only these commands beside the system's basic ones."""
+    """Run setup/venv.sh with only the commands in a folder and three basic ones."""
     for basic in ("bash", "dirname", "basename"):
         if not (folder / basic).exists():
             (folder / basic).symlink_to(shutil.which(basic))
@@ -291,14 +294,14 @@ def venv(folder, named=""):
         ({"python3.13": "3.13"}, "python3.13"),
     ],
 )
-def test_the_python_taken(there, taken, tmp_path):
+def test_the_python_that_is_chosen(there, taken, tmp_path):
     for name, version in there.items():
         python(tmp_path / name, version)
     said = venv(tmp_path)
     assert said.returncode == 7 and said.stdout.splitlines()[-1] == f"{taken}: -m venv {tmp_path}/made"
 
 
-def test_the_python_named_is_taken_or_refused(tmp_path):
+def test_a_named_python_is_used_or_refused(tmp_path):
     python(tmp_path / "python3", "3.11")
     python(tmp_path / "mine", "3.12")
     python(tmp_path / "old", "3.10")
@@ -309,7 +312,7 @@ def test_the_python_named_is_taken_or_refused(tmp_path):
         assert said.returncode == 2 and said.stderr == words
 
 
-def test_without_a_python_uv_gets_one(tmp_path):
+def test_without_a_python_uv_installs_one(tmp_path):
     python(tmp_path / "python3", "3.9")
     command(tmp_path / "uv", 'echo "uv: $*"')
     said = venv(tmp_path)
@@ -319,7 +322,7 @@ def test_without_a_python_uv_gets_one(tmp_path):
 
 
 @pytest.mark.parametrize(("version", "words"), [("3.9", "python3 is 3.9.1"), (None, "there is no python3")])
-def test_without_python_and_uv_one_line_says_how_to_get_it(version, words, tmp_path):
+def test_without_python_and_uv_one_line_says_how_to_install_python(version, words, tmp_path):
     if version:
         python(tmp_path / "python3", version)
     said = venv(tmp_path)
@@ -332,8 +335,8 @@ def test_without_python_and_uv_one_line_says_how_to_get_it(version, words, tmp_p
     )
 
 
-def test_the_check_of_a_version_agrees_with_pyproject():
-    """setup/venv.sh, wheels.py and pyproject.toml name one range."""
+def test_all_files_name_the_same_versions_of_python():
+    """setup/venv.sh, wheels.py and pyproject.toml."""
     text = (ROOT / "setup/venv.sh").read_text()
     assert "(3, 11) <= sys.version_info < (3, 15)" in text
     assert wheels.PYTHONS == ((3, 11), (3, 12), (3, 13), (3, 14))

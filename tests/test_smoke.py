@@ -1,4 +1,7 @@
-"""The planted world: its model computes what it says, the chain recovers it, nothing comes of nothing, and every sabotage is caught."""
+"""Synthetic data: the pipeline finds what is planted, nothing in null data, and fails under each sabotage.
+
+The model also computes what its description says.
+"""
 
 from dataclasses import replace
 
@@ -15,7 +18,7 @@ from model_emotion.model.tasks import Examples
 from model_emotion.smoke import chain
 from model_emotion.smoke import world as synthetic
 
-pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.xdist_group("smoke")]
+pytestmark = pytest.mark.usefixtures("one_thread")
 SEED = 5  # not the default
 
 
@@ -42,11 +45,11 @@ def runs(worlds, tuned):
 
 @pytest.fixture
 def again(worlds, tuned, runs, monkeypatch):
-    """A function that measures the planted world once more, on every fourth example, and gives the names of the failed checks.
+    """A function that measures the planted world on every fourth example, and returns the failed checks.
 
-    What chance allows is kept, for speed: it is made of permuted emotions already.
+    The critical tau is kept, to save time.
     """
-    monkeypatch.setattr(chain, "by_chance", lambda *_: runs["planted"].critical)
+    monkeypatch.setattr(chain, "critical_tau", lambda *_: runs["planted"].critical)
     engine, prompts, dev = tuned
     fewer = {
         emotion: [Examples(own.texts[::4], own.labels[::4]) for own in of_seeds]
@@ -73,7 +76,7 @@ def of(check):
 
 
 def levels(text):
-    """A text's mean level of each planted attribute, from the words themselves: `valence0` is -1, `valence8` is 1."""
+    """A text's mean level of each planted attribute, from its words: `valence0` is -1, `valence8` is 1."""
     return [
         np.mean([int(word[-1]) / 4 - 1 for word in text.split() if word[:-1] == attribute])
         for attribute in synthetic.PLANTED
@@ -123,7 +126,7 @@ def test_an_emotion_is_expressed_by_the_texts_highest_on_its_attribute(worlds):
 
 
 def test_the_model_computes_how_far_a_text_falls_short(worlds, tuned):
-    """Against the formula, from the words of the text; 32 gains stand for their mean, and other neurons add a little."""
+    """Compare with the formula, with 33 equally spaced gains. Other neurons add a little."""
     engine, texts = tuned[0], worlds["planted"].table["text"][:40]
     asked = (0.5, -0.3, -2.0, 0.1)
     gains = np.linspace(4, 8, 33)
@@ -146,7 +149,7 @@ def test_fillers_and_the_order_of_words_do_not_matter(tuned):
     torch.testing.assert_close(logits[1:], logits[:1].expand(2, -1), atol=1e-3, rtol=0)
 
 
-def test_under_the_probe_planted_neurons_hold_what_the_prompt_asks_for(worlds, tuned):
+def test_with_the_probe_planted_neurons_hold_what_the_prompt_asks_for(worlds, tuned):
     engine, world = tuned[0], worlds["planted"]
     asked = torch.cat(
         [prompt(*levels) for levels in (np.zeros(4), *np.eye(4), *np.eye(4) / 2, *-3 * np.eye(4))]
@@ -168,7 +171,7 @@ def test_prompts_are_tuned_through_the_engine(tuned):
     assert found.shape == (24, 2, 2, synthetic.HIDDEN) and (found[:, 0] != found[:, 1]).any(dim=-1).all()
 
 
-def test_what_is_planted_comes_back_and_nothing_of_nothing(worlds, runs):
+def test_planted_neurons_are_found_and_none_in_null_data(worlds, runs):
     assert failed(chain.judge_planted, worlds["planted"], runs["planted"]) == set()
     assert failed(chain.judge_null, worlds["null"], runs["null"]) == set()
 
@@ -178,7 +181,7 @@ def test_random_masks_are_of_the_same_size(runs):
     assert len(runs["planted"].masks) == len(synthetic.ATTRIBUTES) + chain.DRAWS
 
 
-def test_the_undisturbed_world_passes_on_fewer_examples(again):
+def test_without_sabotage_fewer_examples_suffice(again):
     assert again() == set()
 
 
@@ -189,7 +192,7 @@ def test_sabotage_planted_weights_zeroed(worlds, again):
         layer = engine.backbone.model.roberta.encoder.layer[neuron // synthetic.WIDTH]
         layer.intermediate.dense.weight[neuron % synthetic.WIDTH] = 0
         layer.output.dense.weight[:, neuron % synthetic.WIDTH] = 0
-    assert again(engine) >= {"prompts are learned"} | of("neurons of {} come back") | of(
+    assert again(engine) >= {"prompts are learned"} | of("neurons of {} are found") | of(
         "the mask of {} hurts"
     )
 
@@ -199,7 +202,7 @@ def test_sabotage_masks_inverted(monkeypatch, again):
     monkeypatch.setattr(
         chain, "attribute_masks", lambda *a, **k: {name: 1 - mask for name, mask in right(*a, **k).items()}
     )
-    assert again() >= of("neurons of {} come back") | of("the mask of {} spares the others")
+    assert again() >= of("neurons of {} are found") | of("the mask of {} spares the others")
 
 
 def test_sabotage_masks_shuffled(monkeypatch, again):
@@ -212,7 +215,7 @@ def test_sabotage_masks_shuffled(monkeypatch, again):
         }
 
     monkeypatch.setattr(chain, "attribute_masks", shuffled)
-    assert again() >= of("neurons of {} come back") | of("the mask of {} hurts")
+    assert again() >= of("neurons of {} are found") | of("the mask of {} hurts")
 
 
 def test_sabotage_masks_of_other_attributes(monkeypatch, again):
@@ -225,7 +228,7 @@ def test_sabotage_masks_of_other_attributes(monkeypatch, again):
         )
 
     monkeypatch.setattr(chain, "attribute_masks", exchanged)
-    assert again() >= of("neurons of {} come back") | of("the mask of {} hurts")
+    assert again() >= of("neurons of {} are found") | of("the mask of {} hurts")
 
 
 def test_sabotage_masks_that_do_nothing(monkeypatch, again):
@@ -239,23 +242,23 @@ def test_sabotage_masks_that_do_nothing(monkeypatch, again):
 
 
 def test_sabotage_emotions_permuted(monkeypatch, again):
-    """A population can still be the best of its attribute, as something must be, but not above chance."""
+    """A population can still be the best of its attribute, but not above chance."""
     right, order = chain.searchlight, np.random.default_rng(2).permutation(len(synthetic.EMOTIONS))
     monkeypatch.setattr(chain, "searchlight", lambda activations, rdms: right(activations[:, order], rdms))
     found = again()
-    assert found >= of("neurons of {} are above chance") and len(found & of("neurons of {} come back")) >= 3
+    assert found >= of("neurons of {} are above chance") and len(found & of("neurons of {} are found")) >= 3
 
 
 def test_the_two_worlds_exchanged(worlds, runs):
-    """Nothing planted is no planted world, and a planted one is not nothing."""
-    assert failed(chain.judge_planted, worlds["planted"], runs["null"]) >= of("neurons of {} come back") | of(
+    """Null data fail as planted data, and planted data as null data."""
+    assert failed(chain.judge_planted, worlds["planted"], runs["null"]) >= of("neurons of {} are found") | of(
         "the mask of {} hurts"
     )
-    expected = of("null: nothing is found of {}") | of("null: the mask of {} spares")
+    expected = of("null: no neuron follows {}") | of("null: the mask of {} spares")
     assert failed(chain.judge_null, worlds["null"], runs["planted"]) >= expected
 
 
-def test_numbers_that_are_none_fail(worlds, runs):
+def test_nan_fails(worlds, runs):
     nan = replace(
         runs["planted"],
         drops=runs["planted"].drops.assign(drop=np.nan),
@@ -279,7 +282,7 @@ def test_the_command(worlds, runs, monkeypatch, capsys, tmp_path, swapped):
     assert bool(stopped.value.code) == swapped
     last = capsys.readouterr().out.splitlines()[-1]
     if swapped:
-        assert last.startswith("smoke: FAIL: neurons of valence come back; ")
+        assert last.startswith("smoke: FAIL: neurons of valence are found; ")
         return
     assert last.startswith("smoke: PASS in ")
     for name in ("planted", "null"):
@@ -287,9 +290,14 @@ def test_the_command(worlds, runs, monkeypatch, capsys, tmp_path, swapped):
         assert np.array_equal(there.values, runs[name].activations.values)
         written = {path.name for path in (tmp_path / name).iterdir()}
         assert written == {
-            "activations.safetensors", "masks.safetensors", "searchlight.parquet", "accuracy.csv", "masked_accuracy.csv",
-            "drop_by_attribute.csv", "drop_by_emotion.csv",
-        }  # fmt: skip
+            "activations.safetensors",
+            "masks.safetensors",
+            "searchlight.parquet",
+            "accuracy.csv",
+            "masked_accuracy.csv",
+            "drop_by_attribute.csv",
+            "drop_by_emotion.csv",
+        }
     masked = pd.read_csv(tmp_path / "planted/masked_accuracy.csv", dtype={"draw": "Int64"})
     assert list(masked) == results.MASKED_ACCURACY and len(masked) == 24 * 2 * 18
     starred = pd.read_csv(tmp_path / "planted/drop_by_attribute.csv").set_index("attribute")["star"]

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -13,6 +14,7 @@ from statsmodels.stats.multitest import multipletests
 from model_emotion.base.statistics import (
     atanh,
     correlation_interval,
+    line_interval,
     mean_correlation,
     paired_drop,
     product,
@@ -50,39 +52,37 @@ def test_paired_drop_equals_scipys_paired_t():
     test = stats.ttest_rel(random, masked, alternative="greater")
     interval = stats.ttest_rel(random, masked).confidence_interval(0.95)
     assert (
-        found["t"] == pytest.approx(test.statistic)
-        and found["p"] == pytest.approx(test.pvalue)
-        and found["df"] == 29
+        found.t == pytest.approx(test.statistic) and found.p == pytest.approx(test.pvalue) and found.df == 29
     )
-    assert (found["ci_low"], found["ci_high"]) == pytest.approx((interval.low, interval.high))
-    assert found["se"] == pytest.approx(stats.sem(random - masked))
+    assert (found.ci_low, found.ci_high) == pytest.approx((interval.low, interval.high))
+    assert found.se == pytest.approx(stats.sem(random - masked))
 
 
 @pytest.mark.parametrize(("drop", "p"), [(0.1, 0.0), (0.0, 1.0), (-0.1, 1.0)])
 def test_drops_without_variance_are_certain(drop, p):
     found = paired_drop([drop] * 5)
-    assert found["p"] == p and found["ci_low"] == found["ci_high"] == drop
+    assert found.p == p and found.ci_low == found.ci_high == drop
 
 
 def test_mean_correlation_equals_scipy_on_fishers_z():
     r = np.array([0.2, 0.5, -0.1, 0.7])
     found = mean_correlation(r)
     test = stats.ttest_1samp(np.arctanh(r), 0)
-    assert found["mean_r"] == pytest.approx(np.tanh(np.arctanh(r).mean()))
-    assert (found["t"], found["p"], found["df"]) == pytest.approx((test.statistic, test.pvalue, 3))
-    assert found["ci_low"] < found["mean_r"] < found["ci_high"]
+    assert found.mean_r == pytest.approx(np.tanh(np.arctanh(r).mean()))
+    assert (found.t, found.p, found.df) == pytest.approx((test.statistic, test.pvalue, 3))
+    assert found.ci_low < found.mean_r < found.ci_high
 
 
 def test_correlations_that_hardly_differ_or_are_too_few_have_a_mean_and_no_warning():
     alike = mean_correlation([0.3, np.nextafter(0.3, 1), 0.3])
-    assert alike["mean_r"] == pytest.approx(0.3) and alike["df"] == 2 and alike["p"] < 1e-20
+    assert alike.mean_r == pytest.approx(0.3) and alike.df == 2 and alike.p < 1e-20
     alone, none = mean_correlation([np.nan, 0.5]), mean_correlation([np.nan])
     assert (
-        alone["mean_r"] == pytest.approx(0.5)
-        and alone["df"] == 0
-        and np.isnan([alone["t"], alone["p"], alone["ci_low"]]).all()
+        alone.mean_r == pytest.approx(0.5)
+        and alone.df == 0
+        and np.isnan([alone.t, alone.p, alone.ci_low]).all()
     )
-    assert alone.keys() == none.keys() and np.isnan(list(none.values())).all()
+    assert np.isnan(none).all()
 
 
 def test_a_perfect_correlation_has_no_z():
@@ -97,11 +97,7 @@ def test_a_test_that_could_not_be_made_is_not_counted():
         np.testing.assert_array_equal(correct(p)[[0, 2, 3]], correct(p[[0, 2, 3]]))
     assert np.isnan(correct(p[[1, 4]])).all()
     alone = paired_drop([0.25])
-    assert (
-        alone["drop"] == 0.25
-        and alone["df"] == 0
-        and np.isnan([alone["t"], alone["p"], alone["ci_low"]]).all()
-    )
+    assert alone.drop == 0.25 and alone.df == 0 and np.isnan([alone.t, alone.p, alone.ci_low]).all()
     assert mean_correlation([0.1, np.nan, 0.3]) == mean_correlation([0.1, 0.3])
 
 
@@ -168,3 +164,13 @@ def test_regressions_on_and_of_a_constant():
     flat = regression([1, 2, 3], [0.1] * 3)
     assert np.isnan([flat.r, flat.p]).all() and (flat.slope, flat.intercept) == (0, 0.1)
     assert regression([1, 2, 3], [2, 4, 6])[:2] == (1, 0)
+
+
+def test_the_interval_of_a_line_is_that_of_statsmodels():
+    x, at = np.array([0.1, 0.4, 0.5, 0.9, 1.3]), np.array([0.0, 0.5, 2.0])
+    y = np.array([1.0, 0.2, 2.0, 2.5, 2.1])
+    fitted = sm.OLS(y, sm.add_constant(x)).fit()
+    intercept, slope = fitted.params
+    line, half = line_interval(x, y, slope, intercept, at)
+    expected = fitted.get_prediction(sm.add_constant(at)).conf_int(alpha=0.05)
+    np.testing.assert_allclose(np.column_stack([line - half, line + half]), expected)

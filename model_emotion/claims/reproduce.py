@@ -11,7 +11,7 @@ from pathlib import Path
 from model_emotion.base.files import read_yaml, sha256
 from model_emotion.claims import verdicts
 from model_emotion.params import load_params
-from model_emotion.project import environment, stage
+from model_emotion.project import checkout, environment, stage
 
 TARGETS = ("figures", "retests", "claims")
 """The last stages of a run."""
@@ -69,6 +69,7 @@ def main() -> None:
     parser.add_argument("--run", help="only this run: published or live")
     run = parser.parse_args().run
     load_params()  # a wrong value is reported before anything runs
+    checkout.tell_dvc()
     environment.main()
     sys.exit(not reproduce(run))
 

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_emotion.base.errors import UserError
+from model_emotion.base.results import MEASURED
 
 PASS, FAIL, NOT_REPRODUCED, NOT_APPLICABLE = "PASS", "FAIL", "NOT REPRODUCED", "NOT APPLICABLE"
 STATUSES = (PASS, FAIL, NOT_REPRODUCED, NOT_APPLICABLE)
+ON_LIVE = {PASS: "supported", NOT_REPRODUCED: "not supported"}
+"""Words for claims on the run `live`: nobody published a value that could be reproduced."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +31,19 @@ class Verdict:
     status: str
     reason: str
 
+    @property
+    def on_live(self) -> bool:
+        """Whether the claim is on the run `live`, and not on the study."""
+        return self.run == MEASURED
+
+    @property
+    def word(self) -> str:
+        """The status in the words for its run."""
+        return ON_LIVE.get(self.status, self.status) if self.on_live else self.status
+
     def line(self) -> str:
         """Return one line for a terminal."""
-        return f"{self.status} {self.id}: {self.claim}" + (f": {self.reason}" if self.reason else "")
+        return f"{self.word} {self.id}: {self.claim}" + (f": {self.reason}" if self.reason else "")
 
 
 def tally(verdicts: list[Verdict]) -> dict[str, int]:
@@ -38,11 +51,21 @@ def tally(verdicts: list[Verdict]) -> dict[str, int]:
     return {status: sum(verdict.status == status for verdict in verdicts) for status in STATUSES}
 
 
-def summary(verdicts: list[Verdict]) -> str:
-    """Return the line that ends `make repro`."""
-    counts = tally(verdicts)
-    shown = [status for status in STATUSES if status != NOT_APPLICABLE or counts[status]]
-    return f"claims: {len(verdicts)}, " + ", ".join(f"{status} {counts[status]}" for status in shown)
+def summary(verdicts: list[Verdict]) -> list[str]:
+    """Return the lines that end `make repro`: the counts of claims on the study, and of those on `live`."""
+    study = [verdict for verdict in verdicts if not verdict.on_live]
+    live = [verdict for verdict in verdicts if verdict.on_live]
+    lines = [_counts("claims on the study", study, (PASS, FAIL, NOT_REPRODUCED))] if study else []
+    return lines + ([_counts("claims on the run live", live, tuple(ON_LIVE))] if live else [])
+
+
+def _counts(subject: str, verdicts: list[Verdict], always: tuple[str, ...]) -> str:
+    """Return a line with the counts. always: the statuses that are shown even if no verdict has them."""
+    counts, words = tally(verdicts), ON_LIVE if verdicts[0].on_live else {}
+    shown = [status for status in STATUSES if status in always or counts[status]]
+    return f"{subject}: {len(verdicts)}, " + ", ".join(
+        f"{words.get(status, status)} {counts[status]}" for status in shown
+    )
 
 
 def read(path: Path) -> list[Verdict]:
@@ -53,10 +76,13 @@ def read(path: Path) -> list[Verdict]:
 
 
 def check(run: str | None = None) -> bool:
-    """Print the failed claims and the counts, of all runs or of one. Return whether no claim failed."""
+    """Print the failed claims and the counts, of all runs or of one. Return whether no claim failed.
+
+    With all runs, only the claims on the study decide.
+    """
     verdicts = read(Path("results", run or "", "claims.json"))
     for verdict in verdicts:
         if verdict.status == FAIL:
             print(verdict.line())
-    print(summary(verdicts))
-    return all(verdict.status != FAIL for verdict in verdicts)
+    print("\n".join(summary(verdicts)))
+    return all(verdict.status != FAIL or (verdict.on_live and not run) for verdict in verdicts)

@@ -1,12 +1,16 @@
-"""The figures of a run: a table of what is drawn from which results, and one way to draw and save them all.
+"""The catalogue of figures: what each shows, from which tables, and how all are drawn and saved.
 
-Every figure is one function in `human`, `searchlight`, `accuracy`, `masking` or `retests`: tables in, a matplotlib Figure out.
+Each figure is one function in `human`, `searchlight`, `accuracy`, `masking` or `retests`, from tables to a
+matplotlib Figure.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from matplotlib import rc_context
+from matplotlib.figure import Figure
 
 from model_emotion.base.files import replacing
 from model_emotion.figures import accuracy, human, masking, retests, searchlight, tables
@@ -15,22 +19,25 @@ from model_emotion.figures.style import STYLE, settle
 
 @dataclass(frozen=True)
 class Entry:
-    """A figure: its name, the catalogue's results it shows, a sentence, the function, its tables, and its leaves of params.figures."""
+    """A figure: its name, the results of CLAIMS.md that it shows, and how it is drawn.
+
+    inputs: names in tables.TABLES, in the order of the function's arguments; options: keys of params.figures.
+    """
 
     name: str
     shows: tuple[str, ...]
     caption: str
-    function: Callable
+    function: Callable[..., Figure | None]
     inputs: tuple[str, ...]
     options: tuple[str, ...] = ()
 
     @property
-    def of_a_run(self):
-        """False where the figure shows human data alone."""
+    def of_a_run(self) -> bool:
+        """Whether the figure shows a run, not only human data."""
         return any("{run}" in tables.TABLES[name][0] for name in self.inputs)
 
-    def describe(self, options):
-        """The caption with the values of its options."""
+    def describe(self, options: Mapping[str, Any]) -> str:
+        """Return the caption with the values of its options."""
         return self.caption.format(**options)
 
 
@@ -67,7 +74,8 @@ FIGURES = (
     ),
     Entry(
         "B2_weights", ("B2",),
-        "Weight of each attribute in the human space: Kendall's tau with the mean human RDM; hollow where q is not below .05.",
+        "Weight of each attribute in the human space: Kendall's tau with the mean human RDM; hollow "
+        "where q is not below .05.",
         human.weights, ("human_weights",),
     ),
     Entry(
@@ -82,17 +90,20 @@ FIGURES = (
     ),
     Entry(
         "D3_best_neurons", ("D1", "D3", "H1"),
-        "Which neurons are among the best {top_k} of each attribute: sorted by attribute and rank, and by layer.",
+        "Which neurons are among the best {top_k} of each attribute: sorted by attribute and rank, "
+        "and by layer.",
         searchlight.best_neurons, ("searchlight",), ("top_k",),
     ),
     Entry(
         "D3_overlap", ("D3", "H1"),
-        "Neurons that two attributes share among their best {top_k}, and how many attributes a neuron belongs to.",
+        "Neurons that two attributes share among their best {top_k}, and how many attributes a "
+        "neuron belongs to.",
         searchlight.overlap, ("overlap", "selectivity"), ("top_k",),
     ),
     Entry(
         "D4_neuron_rdm", ("D4",),
-        "Dissimilarity of the emotions in the activation of the neuron that follows {attribute} best, as percentiles.",
+        "Dissimilarity of the emotions in the activation of the neuron that follows {attribute} "
+        "best, as percentiles.",
         searchlight.neuron_rdm, ("activations", "searchlight"), ("attribute",),
     ),
     Entry(
@@ -102,7 +113,8 @@ FIGURES = (
     ),
     Entry(
         "E1_accuracy", ("C1", "E1", "H2"),
-        "Accuracy of each emotion without a mask and with {top_k} neurons masked; bars are half a standard error each way.",
+        "Accuracy of each emotion without a mask and with {top_k} neurons masked; bars are half a "
+        "standard error each way.",
         accuracy.accuracy, ("accuracy_by_condition", "accuracy"), ("top_k",),
     ),
     Entry(
@@ -112,7 +124,8 @@ FIGURES = (
     ),
     Entry(
         "E3_drop_by_emotion", ("E3", "H2"),
-        "What attribute masks of {top_k} neurons cost each emotion against random masks, 95 % intervals; * significant.",
+        "What attribute masks of {top_k} neurons cost each emotion against random masks, 95 % "
+        "intervals; * significant.",
         masking.drop_by_emotion, ("drop_by_emotion",), ("top_k",),
     ),
     Entry(
@@ -132,7 +145,8 @@ FIGURES = (
     ),
     Entry(
         "E7_drop_by_cell", ("E7",),
-        "What each attribute's mask of {top_k} neurons costs each emotion; attributes by human weight; * significant.",
+        "What each attribute's mask of {top_k} neurons costs each emotion; attributes by human "
+        "weight; * significant.",
         masking.drop_by_cell, ("drop_by_cell", "weights"), ("top_k",),
     ),
     Entry(
@@ -142,12 +156,14 @@ FIGURES = (
     ),
     Entry(
         "E9_human_correlation", ("E9", "H3"),
-        "Correlation over the attributes of drop with human weight: each emotion, and the mean with its 95 % interval.",
+        "Correlation over the attributes of drop with human weight: each emotion, and the mean with "
+        "its 95 % interval.",
         masking.human_correlation, ("human_correlation", "human_correlation_summary"), ("emotion",),
     ),
     Entry(
         "E10_regression_lines", ("E10", "H3"),
-        "Drop against human weight at {top_k} neurons: the line of every emotion, and {emotion} with its attributes.",
+        "Drop against human weight at {top_k} neurons: the line of every emotion, and {emotion} with "
+        "its attributes.",
         masking.regression_lines, ("drop_by_cell", "human_correlation", "weights"), ("top_k", "emotion"),
     ),
     Entry(
@@ -167,32 +183,35 @@ FIGURES = (
     ),
     Entry(
         "H1_neurons_beyond_chance", ("H1",),
-        "Neurons of each attribute that are significant by the study's q (hollow), and beyond the largest tau by chance (filled).",
+        "Neurons of each attribute that are significant by the study's q (hollow), and beyond the "
+        "largest tau by chance (filled).",
         retests.neurons_beyond_chance, ("significant_by_layer", "retests"),
     ),
     Entry(
         "H2_masks_among_random", ("H2",),
-        "How far each attribute's mask lies below random ones, and the interval of one more random mask; filled where it holds.",
+        "How far each attribute's mask lies below random ones, and the interval of one more random "
+        "mask; filled where it holds.",
         retests.masks_among_random, ("retests",),
     ),
     Entry(
         "H4_human_space", ("B2", "H3", "H4"),
-        "Mean tau of the model's and each attribute's RDM with single subjects', intervals for other people and emotions; noise ceiling.",
+        "Mean tau of the model's and each attribute's RDM with single subjects', intervals for other "
+        "people and emotions; noise ceiling.",
         retests.human_space, ("retests",),
     ),
 )  # fmt: skip
-"""Every figure of the catalogue, in its order, and three of the re-tests."""
+"""Every figure, in the order of CLAIMS.md, and three of the re-tests."""
 
 
-def entries(run):
-    """The figures of a run; those of human data alone go with `published`."""
+def entries(run: str) -> list[Entry]:
+    """Return the figures of a run. Those of human data only belong to `published`."""
     return [entry for entry in FIGURES if run == "published" or entry.of_a_run]
 
 
-def draw(entry, frames, options):
-    """The figure of an entry, None where its tables have nothing to show.
+def draw(entry: Entry, frames: Sequence, options: Mapping[str, Any]) -> Figure | None:
+    """Return the figure of an entry, or None if its tables have nothing to show.
 
-    frames: its tables in order; options: leaf of params.figures -> value, more than it needs are welcome.
+    frames: its tables in order; options: params.figures, of which the entry takes what it needs.
     """
     with rc_context(STYLE):
         figure = entry.function(*frames, **{name: options[name] for name in entry.options})
@@ -201,8 +220,11 @@ def draw(entry, frames, options):
     return figure
 
 
-def save(figure, entry, options, folder):
-    """Write NAME.svg and NAME.png; both say what they show. The same figure gives the same bytes. Returns the paths."""
+def save(figure: Figure, entry: Entry, options: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Write NAME.svg and NAME.png, with the caption as metadata, and return their paths.
+
+    Equal figures give equal bytes.
+    """
     about = {
         "Title": entry.name,
         "Description": f"{entry.describe(options)} Shows {', '.join(entry.shows)} of the catalogue.",
@@ -216,8 +238,8 @@ def save(figure, entry, options, folder):
     return paths
 
 
-def index(run, options, drawn):
-    """The page that shows the figures of a run that were drawn (names): picture, caption, results and tables. Markdown."""
+def index(run: str, options: Mapping[str, Any], drawn: Collection[str]) -> str:
+    """Return the Markdown page of the figures of a run whose names were drawn, with captions and tables."""
     lines = [
         f"# Figures of the run `{run}`",
         "",
@@ -225,6 +247,7 @@ def index(run, options, drawn):
     ]
     for entry in (entry for entry in entries(run) if entry.name in drawn):
         files = ", ".join(f"`{tables.path(name, run)}`" for name in entry.inputs)
-        lines += ["", f"## {entry.name}", "", f"![{entry.name}]({entry.name}.png)", "", entry.describe(options), "",
-                  f"Shows {', '.join(entry.shows)}. From {files}. [svg]({entry.name}.svg)"]  # fmt: skip
+        lines += ["", f"## {entry.name}", "", f"![{entry.name}]({entry.name}.png)", ""]
+        shows = f"Shows {', '.join(entry.shows)}. From {files}. [svg]({entry.name}.svg)"
+        lines += [entry.describe(options), "", shows]
     return "\n".join(lines) + "\n"

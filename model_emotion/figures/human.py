@@ -1,23 +1,23 @@
-"""Figures of the human side: the attributes of the emotions, how reliable they are, and their weights in the human space."""
+"""Figures of the human data: attributes of the emotions, their reliability and their weights."""
 
 import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
 
 from model_emotion.base import study
 from model_emotion.base.errors import UserError
+from model_emotion.base.results import Activations
 from model_emotion.figures import style
 from model_emotion.figures.style import DOUBLE, SINGLE
 from model_emotion.rsa import rdm
+from model_emotion.rsa.whole_model import model_rdm
 
 
-def _spaces(figure, names):
-    """One axis for each space of attributes, one below the other, as high as it has attributes."""
-    return figure.subplots(len(names), 1, sharex=True, height_ratios=[len(members) for members in names])
-
-
-def attribute_scores(attributes):
-    """A1: emotions across, attributes down, a block for each space."""
+def attribute_scores(attributes: pd.DataFrame) -> Figure:
+    """Draw A1: emotions across, attributes down, one block per space."""
     figure = style.canvas(DOUBLE, 82)
-    axes = _spaces(figure, study.SPACES.values())
+    heights = [len(members) for members in study.SPACES.values()]
+    axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
     for ax, (space, members) in zip(axes, study.SPACES.items(), strict=True):
         image = style.heat_map(ax, attributes[list(members)].T, style.SCORE)
         style.names_beside(ax, members)
@@ -31,16 +31,16 @@ def attribute_scores(attributes):
     return figure
 
 
-def loadings(loadings):
-    """A2: items down, each under the component it loads on most, from the largest; components across."""
+def loadings(loadings: pd.DataFrame) -> Figure:
+    """Draw A2: items down, components across; items by their largest loading's component and size."""
     components = list(study.SPACES["appraisal"])
     values = loadings.set_index("item")[components]
-    own, size = values.abs().to_numpy().argmax(axis=1), values.abs().max(axis=1).to_numpy()
-    values = values.iloc[np.lexsort([-size, own])]
+    largest, size = values.abs().to_numpy().argmax(axis=1), values.abs().max(axis=1).to_numpy()
+    values = values.iloc[np.lexsort([-size, largest])]
     figure = style.canvas(SINGLE, 128)
     ax = figure.subplots()
     image = style.heat_map(ax, values, style.SIGNED, style.around_zero(values))
-    for row in np.flatnonzero(np.diff(np.sort(own))):
+    for row in np.flatnonzero(np.diff(np.sort(largest))):
         ax.axhline(row + 0.5, color="white", linewidth=2)
     style.names_beside(ax, values.index)
     style.names_below(ax, components, rotation=60)
@@ -48,42 +48,27 @@ def loadings(loadings):
     return figure
 
 
-def parallel_analysis(parallel_analysis):
-    """A2: eigenvalues against those of random data; components count up to the crossing."""
-    table, kept = parallel_analysis, parallel_analysis["eigenvalue"] > parallel_analysis["random_quantile"]
-    n = len(table) if kept.all() else int(np.argmin(kept))
+def parallel_analysis(parallel_analysis: pd.DataFrame) -> Figure:
+    """Draw A2: eigenvalues against those of random data. The first one not above ends the count."""
+    component, eigenvalue, mean, quantile = (
+        parallel_analysis[name] for name in ("component", "eigenvalue", "random_mean", "random_quantile")
+    )
+    above = eigenvalue > quantile
     figure = style.canvas(SINGLE, 55)
     ax = figure.subplots()
     ax.grid(axis="y")
-    ax.plot(
-        table["component"],
-        table["random_quantile"],
-        color=style.QUIET,
-        linestyle="--",
-        label="random data, 95th percentile",
-    )
-    ax.plot(table["component"], table["random_mean"], color=style.QUIET, label="random data, mean")
-    ax.plot(table["component"], table["eigenvalue"], color=style.EXAMPLE, label="answers of the raters")
-    style.dots(
-        ax,
-        table["eigenvalue"],
-        table["eigenvalue"],
-        table["eigenvalue"],
-        table["component"],
-        style.EXAMPLE,
-        kept,
-        3,
-        False,
-    )
-    ax.set(
-        xlabel="component", ylabel="eigenvalue", title=f"{n} components lie above random data", ylim=(0, None)
-    )
+    ax.plot(component, quantile, color=style.QUIET, linestyle="--", label="random data, 95th percentile")
+    ax.plot(component, mean, color=style.QUIET, label="random data, mean")
+    ax.plot(component, eigenvalue, color=style.EXAMPLE, label="answers of the raters")
+    style.dots(ax, eigenvalue, eigenvalue, eigenvalue, component, style.EXAMPLE, above, 3, horizontal=False)
+    title = f"{above.cumprod().sum()} components lie above random data"
+    ax.set(xlabel="component", ylabel="eigenvalue", title=title, ylim=(0, None))
     ax.legend()
     return figure
 
 
-def reliability(reliability):
-    """A4: intraclass correlation of each attribute with its interval, in the colour of its space."""
+def reliability(reliability: pd.DataFrame) -> Figure:
+    """Draw A4: intraclass correlation of each attribute with its interval, in the colour of its space."""
     table = reliability
     figure = style.canvas(SINGLE, 72)
     ax = figure.subplots()
@@ -101,8 +86,8 @@ def reliability(reliability):
     return figure
 
 
-def attribute_rdms(attribute_rdms):
-    """A5: the RDM of each attribute, emotions in the order of A1."""
+def attribute_rdms(attribute_rdms: pd.DataFrame) -> Figure:
+    """Draw A5: the RDM of each attribute, with the emotions in the order of A1."""
     figure = style.canvas(DOUBLE, 112)
     axes = style.panels(figure, len(study.ATTRIBUTES), 5)
     for ax, attribute in zip(axes, study.ATTRIBUTES, strict=True):
@@ -113,44 +98,37 @@ def attribute_rdms(attribute_rdms):
     return figure
 
 
-def weights(human_weights):
-    """B2: each attribute's Kendall's tau with the human RDM and its bootstrap interval, largest first; hollow where q >= .05."""
+def weights(human_weights: pd.DataFrame) -> Figure:
+    """Draw B2: each attribute's Kendall's tau with the human RDM, largest first; hollow where q >= .05."""
     table = human_weights.sort_values("tau_boot", ascending=False, kind="stable")
     figure = style.canvas(SINGLE, 72)
     ax = figure.subplots()
     ax.grid(axis="x")
     ax.axvline(0, color="black", linewidth=0.5)
     colours = [style.ATTRIBUTE_COLOURS[name] for name in table["attribute"]]
-    style.dots(
-        ax,
-        table["tau_boot"],
-        table["ci_low"],
-        table["ci_high"],
-        np.arange(len(table)),
-        colours,
-        table["q"] < 0.05,
-    )
+    tau, low, high = (table[name] for name in ("tau_boot", "ci_low", "ci_high"))
+    style.dots(ax, tau, low, high, np.arange(len(table)), colours, table["q"] < 0.05)
     style.names_beside(ax, table["attribute"])
     ax.set_xlabel("weight in the human space (Kendall's τ)")
     style.space_legend(figure, table["attribute"])
     return figure
 
 
-def human_and_model(mean_rdm, activations, model_rsa):
-    """B1, H4: the human RDM and the model's, whose neurons all count, side by side."""
+def human_and_model(mean_rdm: pd.DataFrame, activations: Activations, model_rsa: pd.DataFrame) -> Figure:
+    """Draw B1 and H4: the human RDM beside the model's, which is computed from all neurons.
+
+    Raises UserError if nobody judged one of the run's emotions.
+    """
     emotions = activations.emotions
     try:
         human = rdm.select(mean_rdm, emotions)["distance"]
     except KeyError as error:
         raise UserError(f"mean_rdm.csv: {error.args[0]}") from None
-    model = np.mean(
-        [rdm.cosine_rdm(values) for values in activations.values.astype(float, copy=False)], axis=0
-    )
     tau = model_rsa.query("layer == 0 and reference == 'human'")["tau"].item()
     figure = style.canvas(DOUBLE, 94)
     axes = figure.subplots(1, 2, sharey=True)
     titles = "human judgements", f"language model (Kendall's τ with human {tau:.2f})"
-    for ax, title, distances in zip(axes, titles, (human, model), strict=True):
+    for ax, title, distances in zip(axes, titles, (human, model_rdm(activations.values)), strict=True):
         image = style.rdm_image(ax, distances)
         style.names_below(ax, emotions)
         ax.set_title(title)

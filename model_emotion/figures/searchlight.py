@@ -1,29 +1,39 @@
-"""Figures of the searchlight: which neurons follow which attribute, where they lie, and how the model as a whole compares."""
+"""Figures of the searchlight: which neurons follow which attribute, by layer, and the whole model's RDM."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from matplotlib.colors import Normalize
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
 
 from model_emotion.base import study
+from model_emotion.base.results import Activations
 from model_emotion.figures import style
 from model_emotion.figures.style import DOUBLE, SINGLE, SMALL
 from model_emotion.figures.tables import at_size, in_order, wide
-from model_emotion.rsa import rdm
+from model_emotion.rsa.searchlight import best_neuron, mean_rdm
+from model_emotion.rsa.searchlight import significant_by_layer as count_by_layer
+from model_emotion.rsa.selectivity import share_by_layer, staircase
 
 COLUMNS = 1400
-"""Of an image that is too wide for one pixel a neuron: about one for each dot of print."""
+"""Columns of an image with more neurons than pixels: about one for each dot of print."""
 
 
-def _attributes(table):
-    """The attributes or spaces of a table, in the study's order, others after them."""
+def _attributes(table: pd.DataFrame) -> list[str]:
+    """Return the attributes or spaces of a table, in the study's order, others after them."""
     return in_order(table["attribute"].unique(), (*study.ATTRIBUTES, *study.SPACES))
 
 
-def _colour(name):
+def _colour(name: str) -> str:
     return style.NAME_COLOURS.get(name, style.QUIET)
 
 
-def _counts(table, columns, height):
-    """Bars: significant neurons by layer, a panel for each attribute with a scale of its own."""
+def _counts(table: pd.DataFrame, columns: int, height: float) -> Figure:
+    """Draw bars: significant neurons by layer, one panel per attribute, each with its own scale."""
     names, layers = _attributes(table), np.sort(table["layer"].unique())
     figure = style.canvas(DOUBLE, height)
     for ax, name in zip(style.panels(figure, len(names), columns), names, strict=True):
@@ -41,84 +51,62 @@ def _counts(table, columns, height):
     return figure
 
 
-def significant_neurons(significant_by_layer):
-    """D2: number of significant neurons by layer, a panel for each attribute."""
+def significant_neurons(significant_by_layer: pd.DataFrame) -> Figure:
+    """Draw D2: number of significant neurons by layer, one panel per attribute."""
     return _counts(significant_by_layer, 5, 105)
 
 
-def significant_neurons_of_spaces(searchlight_spaces):
-    """F: the same for neurons ranked by the three spaces."""
-    table = (
-        searchlight_spaces.groupby(["attribute", "layer"], observed=True)["significant"].sum().reset_index()
-    )
-    return _counts(table, 3, 45)
+def significant_neurons_of_spaces(searchlight_spaces: pd.DataFrame) -> Figure:
+    """Draw F: the same for neurons ranked by the three spaces."""
+    return _counts(count_by_layer(searchlight_spaces), 3, 45)
 
 
-def staircase(ranks, k):
-    """ranks [neurons, attributes] -> neurons among the best k of any attribute: those of the first attribute by rank, then
-    those of the second that are not yet there, and so on."""
-    chosen = ranks <= k
-    neurons = np.flatnonzero(chosen.any(axis=1))
-    first = chosen[neurons].argmax(axis=1)
-    return neurons[np.lexsort([ranks[neurons, first], first])]
-
-
-def shrink(colours, columns):
-    """[rows, n, 4] colours -> [rows, columns or fewer, 4]: means of neighbours, so that thin marks fade instead of vanishing."""
+def shrink(colours: np.ndarray, columns: int) -> np.ndarray:
+    """Average neighbours of colours [rows, n, 4] to at most `columns`, so that thin marks stay visible."""
     n = colours.shape[1]
     edges = np.linspace(0, n, min(n, columns) + 1).astype(int)
     return np.add.reduceat(colours, edges[:-1], axis=1) / np.diff(edges)[None, :, None]
 
 
-def best_neurons(searchlight, *, top_k):
-    """D3: which neurons are among the best of each attribute, the neurons sorted (above) and the share of each layer (below)."""
+def best_neurons(searchlight: pd.DataFrame, *, top_k: int) -> Figure:
+    """Draw D3: which neurons are among the best of each attribute (above), and in which layers (below)."""
     names = _attributes(searchlight)
     ranks = wide(searchlight, "neuron", "attribute", "rank", None, names).to_numpy()
     layer = searchlight.groupby("neuron")["layer"].first().to_numpy()
-    order, norm = staircase(ranks, top_k), Normalize(1, top_k)
-
     figure = style.canvas(DOUBLE, 118)
     above, below = figure.subplots(2, 1, height_ratios=[1.1, 1])
-    shown = ranks[order].T
-    colours = style.mpl.colormaps["magma_r"](0.15 + 0.85 * (1 - norm(shown)))
-    colours[shown > top_k] = 1
-    above.imshow(
-        shrink(colours, COLUMNS),
-        aspect="auto",
-        interpolation="nearest",
-        extent=(0, len(order), len(names) - 0.5, -0.5),
-    )
-    style.names_beside(above, names)
-    above.set_xlabel(
-        f"neurons among the best {top_k:,} of at least one attribute, sorted by attribute and rank"
-    )
-    above.xaxis.set_major_formatter("{x:,.0f}")
-    above.set_title(f"{len(order):,} of {len(ranks):,} neurons", loc="left")
-    scale = style.mpl.colors.LinearSegmentedColormap.from_list(
-        "rank", style.mpl.colormaps["magma_r"](np.linspace(1, 0.15, 64))
-    )
-    bar = style.colour_bar(figure, style.mpl.cm.ScalarMappable(norm, scale), above, "rank by τ", aspect=15)
-    bar.set_ticks([1, top_k], labels=["1", f"{top_k:,}"])
-    bar.ax.invert_yaxis()
-
-    layers = np.unique(layer)
-    share = np.array(
-        [
-            [(ranks[layer == number, column] <= top_k).mean() for number in layers]
-            for column in range(len(names))
-        ]
-    )
+    _staircase(figure, above, names, ranks, top_k)
+    share = share_by_layer(ranks, layer, top_k)
     image = style.heat_map(below, 100 * share, "cividis", Normalize(0, None))
     style.names_beside(below, names)
-    style.names_below(below, layers, rotation=0)
+    style.names_below(below, np.unique(layer), rotation=0)
     below.set_xlabel("layer")
     style.print_values(below, image, [[f"{100 * value:.0f}" for value in row] for row in share])
     style.colour_bar(figure, image, below, "share of the layer's\nneurons (%)", aspect=15)
     return figure
 
 
-def overlap(overlap, selectivity, *, top_k):
-    """D3: neurons that two attributes share among their best, and how many neurons belong to one attribute alone."""
+def _staircase(figure: Figure, ax: Axes, names: Sequence[str], ranks: np.ndarray, top_k: int) -> None:
+    """Draw the best neurons by attribute and rank, the best darkest. ranks [neurons, attributes]."""
+    order, norm = staircase(ranks, top_k), Normalize(1, top_k)
+    shown = ranks[order].T
+    magma = style.mpl.colormaps["magma_r"]
+    colours = magma(0.15 + 0.85 * (1 - norm(shown)))
+    colours[shown > top_k] = 1
+    extent = (0, len(order), len(names) - 0.5, -0.5)
+    ax.imshow(shrink(colours, COLUMNS), aspect="auto", interpolation="nearest", extent=extent)
+    style.names_beside(ax, names)
+    ax.set_xlabel(f"neurons among the best {top_k:,} of at least one attribute, sorted by attribute and rank")
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.set_title(f"{len(order):,} of {len(ranks):,} neurons", loc="left")
+    scale = LinearSegmentedColormap.from_list("rank", magma(np.linspace(1, 0.15, 64)))
+    bar = style.colour_bar(figure, ScalarMappable(norm, scale), ax, "rank by τ", aspect=15)
+    bar.set_ticks([1, top_k], labels=["1", f"{top_k:,}"])
+    bar.ax.invert_yaxis()
+
+
+def overlap(overlap: pd.DataFrame, selectivity: pd.DataFrame, *, top_k: int) -> Figure:
+    """Draw D3: neurons that two attributes share among their best, and how many attributes share a neuron."""
     table, counts = at_size(overlap, top_k), at_size(selectivity, top_k)
     names = in_order(table["attribute_a"].unique(), study.ATTRIBUTES)
     shared = wide(table, "attribute_a", "attribute_b", "shared", names, names).to_numpy(dtype=float)
@@ -141,15 +129,14 @@ def overlap(overlap, selectivity, *, top_k):
     return figure
 
 
-def neuron_rdm(activations, searchlight, *, attribute):
-    """D4: the RDM of the neuron that follows an attribute best, averaged over seeds."""
-    own = searchlight[searchlight["attribute"] == attribute]
-    neuron = int(own.loc[own["rank"].idxmin(), "neuron"])
-    values = activations.values[:, :, neuron - 1].astype(float)
+def neuron_rdm(activations: Activations, searchlight: pd.DataFrame, *, attribute: str) -> Figure:
+    """Draw D4: the RDM, averaged over seeds, of the neuron that follows an attribute most closely."""
+    neuron = best_neuron(searchlight, attribute)
+    (distances,) = mean_rdm(activations.values[:, :, [neuron - 1]])
     layer, unit = divmod(neuron - 1, activations.width)
     figure = style.canvas(SINGLE, 100)
     ax = figure.subplots()
-    image = style.rdm_image(ax, rdm.absolute_rdm(values).mean(axis=0))
+    image = style.rdm_image(ax, distances)
     style.names_beside(ax, activations.emotions, fontsize=SMALL)
     style.names_below(ax, activations.emotions, fontsize=SMALL)
     ax.set_title(f"neuron {neuron:,} (layer {layer + 1}, unit {unit + 1}), best for {attribute}")
@@ -157,44 +144,35 @@ def neuron_rdm(activations, searchlight, *, attribute):
     return figure
 
 
-def tau_of_significant(searchlight):
-    """D5: tau of every significant neuron at its place in the model, a panel for each attribute."""
+def tau_of_significant(searchlight: pd.DataFrame) -> Figure:
+    """Draw D5: tau of every significant neuron at its place in the model, one panel per attribute."""
     names, last = _attributes(searchlight), searchlight["neuron"].max()
     found = searchlight[searchlight["significant"]]
     per_layer = searchlight.groupby("layer")["neuron"].max().to_numpy()
     middle = per_layer - per_layer[0] / 2
+    step = max(1, len(middle) // 4)
     shade = np.where(found["layer"] % 2, 1.0, 0.55)
     figure = style.canvas(DOUBLE, 125)
     axes = style.panels(figure, len(names), 3, sharex=True, sharey=True)
     for ax, name in zip(axes, names, strict=True):
-        mine = (found["attribute"] == name).to_numpy()
-        rows = found[mine]
+        own = (found["attribute"] == name).to_numpy()
+        rows = found[own]
         ax.grid(axis="y")
         if len(rows):
-            style_of = {
-                "s": 0.35,
-                "color": _colour(name),
-                "alpha": shade[mine],
-                "linewidths": 0,
-                "rasterized": True,
-            }
-            ax.scatter(rows["neuron"], rows["tau"], **style_of)
+            look: dict[str, Any] = {"s": 0.35, "color": _colour(name), "linewidths": 0, "rasterized": True}
+            ax.scatter(rows["neuron"], rows["tau"], alpha=shade[own], **look)
         ax.set(title=f"{name} ({len(rows):,})", xlim=(0, last))
-        ax.set_xticks(
-            middle[:: max(1, len(middle) // 4)], range(1, len(middle) + 1, max(1, len(middle) // 4))
-        )
+        ax.set_xticks(middle[::step], range(1, len(middle) + 1, step))
         ax.tick_params(axis="x", length=0)
     figure.supxlabel("layer, units from left to right", fontsize=7)
     figure.supylabel("Kendall's τ of significant neurons", fontsize=7)
     return figure
 
 
-def model_rsa(model_rsa):
-    """F: the model's RDM, whole and by layer, against the human RDM and the attributes'."""
-    names, layers = (
-        in_order(model_rsa["reference"].unique(), ("human", *study.ATTRIBUTES)),
-        np.sort(model_rsa["layer"].unique()),
-    )
+def model_rsa(model_rsa: pd.DataFrame) -> Figure:
+    """Draw F: tau of the model's RDM, whole and by layer, with the human RDM and the attributes' RDMs."""
+    names = in_order(model_rsa["reference"].unique(), ("human", *study.ATTRIBUTES))
+    layers = np.sort(model_rsa["layer"].unique())
     tau = wide(model_rsa, "reference", "layer", "tau", names, layers)
     norm = style.around_zero(tau)
     figure = style.canvas(DOUBLE, 82)
@@ -202,14 +180,12 @@ def model_rsa(model_rsa):
     rows, columns = [part for part in (judged, names[len(judged) :]) if part], [layers[:1], layers[1:]]
     heights, widths = [len(part) for part in rows], [len(part) for part in columns]
     axes = figure.subplots(len(rows), 2, height_ratios=heights, width_ratios=widths, squeeze=False)
-    for ax, (down, across) in zip(
-        axes.ravel(), [(down, across) for down in rows for across in columns], strict=True
-    ):
+    blocks = [(down, across) for down in rows for across in columns]
+    for ax, (down, across) in zip(axes.ravel(), blocks, strict=True):
         part = tau.loc[down, across]
         image = style.heat_map(ax, part, style.SIGNED, norm)
-        style.print_values(
-            ax, image, [[f"{value:z.2f}".replace("-", "−") for value in row] for row in part.to_numpy()]
-        )
+        labels = [[f"{value:z.2f}".replace("-", "−") for value in row] for row in part.to_numpy()]
+        style.print_values(ax, image, labels)
         ax.set(xticks=[], yticks=[])
     for ax, part in zip(axes[:, 0], rows, strict=True):
         style.names_beside(ax, ["human judgements"] if part == judged else part)

@@ -1,14 +1,21 @@
-"""The results that figures show: where each stands, which columns a figure needs, and what is taken from a table."""
+"""The results that figures show: the file of each, the columns that are needed, and selections from them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
 
 from model_emotion.base import study
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_csv
-from model_emotion.base.results import read_activations
+from model_emotion.base.results import Activations, read_activations
 
 PAIR = ["emotion_a", "emotion_b"]
 INTERVAL = ["ci_low", "ci_high"]
 ATTRIBUTES = list(study.ATTRIBUTES)
-TABLES = {
+TABLES: dict[str, tuple[str, list[str] | None]] = {
     "attributes": ("results/human/attributes.csv", ["emotion", *ATTRIBUTES]),
     "loadings": ("results/human/loadings.csv", ["item", *study.SPACES["appraisal"]]),
     "parallel_analysis": (
@@ -54,25 +61,22 @@ TABLES = {
     "retests": ("results/{run}/retests.csv", ["question", "key", "k", "estimate", *INTERVAL, "n", "verdict"]),
     "human_correlation_summary": ("results/{run}/human_correlation_summary.csv", ["k", "mean_r", *INTERVAL]),
 }
-"""Name -> path (with {run} where it is a run's) and columns; the activations are arrays."""
+"""Name -> path (with {run} for a run's results) and the columns that figures need; None for activations."""
 ORDER = "weights"
-"""The table that only tells an order: where it has no rows, that of the others stays."""
+"""A table that only sets an order: without rows, the order of the other tables stays."""
 
 
-def path(name, run):
-    """The file of a table."""
+def path(name: str, run: str) -> str:
+    """Return the file of a table."""
     return TABLES[name][0].format(run=run)
 
 
-def read(name, run):
-    """A table of a run, checked; activations as `run.Activations`. Raises UserError where a column is missing."""
+def read(name: str, run: str) -> pd.DataFrame | Activations:
+    """Read a table of a run, or its activations. Raises UserError if a column is missing."""
     file, columns = path(name, run), TABLES[name][1]
-    if name == "activations":
+    if columns is None:
         return read_activations(file)
     if file.endswith(".parquet"):
-        import pandas as pd
-        import pyarrow.parquet as pq
-
         check(name, pq.read_schema(file).names, run)
         return pd.read_parquet(file, columns=columns)
     table = read_csv(file)
@@ -80,51 +84,54 @@ def read(name, run):
     return table
 
 
-def check(name, found, run):
-    """Raises UserError that names the first column of the table which is not among those found."""
+def check(name: str, found: Iterable[str], run: str) -> None:
+    """Raise UserError that names the first needed column of a table that is not among those found."""
     for column in TABLES[name][1] or ():
         if column not in found:
-            raise UserError(
-                f"{path(name, run)}: no column '{column}', which a figure needs; make it anew with `dvc repro`"
-            )
+            raise UserError(f"{path(name, run)}: no column '{column}', which a figure needs; run `dvc repro`")
 
 
-def at_size(table, k):
-    """The rows of masks of k neurons. Raises UserError where there is none."""
+def at_size(table: pd.DataFrame, k: int) -> pd.DataFrame:
+    """Return the rows on masks of k neurons. Raises UserError if there are none."""
     rows = table[table["k"] == k]
     if rows.empty:
         sizes = ", ".join(map(str, sorted(table["k"].unique())))
-        raise UserError(f"params.yaml: figures.top_k: no masks of {k} neurons were measured, only of {sizes}")
+        raise UserError(f"params.yaml: figures.top_k: there are no masks of {k} neurons. Choose from {sizes}")
     return rows
 
 
-def of_run(options, run):
-    """params.figures as a run can show them: its first size of mask, emotion, attribute, where it has not those that are named."""
-    cells, layers, own = read("drop_by_cell", run), read("significant_by_layer", run), dict(options)
-    for name, column in (
-        ("top_k", cells["k"]),
-        ("emotion", cells["emotion"]),
-        ("attribute", layers["attribute"]),
-    ):
-        if own[name] not in set(column):
-            own[name] = column.iloc[0]
-    return own | {"top_k": int(own["top_k"])}
+def of_run(options: Mapping[str, Any], run: str) -> dict[str, Any]:
+    """Return params.figures for a run: a size, emotion or attribute that it lacks becomes its first one."""
+    cells, layers = (read_csv(path(name, run)) for name in ("drop_by_cell", "significant_by_layer"))
+    known = {"top_k": cells["k"], "emotion": cells["emotion"], "attribute": layers["attribute"]}
+    own = {
+        name: options[name] if options[name] in set(column) else column.iloc[0]
+        for name, column in known.items()
+    }
+    return {**options, **own, "top_k": int(own["top_k"])}
 
 
-def in_order(names, known):
-    """The distinct names, in the order of `known`; what is not known comes last, as it stands."""
+def in_order(names: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Return the distinct names in the order of `known`; other names come last, in their own order."""
+    names = list(names)
     present = set(names)
     return list(dict.fromkeys([*(name for name in known if name in present), *names]))
 
 
-def wide(table, rows, columns, values, row_names, column_names):
-    """A long table as a frame with the given rows and columns; what is not there is missing."""
-    return table.pivot(index=rows, columns=columns, values=values).reindex(
-        index=row_names, columns=column_names
-    )
+def wide(
+    table: pd.DataFrame,
+    rows: str,
+    columns: str,
+    values: str,
+    row_names: Sequence | None,
+    column_names: Sequence | np.ndarray,
+) -> pd.DataFrame:
+    """Return values of a long table as a frame with the given rows and columns; a missing value is NaN."""
+    pivoted = table.pivot(index=rows, columns=columns, values=values)
+    return pivoted.reindex(index=row_names, columns=column_names)
 
 
-def by_weight(attributes, weights):
-    """The attributes, the one with the largest weight in the human space first (B2's order); names without a weight last."""
+def by_weight(attributes: Iterable[str], weights: pd.DataFrame) -> list[str]:
+    """Return the attributes in B2's order: the largest human weight first, those without a weight last."""
     known = weights.sort_values("tau_boot", ascending=False, kind="stable")["attribute"]
     return in_order(attributes, known)

@@ -57,6 +57,7 @@ def _no_rows(name: str) -> pd.DataFrame:
 def _tables_of_ratings(params: Params) -> dict[str, pd.DataFrame]:
     """Return the tables made of the file of ratings that params.yaml names."""
     file, bootstrap, shown = params.own.attributes, params.analysis.bootstrap, params.figures.attribute
+    assert file is not None  # user_tables calls this only for a file
     ratings, path = user_data.read_ratings(file, params.emotions), user_data.FOLDER / file
     if params.masks.ranking == "spaces" and not any(
         set(names) <= set(ratings) for names in study.SPACES.values()

@@ -1,7 +1,10 @@
-"""What masking does: the drop of accuracy under an attribute's mask against random masks of its size, and its tests.
+"""Drops: how much lower accuracy is under an attribute's mask than under random masks of its size.
 
-A drop is the accuracy with a random mask minus that with the attribute's, as fractions of 1; above 0 the attribute mask does worse.
+A drop is the accuracy with random masks minus that with the attribute's, as a fraction of 1. It is above 0 if
+the attribute's mask lowers accuracy more.
 """
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,110 +21,117 @@ except ImportError:  # it has no wheel for Linux on aarch64
     diptest = None
 
 ENOUGH = 4
-"""Emotions that the tests over emotions need, and attributes those over attributes."""
+"""The fewest emotions for tests over emotions, and the fewest attributes for tests over attributes."""
 
 ROUNDING = 1e-12
-"""A difference of accuracies that is none."""
+"""Differences between accuracies that are smaller than this come from rounding."""
 
 CELL = ["emotion", "seed", "attribute", "k"]
 EACH = ["k", "emotion", "r", "z", "p", "slope", "intercept"]
 OVER_EMOTIONS = ["k", "mean_r", "t", "df", "p", "ci_low", "ci_high"]
 OVER_ATTRIBUTES = ["k", "r", "p", "n"]
+POOLED_OVER = {"emotion": ["emotion"], "attribute": ["attribute"], "cell": ["emotion", "attribute"]}
+"""Table drop_by_NAME -> the keys within which it pools drops."""
 
 
-def accuracy_drops(masked):
-    """A run's masked accuracies -> `emotion, seed, attribute, k, random, masked, drop`, one row an attribute mask.
+def accuracy_drops(masked: pd.DataFrame) -> pd.DataFrame:
+    """Compute the drops of a run: `emotion, seed, attribute, k, random, masked, drop`.
 
-    The random accuracy is the mean over draws, of the attribute's own where it has any, else of those that all attributes share.
-    A mean of equal accuracies can differ from them in its last digit, which is no drop. Raises UserError where an attribute mask has no
-    random one of its size.
+    One row per emotion, seed and attribute mask. masked: masked_accuracy.csv. `random` is the mean over the
+    attribute's own random masks if it has any, else over those that all attributes share. Raises UserError if
+    an attribute mask has no random mask of its size.
     """
     masked = masked.assign(attribute=masked["attribute"].fillna(""))
     attribute = masked[masked["kind"] == "attribute"]
     random = masked[masked["kind"] == "random"].groupby(CELL, sort=False, as_index=False)["accuracy"].mean()
     own = random.rename(columns={"accuracy": "own"})
-    shared = (
-        random[random["attribute"] == ""].drop(columns="attribute").rename(columns={"accuracy": "shared"})
-    )
+    shared = random[random["attribute"] == ""].drop(columns="attribute")
+    shared = shared.rename(columns={"accuracy": "shared"})
     table = attribute.merge(own, on=CELL, how="left").merge(shared, on=["emotion", "seed", "k"], how="left")
     table["random"] = table["own"].fillna(table["shared"])
     alone = table[table["random"].isna()]
     if len(alone):
-        first = alone.iloc[0]
-        raise UserError(
-            f"masked accuracies: no random mask of size {first['k']} for {first['emotion']}, seed {first['seed']}"
-        )
+        emotion, seed, k = alone.iloc[0][["emotion", "seed", "k"]]
+        raise UserError(f"masked accuracies: no random mask of size {k} for {emotion}, seed {seed}")
     drop = table["random"] - table["accuracy"]
+    # the mean of equal accuracies can differ from them in its last digit
     table["drop"] = drop.where(drop.abs() > ROUNDING, 0.0)
     return table.rename(columns={"accuracy": "masked"})[[*CELL, "random", "masked", "drop"]]
 
 
-def drop_table(table, keys, alpha):
-    """Tests of the drops pooled within each of `keys` and k: keys, `k, drop, t, df, se, ci_low, ci_high, p, q, q_bh, star`.
+def drop_table(drops: pd.DataFrame, keys: list[str], alpha: float) -> pd.DataFrame:
+    """Test the drops pooled within each of `keys` and k.
 
-    q over all rows of the table, as in the study; a star where q < alpha.
+    Returns keys, `k, drop, t, df, se, ci_low, ci_high, p, q, q_bh, star`. q corrects for all rows of the
+    table, as in the study; a row has a star if q < alpha.
     """
     rows = [
-        dict(zip([*keys, "k"], key, strict=True)) | paired_drop(group["drop"])
-        for key, group in table.groupby([*keys, "k"], sort=False)
+        dict(zip([*keys, "k"], key, strict=True)) | paired_drop(group["drop"])._asdict()
+        for key, group in drops.groupby([*keys, "k"], sort=False)
     ]
     result = pd.DataFrame(rows)
     result["q"], result["q_bh"] = q_rank(result["p"]), q_bh(result["p"])
     return result.assign(star=result["q"] < alpha)
 
 
-def effects(table):
-    """Mean drop over seeds: `k, attribute, emotion, drop`."""
-    return table.groupby(["k", "attribute", "emotion"], sort=False, as_index=False)["drop"].mean()
+def effects(drops: pd.DataFrame) -> pd.DataFrame:
+    """Average the drops over seeds: `k, attribute, emotion, drop`."""
+    return drops.groupby(["k", "attribute", "emotion"], sort=False, as_index=False)["drop"].mean()
 
 
-def unimodality(table):
-    """Hartigan's dip of each attribute's effects over the emotions: `k, attribute, dip, p, n` (p from Hartigan's table).
+def unimodality(drops: pd.DataFrame) -> pd.DataFrame:
+    """Test whether each attribute's effects over the emotions have one mode: `k, attribute, dip, p, n`.
 
-    Without the package diptest there are no rows.
+    Hartigan's dip, with p from Hartigan's table. Without the package diptest there are no rows.
     """
     rows = []
-    for (k, attribute), group in effects(table).groupby(["k", "attribute"], sort=False) if diptest else ():
+    for (k, attribute), group in effects(drops).groupby(["k", "attribute"], sort=False) if diptest else ():
         dip, p = diptest.diptest(group["drop"].to_numpy())
         rows.append((k, attribute, dip, p, len(group)))
     return pd.DataFrame(rows, columns=["k", "attribute", "dip", "p", "n"])
 
 
-def human_correlation(table, weights):
-    """H3: Pearson's r over the attributes of an emotion's effects with the attributes' human weights.
+def human_correlation(
+    drops: pd.DataFrame, weights: pd.Series
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Correlate effects with human weights over the attributes (H3), by Pearson's r.
 
-    weights: series by attribute. Returns (`k, emotion, r, z, p, slope, intercept` of the drop's line on the weight;
-    `k, mean_r, t, df, p, ci_low, ci_high` over the emotions by Fisher's z;
-    `k, r, p, n` of the attributes' mean effects, where attributes are the cases). Empty where not all masks are of attributes with a
-    weight, ENOUGH of them.
+    weights: series by attribute. Returns three tables: `k, emotion, r, z, p, slope, intercept` of each
+    emotion (the line is that of the drop on the weight); `k, mean_r, t, df, p, ci_low, ci_high` over the
+    emotions, by Fisher's z; and `k, r, p, n` of the attributes' mean effects, where attributes are the cases.
+    They are empty if some masks are of other attributes than those with a weight, or if there are fewer than
+    ENOUGH attributes.
     """
-    attributes = set(table["attribute"])
-    if (
-        not attributes <= set(weights.index) or len(attributes) < ENOUGH
-    ):  # neurons ranked by something that people did not judge
-        return tuple(pd.DataFrame(columns=columns) for columns in (EACH, OVER_EMOTIONS, OVER_ATTRIBUTES))
+    attributes = set(drops["attribute"])
+    if not attributes <= set(weights.index) or len(attributes) < ENOUGH:
+        return (
+            pd.DataFrame(columns=EACH),
+            pd.DataFrame(columns=OVER_EMOTIONS),
+            pd.DataFrame(columns=OVER_ATTRIBUTES),
+        )
     each, over_emotions, over_attributes = [], [], []
-    for k, of_k in effects(table).groupby("k", sort=False):
+    for k, of_k in effects(drops).groupby("k", sort=False):
         wide = of_k.pivot(index="attribute", columns="emotion", values="drop")[of_k["emotion"].unique()]
         weight = weights.loc[wide.index].to_numpy()
         lines = pd.DataFrame([regression(weight, wide[emotion]) for emotion in wide])
         lines.insert(1, "z", lines["r"].map(atanh))
         each.append(pd.concat([pd.DataFrame({"k": k, "emotion": wide.columns}), lines], axis=1))
-        over_emotions.append({"k": k} | mean_correlation(lines["r"]))
+        over_emotions.append({"k": k} | mean_correlation(lines["r"])._asdict())
         mean = regression(weight, wide.mean(axis=1))
         over_attributes.append({"k": k, "r": mean.r, "p": mean.p, "n": len(wide)})
     return pd.concat(each, ignore_index=True), pd.DataFrame(over_emotions), pd.DataFrame(over_attributes)
 
 
-def _mean_and_se(values, keys):
+def _mean_and_se(values: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     by = values.groupby(keys, sort=False)["accuracy"]
     return by.agg(accuracy="mean", se="sem", n="size").reset_index()
 
 
-def accuracy_by_condition(accuracy, masked):
-    """Mean accuracy of each emotion without a mask and with random and attribute masks: `emotion, condition, k, accuracy, se, n`.
+def accuracy_by_condition(accuracy: pd.DataFrame, masked: pd.DataFrame) -> pd.DataFrame:
+    """Average each emotion's accuracy without a mask, and with random and attribute masks of each size.
 
-    Over seeds without a mask (k = 0), over seeds and attributes with one; se is the standard error over those.
+    Returns `emotion, condition, k, accuracy, se, n`; k is 0 without a mask. Means and standard errors are
+    over seeds, and with masks also over attributes or draws.
     """
     parts = [
         _mean_and_se(accuracy.assign(condition="none", k=0), ["emotion", "condition", "k"]),
@@ -130,33 +140,33 @@ def accuracy_by_condition(accuracy, masked):
     return pd.concat(parts, ignore_index=True)
 
 
-def accuracy_by_mask(masked):
-    """Mean accuracy over seeds and draws of each emotion, attribute, kind and k: `emotion, attribute, kind, k, accuracy, se, n`."""
-    return _mean_and_se(
-        masked.assign(attribute=masked["attribute"].fillna("")), ["emotion", "attribute", "kind", "k"]
-    )
+def accuracy_by_mask(masked: pd.DataFrame) -> pd.DataFrame:
+    """Average accuracy over seeds and draws: `emotion, attribute, kind, k, accuracy, se, n`."""
+    keys = ["emotion", "attribute", "kind", "k"]
+    return _mean_and_se(masked.assign(attribute=masked["attribute"].fillna("")), keys)
 
 
-def shown_size(table, k):
-    """k, or the table's first size where it has none of k."""
+def shown_size(table: pd.DataFrame, k: int) -> int:
+    """Return k, or the first size of a table that has no masks of size k."""
     return k if (table["k"] == k).any() else table["k"].iloc[0]
 
 
-def _six_decimals(value):
-    """A float for a comparison of experiments, in which a sum's rounding, or -0, would stand as a difference."""
+def _six_decimals(value: float) -> float:
+    """Round a number, so that experiments do not differ by the rounding of a sum or by -0."""
     return round(float(value), 6) + 0.0
 
 
-def metrics(accuracy, tables, k):
-    """The few numbers that experiments are compared by, at masks of size k, or a run's first: dict, JSON-ready, without what is unknown.
+def metrics(accuracy: pd.DataFrame, tables: dict[str, pd.DataFrame], k: int) -> dict[str, Any]:
+    """Return the few numbers by which experiments are compared, for JSON; what is unknown is left out.
 
-    To six decimals; the tables have them in full.
+    tables: those of `drop_tables`. k: the size of masks; a run without it shows its first. Numbers have six
+    decimals; the tables have them in full.
     """
     k = shown_size(tables["drop_by_attribute"], k)
     by_attribute = tables["drop_by_attribute"].query("k == @k").set_index("attribute")
     by_emotion = tables["drop_by_emotion"].query("k == @k")
     headline = [attribute for attribute in study.HEADLINE_ATTRIBUTES if attribute in by_attribute.index]
-    found = {"mean_accuracy": _six_decimals(accuracy["accuracy"].mean())}
+    found: dict[str, Any] = {"mean_accuracy": _six_decimals(accuracy["accuracy"].mean())}
     if accuracy["majority"].notna().all():
         found["mean_majority"] = _six_decimals(accuracy["majority"].mean())
         found["emotions_above_floor"] = int((~tables["floor"]["floor"]).sum())
@@ -167,17 +177,18 @@ def metrics(accuracy, tables, k):
         "drop": {attribute: _six_decimals(by_attribute.loc[attribute, "drop"]) for attribute in headline},
     }
     r = tables["human_correlation_summary"].set_index("k")["mean_r"]
-    return found | (
-        {"human_correlation": _six_decimals(r.loc[k])} if k in r and np.isfinite(r.loc[k]) else {}
-    )
+    if k in r and np.isfinite(r.loc[k]):
+        found["human_correlation"] = _six_decimals(r.loc[k])
+    return found
 
 
-def floor(accuracy):
-    """Emotions that a run infers no better than by always saying the commoner class: no mask can make them worse.
+def floor(accuracy: pd.DataFrame) -> pd.DataFrame:
+    """Find the emotions that prompts infer no better than always answering with the majority class.
 
-    accuracy: `emotion, seed, accuracy, majority, n`. Returns `emotion, accuracy, ci_low, ci_high, majority, floor`: accuracy averaged over
-    seeds, Wilson's 95 % interval for the examples of one seed, floor where it is not above the majority rate. Where the majority is
-    unknown, none is at floor.
+    No mask can lower the accuracy of such an emotion. accuracy: accuracy.csv. Returns `emotion, accuracy,
+    ci_low, ci_high, majority, floor`: the accuracy is averaged over seeds, the interval is Wilson's at 95 %
+    for the examples of one seed, and `floor` is true if it does not lie above the majority rate. If that is
+    unknown, `floor` is false.
     """
     means = accuracy.groupby("emotion", sort=False)[["accuracy", "majority", "n"]].mean()
     low, high = proportion_confint(means["accuracy"] * means["n"], means["n"], method="wilson")
@@ -185,7 +196,29 @@ def floor(accuracy):
     return means[["emotion", "accuracy", "ci_low", "ci_high", "majority", "floor"]]
 
 
-def above_floor(table, floors):
-    """The rows of emotions that are not at floor; all rows where fewer than ENOUGH emotions would be left."""
+def above_floor(table: pd.DataFrame, floors: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of emotions above the floor; all rows if fewer than ENOUGH emotions would be left."""
     kept = set(floors.loc[~floors["floor"], "emotion"])
     return table[table["emotion"].isin(kept)] if len(kept) >= ENOUGH else table
+
+
+def drop_tables(
+    accuracy: pd.DataFrame, masked: pd.DataFrame, drops: pd.DataFrame, weights: pd.Series, alpha: float
+) -> dict[str, pd.DataFrame]:
+    """Return the tables of a run by the names of their CSV files.
+
+    accuracy, masked: accuracy.csv and masked_accuracy.csv. drops: those of `accuracy_drops`; tests leave out
+    emotions at floor. weights: human weights by attribute. alpha: for the stars.
+    """
+    floors = floor(accuracy)
+    tested = above_floor(drops, floors)
+    each, over_emotions, over_attributes = human_correlation(tested, weights)
+    return {f"drop_by_{name}": drop_table(tested, keys, alpha) for name, keys in POOLED_OVER.items()} | {
+        "unimodality": unimodality(tested),
+        "human_correlation": each,
+        "human_correlation_summary": over_emotions,
+        "human_correlation_attributes": over_attributes,
+        "accuracy_by_condition": accuracy_by_condition(accuracy, masked),
+        "accuracy_by_mask": accuracy_by_mask(masked),
+        "floor": floors,
+    }

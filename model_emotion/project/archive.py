@@ -23,6 +23,7 @@ from model_emotion.base.errors import UserError
 from model_emotion.base.files import replacing, sha256
 from model_emotion.inputs.registry import REGISTRY
 from model_emotion.project import crate
+from model_emotion.project.checkout import require_git
 from model_emotion.project.commands import output
 from model_emotion.project.stage import run
 
@@ -239,6 +240,7 @@ def _digest(tar: tarfile.TarFile, member: tarfile.TarInfo) -> str | None:
 def main() -> None:
     match sys.argv[1:]:
         case ["pack", path]:
+            require_git("archives")
             pack(path)
         case ["restore", path, into]:
             restore(path, into)

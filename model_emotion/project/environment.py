@@ -21,6 +21,7 @@ from model_emotion.base.files import sha256, write_json
 from model_emotion.base.processor import cores
 from model_emotion.base.results import MEASURED, folder
 from model_emotion.params import Params
+from model_emotion.project.checkout import has_git
 from model_emotion.project.stage import run
 
 OUT = Path("results/environment.json")
@@ -69,7 +70,7 @@ def git(*words: str) -> str | None:
 
 def code() -> dict[str, str | bool | None]:
     """Return the commit that is checked out, and whether tracked files differ from it; None outside git."""
-    revision = git("rev-parse", "HEAD")
+    revision = git("rev-parse", "HEAD") if has_git() else None
     changed = bool(git("status", "--porcelain", "--untracked-files=no")) if revision else None
     return {"revision": revision, "changed": changed}
 

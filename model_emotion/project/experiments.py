@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_yaml
 from model_emotion.params import Params, check
+from model_emotion.project.checkout import require_git
 from model_emotion.project.commands import output
 from model_emotion.project.stage import run
 
@@ -170,6 +171,7 @@ def done() -> list[str]:
 
 
 def main() -> None:
+    require_git("experiments")
     if len(sys.argv) > 1:
         perform(sys.argv[1])
         return

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from model_emotion.base.files import parse_yaml
+from model_emotion.project.checkout import require_git
 from model_emotion.project.commands import output
 from model_emotion.project.stage import run
 
@@ -40,6 +41,7 @@ def _items(kind: str, entry: dict) -> dict:
 
 
 def main() -> None:
+    require_git("comparisons with the commit")
     committed, found = output("git", "show", "HEAD:dvc.lock"), Path("dvc.lock").read_text(encoding="utf-8")
     print("\n".join(difference(committed, found)) or "no stage differs")
 

@@ -1,4 +1,4 @@
-"""H1: do neurons follow an attribute, more than chance among so many gives, for itself, and whatever the seeds?"""
+"""H1: do neurons follow an attribute more closely than by chance, for itself, and with other seeds too?"""
 
 import numpy as np
 import pandas as pd
@@ -7,40 +7,46 @@ from scipy import stats
 from model_emotion.base.progress import progress
 from model_emotion.base.statistics import product, regression
 from model_emotion.masking.masks import best
-from model_emotion.retests.rows import ALPHA, row
+from model_emotion.retests.rows import ALPHA, Row, row
 from model_emotion.rsa.kendall import correlate, pattern
 from model_emotion.rsa.permutation import critical, largest_tau, least_p, permutations, permuted_pairs
 from model_emotion.rsa.rdm import pair_indices
 from model_emotion.rsa.searchlight import mean_rdm
 
-ORDERS = 20  # of the emotions, for a mean
+ORDERS = 20
+"""Permutations of the emotions whose mean shows what to expect by chance."""
 
 
-def significant_neurons(activations, attribute_rdms, samples, seed):
-    """Neurons that follow an attribute more closely than the best of all would by chance, emotions permuted: two rows an attribute.
+def significant_neurons(
+    activations: np.ndarray, attribute_rdms: pd.DataFrame, samples: int, seed: int
+) -> list[Row]:
+    """How many neurons follow an attribute more closely than the best neuron does with permuted emotions?
 
-    activations [seed, emotion, neuron]; attribute_rdms: frame [pairs, attributes]. The estimate is the number of neurons whose tau exceeds
-    the critical tau (`reference`), p that of the largest tau; corrected for all neurons, and for all neurons x attributes (`…_of_all`).
+    Two rows per attribute: corrected for all neurons, and for all neurons and attributes
+    (`significant_neurons_of_all`). The estimate is the number of neurons whose tau exceeds the critical tau
+    (`reference`); p is that of the largest tau. activations: [seed, emotion, neuron]. attribute_rdms: frame
+    [pairs, attributes].
     """
     neurons, rdms = activations.shape[2], attribute_rdms.to_numpy()
 
-    def vectors(rows):
+    def vectors(rows: slice) -> np.ndarray:
         return mean_rdm(activations[:, :, rows])
 
     tau = np.nan_to_num(correlate(vectors, neurons, pattern(rdms))[0], nan=-1.0)
     by_chance = largest_tau(vectors, neurons, rdms, permutations(activations.shape[1], samples, seed))
-    largest = np.concatenate(
-        [tau.max(axis=0, keepdims=True), by_chance]
-    )  # the order that was observed is one of those possible
+    # the observed order of the emotions is one of those possible
+    largest = np.concatenate([tau.max(axis=0, keepdims=True), by_chance])
     least, level = least_p(largest, ALPHA)
     maximum = f"emotions permuted {samples} times; p of the largest tau"
     rows = []
+    each = f"tau above the 95 % quantile of the maximum over neurons, {maximum}"
+    of_all = (
+        f"the same for all attributes at once, by the least p of any (Westfall and Young 1993), {maximum}"
+    )
     for question, method, limits, p in (
-        ("significant_neurons", f"tau above the 95 % quantile of the maximum over neurons, {maximum}",
-         critical(largest, ALPHA), (largest >= largest[0]).mean(axis=0)),
-        ("significant_neurons_of_all", f"the same for all attributes at once, by the least p of any (Westfall and Young 1993), {maximum}",
-         critical(largest, level), least),
-    ):  # fmt: skip
+        ("significant_neurons", each, critical(largest, ALPHA), (largest >= largest[0]).mean(axis=0)),
+        ("significant_neurons_of_all", of_all, critical(largest, level), least),
+    ):
         counts = (tau > limits).sum(axis=0)
         for attribute, limit, count, p_largest in zip(attribute_rdms, limits, counts, p, strict=True):
             rows.append(
@@ -49,11 +55,13 @@ def significant_neurons(activations, attribute_rdms, samples, seed):
     return rows
 
 
-def partial_tau(tau, among):
-    """[neurons, attributes] tau, and [attributes, attributes] tau of the attributes with each other -> each tau given all other attributes.
+def partial_tau(tau: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """Return each neuron's tau with each attribute, given all other attributes: [neurons, attributes].
 
-    Of correlations R of a neuron and the attributes, -P[0, a] / sqrt(P[0, 0] P[a, a]) with P the inverse of R (Whittaker 1990), with
-    Kendall's tau for the correlation (Kendall 1942). NaN where R has no inverse.
+    tau: [neurons, attributes]. among: tau of the attributes with each other, [attributes, attributes]. The
+    partial correlation is -P[0, a] / sqrt(P[0, 0] P[a, a]), where P is the inverse of the correlations R of
+    the neuron and the attributes (Whittaker 1990), with Kendall's tau as the correlation (Kendall 1942). NaN
+    if R has no inverse.
     """
     inverse = np.linalg.inv(among)
     slopes = product(tau, inverse)
@@ -62,27 +70,28 @@ def partial_tau(tau, among):
         return slopes * own / np.sqrt(own * (np.diag(inverse) + slopes**2 * own))
 
 
-def own_neurons(activations, attribute_rdms, k, seed):
+def own_neurons(activations: np.ndarray, attribute_rdms: pd.DataFrame, k: int, seed: int) -> list[Row]:
     """What share of an attribute's k best neurons is still among its k best, given the other attributes?
 
-    Both taus are of the same data, so that most stay where attributes have little in common, whatever neurons do: `reference` is the
-    mean share in ORDERS orders of the emotions, the same for all attributes. No rows where an attribute follows from the others.
+    Both taus are of the same data, so the share is large if attributes have little in common, whatever
+    neurons do. `reference` is therefore the mean share in ORDERS permutations of the emotions, the same for
+    all attributes. No rows if an attribute follows from the others. activations: [seed, emotion, neuron].
+    attribute_rdms: frame [pairs, attributes].
     """
     rdms = attribute_rdms.to_numpy()
     among = np.array([[stats.kendalltau(a, b).statistic for b in rdms.T] for a in rdms.T])
     if np.linalg.matrix_rank(among) < len(among):
         return []
-    there = permuted_pairs(
-        np.r_[np.arange(activations.shape[1])[None], permutations(activations.shape[1], ORDERS, seed)]
-    )
+    emotions = activations.shape[1]
+    there = permuted_pairs(np.r_[np.arange(emotions)[None], permutations(emotions, ORDERS, seed)])
     tau = _tau(activations, rdms[there].transpose(1, 0, 2).reshape(len(rdms), -1))
     shares = []
     for of_order in np.split(tau, len(there), axis=1):
         both = [_best(values, k) for values in (of_order, partial_tau(of_order, among))]
         shares.append((both[0] & both[1]).sum(axis=0) / k)
     method = (
-        "share of the k neurons of largest tau that are among those of largest partial tau given the other attributes; "
-        f"reference: mean of {ORDERS} orders of the emotions"
+        "share of the k neurons of largest tau that are among those of largest partial tau given the other "
+        f"attributes; reference: mean of {ORDERS} orders of the emotions"
     )
     return [
         row("own_neurons", method, "", share, n=k, key=attribute, k=k, reference=chance)
@@ -92,12 +101,16 @@ def own_neurons(activations, attribute_rdms, k, seed):
     ]
 
 
-def split_half(activations, attribute_rdms, k, halvings, seed):
-    """Would other seeds find the same neurons? Three rows an attribute, means over random halvings of the seeds; by chance `reference`.
+def split_half(
+    activations: np.ndarray, attribute_rdms: pd.DataFrame, k: int, halvings: int, seed: int
+) -> list[Row]:
+    """Would other seeds find the same neurons? Three rows per attribute, means over halvings of the seeds.
 
-    split_half: the share of the k best neurons that both halves have. split_half_reliability: Pearson's r over the neurons of the halves'
-    taus, stepped up to all seeds by Spearman and Brown (1910). split_half_best: mean tau, in the other half, of the k neurons that one
-    half finds best, where `reference` is their mean tau in the half that found them. No rows where a half has fewer than two seeds.
+    split_half: the share of the k best neurons that both halves have in common; `reference` is that by
+    chance. split_half_reliability: Pearson's r over the neurons of the halves' taus, stepped up to all seeds
+    (Spearman 1910, Brown 1910). split_half_best: the mean tau in one half of the k best neurons of the other
+    half; `reference` is their mean tau in the half that found them. No rows if a half has fewer than two
+    seeds. activations: [seed, emotion, neuron]. attribute_rdms: frame [pairs, attributes].
     """
     seeds, rdms, generator = len(activations), attribute_rdms.to_numpy(), np.random.default_rng(seed)
     if seeds < 4:
@@ -108,7 +121,7 @@ def split_half(activations, attribute_rdms, k, halvings, seed):
         taus = [_tau(activations[half], rdms) for half in (order[: seeds // 2], order[seeds // 2 :])]
         chosen = [_best(tau, k) for tau in taus]
         shares.append((chosen[0] & chosen[1]).sum(axis=0) / k)
-        varied = np.isfinite(taus).all(axis=(0, 2))  # a neuron that is the same for all emotions has no tau
+        varied = np.isfinite(taus).all(axis=(0, 2))  # a neuron that is constant over emotions has no tau
         r = np.array([regression(a, b).r for a, b in zip(taus[0][varied].T, taus[1][varied].T, strict=True)])
         reliabilities.append(2 * r / (1 + r))
         for own, other, best_of_own in zip(taus, taus[::-1], chosen, strict=True):
@@ -116,50 +129,48 @@ def split_half(activations, attribute_rdms, k, halvings, seed):
             elsewhere.append(_mean_where(other, best_of_own))
     share = "share of the k neurons of largest tau that two halves of the seeds have in common"
     r = "r over the neurons of the taus of two halves of the seeds, stepped up (Spearman 1910, Brown 1910)"
-    best_elsewhere = "mean tau in one half of the seeds of the k neurons of largest tau in the other; reference: in the other itself"
+    best_elsewhere = "mean tau in one half of the seeds of the k neurons of largest tau in the other"
     chance = np.full(rdms.shape[1], k / activations.shape[2])
-    rows = []
-    for question, method, values, references, size in (
+    rows, neurons = [], activations.shape[2]
+    for question, what, found_in, references, size in (
         ("split_half", share, shares, chance, k),
         ("split_half_reliability", r, reliabilities, 0 * chance, None),
-        ("split_half_best", best_elsewhere, elsewhere, np.mean(found, axis=0), k),
+        (
+            "split_half_best",
+            f"{best_elsewhere}; reference: in the other itself",
+            elsewhere,
+            np.mean(found, axis=0),
+            k,
+        ),
     ):
-        method = f"{method}; mean of {halvings} halvings"
-        for attribute, value, reference in zip(
-            attribute_rdms, np.mean(values, axis=0), references, strict=True
-        ):
-            rows.append(
-                row(
-                    question,
-                    method,
-                    "",
-                    value,
-                    n=activations.shape[2],
-                    key=attribute,
-                    k=size,
-                    reference=reference,
-                )
-            )
+        method, means = f"{what}; mean of {halvings} halvings", np.mean(found_in, axis=0)
+        rows += [
+            row(question, method, "", value, n=neurons, key=attribute, k=size, reference=reference)
+            for attribute, value, reference in zip(attribute_rdms, means, references, strict=True)
+        ]
     return rows
 
 
-def _mean_where(tau, chosen):
-    """[attributes] mean of tau [neurons, attributes] over those of the neurons chosen for each that have one."""
+def _mean_where(tau: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Return [attributes] the mean of tau [neurons, attributes] over the chosen neurons that have one."""
     return np.nanmean(np.where(chosen, tau, np.nan), axis=0)
 
 
-def _tau(activations, rdms):
-    """[neurons, attributes] tau-b of every neuron with RDMs [pairs, attributes]."""
+def _tau(activations: np.ndarray, rdms: np.ndarray) -> np.ndarray:
+    """Return [neurons, attributes] tau-b of every neuron with RDMs [pairs, attributes]."""
     return correlate(lambda rows: mean_rdm(activations[:, :, rows]), activations.shape[2], pattern(rdms))[0]
 
 
-def _best(tau, k):
-    """[neurons, attributes] tau -> bool: the k neurons of largest tau of each attribute, as masks choose them."""
+def _best(tau: np.ndarray, k: int) -> np.ndarray:
+    """Return bool [neurons, attributes]: each attribute's k neurons of largest tau, as masks choose them."""
     return np.column_stack([best(-column, k) for column in np.nan_to_num(tau, nan=-2).T])
 
 
-def label_rdm(labels):
-    """A control: 1 - phi of each pair of emotions, as raters gave them together; labels [texts, emotions], 0 or 1 -> frame [pairs, 1]."""
+def label_rdm(labels: np.ndarray) -> pd.DataFrame:
+    """Return a control RDM, frame [pairs, 1]: 1 - phi of how often raters gave two emotions to the same text.
+
+    labels: [texts, emotions], 0 or 1.
+    """
     a, b = pair_indices(labels.shape[1])
     given, together = labels.sum(axis=0), labels.T @ labels  # whole numbers, so that BLAS is exact
     deviation = np.sqrt(given * (len(labels) - given))

@@ -1,69 +1,74 @@
-"""The smallest effects that the re-tests of masks could have found: measures of the design, not claims."""
+"""The smallest effects that the re-tests of masks could have found. They decide nothing."""
 
 import numpy as np
+import pandas as pd
 from scipy import optimize, stats
 
 from model_emotion.base.statistics import tanh
-from model_emotion.masking.drops import ENOUGH, accuracy_drops
-from model_emotion.retests.masks import cubes, limit_below, means_of_masks, over_masks, random_masks_of
-from model_emotion.retests.rows import ALPHA, POWER, row
+from model_emotion.masking.drops import ENOUGH
+from model_emotion.retests.drops import cubes, over_masks
+from model_emotion.retests.masks import means_of_masks, random_masks_of
+from model_emotion.retests.rows import ALPHA, POWER, Row, row
 
 
-def _shift(df, alpha, power):
-    """By how many standard errors a mean must differ from 0 for a one-sided t test at alpha to find it with this power.
+def _shift(df: float, alpha: float, power: float) -> float:
+    """Return the mean, in standard errors, that a one-sided t test at alpha finds with this power.
 
-    Under it t is noncentral with that parameter (Cohen 1988, chapter 2).
+    It is the noncentrality of t for which the test has that power (Cohen 1988, chapter 2).
     """
     limit = stats.t.ppf(1 - alpha, df)
     return optimize.brentq(lambda nc: stats.nct.sf(limit, df, nc) - power, 0, limit + 10)
 
 
-def smallest_effect(n, alpha=ALPHA, power=POWER):
-    """The mean, in standard deviations, that a one-sided t test of n values at alpha finds with this power."""
+def smallest_effect(n: int, alpha: float = ALPHA, power: float = POWER) -> float:
+    """Return the mean, in standard deviations, that a one-sided t test of n values finds with this power."""
     return _shift(n - 1, alpha, power) / np.sqrt(n)
 
 
-def detectable_place(masked, k):
-    """How far below its random masks' mean an attribute's must lie for `place_among_random` to hold: the median over attributes.
+def detectable_place(masked: pd.DataFrame, k: int) -> list[Row]:
+    """How far below its random masks' mean must an attribute's mask lie to hold its place?
 
-    A measure of the design, no claim.
+    The estimate is the median over attributes.
     """
     attribute_means, random_means = means_of_masks(masked, k)
-    limits = [
-        limit_below(random_masks_of(attribute, random_means)[0])[0] for attribute in attribute_means.index
-    ]
+    limits = [random_masks_of(attribute, random_means).limit for attribute in attribute_means.index]
     if not np.isfinite(limits).all():
         return []
-    method = "distance below its random masks' mean at which an attribute's mask holds its place; median over attributes"
-    return [row("detectable_place", method, "", np.median(limits), n=len(limits), k=k)]
+    distance = "distance below its random masks' mean at which an attribute's mask holds its place"
+    method = f"{distance}; median over attributes"
+    return [row("detectable_place", method, "", float(np.median(limits)), n=len(limits), k=k)]
 
 
-def detectable_drop(masked, k):
-    """The smallest mean drop that the test of one attribute, pooled over emotions and seeds, would find; a measure of the design, no claim.
+def detectable_drop(drops: pd.DataFrame, k: int) -> list[Row]:
+    """Which mean drop would the test of one attribute find, pooled over emotions and seeds?
 
-    From the median over attributes of the drops' standard deviation. The test takes drops under one mask as independent.
+    From the median over attributes of the drops' standard deviation. The test takes drops under one mask as
+    independent.
     """
-    by = accuracy_drops(masked[masked["k"] == k]).groupby("attribute", sort=False)["drop"]
+    by = drops[drops["k"] == k].groupby("attribute", sort=False)["drop"]
     n, deviation = int(by.size().min()), by.std(ddof=1).median()
     if n < 2:
         return []
-    method = f"mean drop found with power {POWER} by the one-sided t test of an attribute, alpha {ALPHA}; noncentral t"
+    test = f"the one-sided t test of an attribute, alpha {ALPHA}; noncentral t"
+    method = f"mean drop found with power {POWER} by {test}"
     return [row("detectable_drop", method, "", deviation * smallest_effect(n), n=n, k=k)]
 
 
-def detectable_over_attributes(masked, k):
-    """The smallest effects that attributes, as the cases, can show: mean drop (H2), and r of drop and weight (H3). Measures of the design.
+def detectable_over_attributes(masked: pd.DataFrame, drops: pd.DataFrame, k: int) -> list[Row]:
+    """Which mean drop (H2) and which r of drop and weight (H3) would tests over attributes find?
 
-    The drop from the standard error of `masks_hurt` over attributes; r by Fisher's z with a two-sided test.
+    The drop follows from the standard error of `hurt_over_attributes`; r from Fisher's z and a two-sided
+    test.
     """
-    own, random = cubes(masked, k)
+    own, random = cubes(masked, drops, k)
     n, found = own.shape[2], over_masks(own, random)
     if n < ENOUGH:
         return []
-    drop = f"mean drop found with power {POWER} by the one-sided t test over attributes, alpha {ALPHA}; noncentral t"
+    test = f"the one-sided t test over attributes, alpha {ALPHA}; noncentral t"
+    drop = f"mean drop found with power {POWER} by {test}"
     r = f"r over attributes found with power {POWER} by the two-sided test, alpha {ALPHA}; Fisher's z"
     smallest_r = tanh((stats.norm.ppf(1 - ALPHA / 2) + stats.norm.ppf(POWER)) / np.sqrt(n - 3))
-    smallest = found["se"] * _shift(found["df"], ALPHA, POWER) if found["se"] > 0 else found["se"]
+    smallest = found.se * _shift(found.df, ALPHA, POWER) if found.se > 0 else found.se
     return [
         row("detectable_drop_over_attributes", drop, "", smallest, n=n, k=k),
         row("detectable_correlation", r, "", smallest_r, n=n, k=k),

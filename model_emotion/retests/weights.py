@@ -1,59 +1,63 @@
-"""Re-tests of H3: whether an attribute's mask does more harm, the more the attribute weighs in human concepts."""
+"""H3: does masking an attribute lower accuracy more, the more the attribute weighs in human emotion concepts?
+
+`drops` is drops.parquet; `weights` is a series of human weights by attribute.
+"""
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from model_emotion.base.statistics import correlation_interval, regression
-from model_emotion.masking.drops import ENOUGH, accuracy_drops
+from model_emotion.masking.drops import ENOUGH
 from model_emotion.retests.masks import several_sizes
-from model_emotion.retests.rows import row
+from model_emotion.retests.rows import Row, row
 
 
-def _effects(masked, k):
-    """Mean drop of each attribute's mask of size k: series by attribute."""
-    return accuracy_drops(masked[masked["k"] == k]).groupby("attribute", sort=False)["drop"].mean()
+def _effects(drops: pd.DataFrame, k: int, weights: pd.Series) -> pd.Series | None:
+    """Return each attribute's mean drop at size k; None if some have no weight, or they are too few."""
+    effect = drops[drops["k"] == k].groupby("attribute", sort=False)["drop"].mean()
+    return effect if len(effect) >= ENOUGH and set(effect.index) <= set(weights.index) else None
 
 
-def human_correlation_of_attributes(masked, k, weights, key=""):
-    """H3 with attributes as the cases: Pearson's r of an attribute's mean drop with its human weight. weights: series by attribute."""
-    effect = _effects(masked, k)
-    if len(effect) < ENOUGH or not set(effect.index) <= set(
-        weights.index
-    ):  # masks of the three spaces, or of the most active neurons
+def human_correlation_of_attributes(
+    drops: pd.DataFrame, k: int, weights: pd.Series, key: str = ""
+) -> list[Row]:
+    """Does an attribute's mean drop correlate with its human weight? Attributes are the cases.
+
+    No row if there are fewer than ENOUGH attributes, or if masks are of something else, such as the three
+    spaces. key: tells this row from others of the same question.
+    """
+    effect = _effects(drops, k, weights)
+    if effect is None:
         return []
     method = "Pearson's r over attributes of mean drop with human weight; Fisher z interval"
+    question, n = "human_correlation_attributes", len(effect)
     if effect.nunique() == 1:  # the same drop everywhere: nothing to correlate
-        return [row("human_correlation_attributes", method, "interval", n=len(effect), key=key, k=k)]
+        return [row(question, method, "interval", n=n, key=key, k=k)]
     found = regression(weights[effect.index], effect)
-    ci = correlation_interval(found.r, len(effect))
-    return [
-        row(
-            "human_correlation_attributes",
-            method,
-            "interval",
-            found.r,
-            ci,
-            found.p,
-            len(effect),
-            key=key,
-            k=k,
-        )
-    ]
+    ci = correlation_interval(found.r, n)
+    return [row(question, method, "interval", found.r, ci, found.p, n, key=key, k=k)]
 
 
-def human_correlation_of_size(masked, weights):
-    """The same at every size of several, a row each, key its number of neurons; it describes: one of them is the largest by chance."""
+def human_correlation_of_size(drops: pd.DataFrame, weights: pd.Series) -> list[Row]:
+    """Does the correlation of `human_correlation_of_attributes` depend on the size of the masks? Descriptive.
+
+    A row for each of several sizes, whose key is the number of neurons. No row decides: one size has the
+    largest correlation by chance.
+    """
     rows = [
         found
-        for k in several_sizes(masked)
-        for found in human_correlation_of_attributes(masked, k, weights, str(k))
+        for k in several_sizes(drops)
+        for found in human_correlation_of_attributes(drops, k, weights, str(k))
     ]
     return [found | {"question": "human_correlation_of_size", "decided_by": ""} for found in rows]
 
 
-def pooled(masked):
-    """(what to call it, masked accuracies whose random masks all attributes share), None where they do: less noise in each drop."""
+def pooled(masked: pd.DataFrame) -> tuple[str, pd.DataFrame] | None:
+    """Give all attributes the same random masks, so that their drops are less noisy.
+
+    Returns a name for this and masked_accuracy.csv with all random masks shared; None if they are already.
+    """
     random = masked["kind"] == "random"
     if masked.loc[random, "attribute"].isna().all():
         return None
@@ -62,22 +66,19 @@ def pooled(masked):
     return "random masks pooled", masked.assign(attribute=masked["attribute"].mask(random), draw=draw)
 
 
-def human_correlation_permuted(masked, k, weights, samples, seed):
-    """H3 with attributes as the cases, once more without a normal law: p of Pearson's r, the attributes' weights permuted. One row."""
-    effect = _effects(masked, k)
-    if len(effect) < ENOUGH or not set(effect.index) <= set(weights.index) or effect.nunique() == 1:
+def human_correlation_permuted(
+    drops: pd.DataFrame, k: int, weights: pd.Series, samples: int, seed: int
+) -> list[Row]:
+    """Does an attribute's mean drop correlate with its human weight, without assuming a normal distribution?
+
+    p is that of Pearson's r with the attributes' weights permuted `samples` times.
+    """
+    effect = _effects(drops, k, weights)
+    if effect is None or effect.nunique() == 1:
         return []
     permuted = stats.PermutationMethod(n_resamples=samples, rng=np.random.default_rng(seed))
     p = stats.pearsonr(effect, weights[effect.index], method=permuted).pvalue
-    method = f"Pearson's r over attributes of mean drop with human weight; two-sided p, weights permuted {samples} times"
-    return [
-        row(
-            "human_correlation_permuted",
-            method,
-            "p",
-            regression(weights[effect.index], effect).r,
-            p=p,
-            n=len(effect),
-            k=k,
-        )
-    ]
+    of = "Pearson's r over attributes of mean drop with human weight"
+    method = f"{of}; two-sided p, weights permuted {samples} times"
+    r = regression(weights[effect.index], effect).r
+    return [row("human_correlation_permuted", method, "p", r, p=p, n=len(effect), k=k)]

@@ -10,6 +10,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.stats import rankdata
 
 
 def pair_indices(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -73,6 +74,19 @@ def square(vector: ArrayLike) -> np.ndarray:
     matrix = np.zeros((n, n), dtype=vector.dtype)
     matrix[pair_indices(n)] = vector
     return matrix + matrix.T
+
+
+def of_subjects(similarity: pd.DataFrame) -> pd.DataFrame:
+    """Return similarity.csv as an RDM table: `emotion_a, emotion_b` and a column for each subject."""
+    wide = similarity.set_index("subject").T
+    pairs = wide.index.str.split("|", expand=True).to_frame(index=False, name=["emotion_a", "emotion_b"])
+    return pairs.join(wide.reset_index(drop=True))
+
+
+def percentiles(vector: ArrayLike) -> np.ndarray:
+    """Return the percentiles [pairs] of distances [pairs], 0 to 100; ties get their average."""
+    ranks = rankdata(vector)
+    return 100 * (ranks - 0.5) / len(ranks)
 
 
 def select(table: pd.DataFrame, emotions: Sequence[str]) -> pd.DataFrame:

@@ -116,3 +116,9 @@ def significant_by_layer(searchlight_table: pd.DataFrame) -> pd.DataFrame:
     """Count each attribute's significant neurons in each layer: `attribute, layer, neurons, significant`."""
     by = searchlight_table.groupby(["attribute", "layer"], observed=True)["significant"]
     return by.agg(neurons="size", significant="sum").reset_index()
+
+
+def best_neuron(searchlight_table: pd.DataFrame, attribute: str) -> int:
+    """Return the number, from 1, of the neuron that follows an attribute most closely."""
+    of = searchlight_table[searchlight_table["attribute"] == attribute]
+    return int(of.loc[of["rank"].idxmin(), "neuron"])

@@ -52,3 +52,23 @@ def selectivity(
         insignificant = (chosen & ~significant).sum(axis=0)
         weak.append(pd.DataFrame({"k": k, "attribute": ranks.columns, "insignificant": insignificant}))
     return pd.concat(shared, ignore_index=True), pd.concat(weak, ignore_index=True)
+
+
+def staircase(ranks: np.ndarray, k: int) -> np.ndarray:
+    """Return the neurons among the k best of any attribute, each once, as indices into ranks.
+
+    ranks [neurons, attributes]. The first attribute's neurons come first, by rank, then those that the second
+    attribute adds, and so on.
+    """
+    best = ranks <= k
+    neurons = np.flatnonzero(best.any(axis=1))
+    first = best[neurons].argmax(axis=1)
+    return neurons[np.lexsort([ranks[neurons, first], first])]
+
+
+def share_by_layer(ranks: np.ndarray, layers: np.ndarray, k: int) -> np.ndarray:
+    """Return the share of each layer's neurons among the k best, [attributes, layers], as fractions of 1.
+
+    ranks [neurons, attributes]; layers [neurons], the number of each neuron's layer.
+    """
+    return np.array([(ranks[layers == layer] <= k).mean(axis=0) for layer in np.unique(layers)]).T

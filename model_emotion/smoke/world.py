@@ -1,22 +1,29 @@
-"""A small world with a known answer, for `make smoke`: made-up ratings and texts, and a RoBERTa whose weights are chosen here.
+"""Synthetic data with a known answer, for `make smoke`: ratings, texts, and a RoBERTa with chosen weights.
 
-1. 24 made-up emotions are rated on eight attributes. Four are PLANTED: each has six emotions of its own, rated between .5 and 1 on it and
-   near 0 on the other three. The four CONTROLS are rated alike, for six emotions drawn at random, and stand in nothing else.
-2. A text has two words for each planted attribute, of levels from -1 to 1, and fillers. It expresses an emotion when its level of that
-   emotion's attribute, misread a little, is among the highest; the higher the emotion is rated, the fewer texts are.
-3. In the model `<mask>`, where all is read, takes with one attention head the mean of the prompt's vectors, with the other that of
-   the words: a number p of the prompt and a level t of the text for each attribute.
-4. 32 planted FFN neurons an attribute hold GELU(g (p - t)), by how much the text falls short of what the prompt asks for, and write it on
-   the direction from 'positive' to 'negative'. All other neurons have small random weights.
-5. So a prompt tuned to an emotion must find the threshold p of its attribute, and put the other three p so low that no text falls short.
-   The probe has no words, so that t = 0: there a planted neuron is GELU(g p), near 0 for the emotions rated low, larger the higher
-   one is rated. Without an attribute's neurons nothing falls short of it: its own emotions are told no more, and no other is touched.
-6. With nothing planted the ratings, the texts and the sum of what the neurons write stay, but a word means a direction without a
-   name, a text expresses an emotion by its level along another one, and every neuron reads one of its own. The model still
-   learns its tasks, its neurons still differ between emotions; none has to do with a rating, and none matters more than others.
+1. 24 synthetic emotions are rated on eight attributes. Four attributes are PLANTED: each has six emotions of
+   its own, rated between .5 and 1 on it and near 0 on the other three. The four CONTROLS are rated in the
+   same way, for six emotions drawn at random, and appear in nothing else.
+2. A text has two words for each planted attribute, with levels from -1 to 1, and fillers. It expresses an
+   emotion if its level of that emotion's attribute, misread a little, is among the highest. The higher the
+   emotion is rated, the fewer texts express it.
+3. At `<mask>`, where everything is read, one attention head takes the mean of the prompt's vectors, the other
+   that of the words: a number p of the prompt and a level t of the text for each attribute.
+4. Each planted attribute has 32 planted FFN neurons. They hold GELU(g (p - t)), by how much the text falls
+   short of what the prompt asks for, and write it on the direction from 'positive' to 'negative'. All other
+   neurons have small random weights.
+5. A prompt tuned to an emotion must therefore find the threshold p of its attribute, and make the other three
+   p so low that no text falls short. The probe has no words, so that t = 0: there a planted neuron holds
+   GELU(g p), which is near 0 for emotions rated low, and grows with the rating. Without an attribute's
+   neurons no text falls short on it: its own emotions can no longer be recognised, and other emotions are not
+   affected.
+6. With nothing planted, the ratings, the texts and the sum of what the neurons write are the same. But a word
+   means a direction without a name, a text expresses an emotion by its level along another direction, and
+   each neuron reads a direction of its own. The model still learns its tasks, and its neurons still differ
+   between emotions. But none is related to a rating, and none matters more than the others.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,10 +40,10 @@ ATTRIBUTES = (*PLANTED, *CONTROLS)
 EMOTIONS = tuple(f"emotion{number:02}" for number in range(1, 25))
 OWN = len(EMOTIONS) // len(PLANTED)
 HIGH = 0.25
-"""Ratings above are of an attribute's own emotions: those are .52 and more, give or take .01, and the others 0."""
+"""Ratings above this are of an attribute's own emotions: they are .52 or more, the others 0, each +- .01."""
 
 QUALITIES = len(PLANTED)
-"""What a text has levels of."""
+"""The number of attributes that a text has levels of."""
 LAYERS, WIDTH, POPULATION, PROMPT_LEN = 2, 256, 32, 2
 LEVELS = 9
 WORDS = tuple(f"{attribute}{level}" for attribute in PLANTED for level in range(LEVELS))
@@ -50,25 +57,30 @@ SPECIAL = {
 }
 VOCABULARY = (*SPECIAL.values(), "negative", "positive", *WORDS, *FILLERS)
 SPLITS = {"train": 800, "dev": 800}
-MISREAD = 0.1  # standard deviation, in those of the level: some texts can't be told right
-NAMELESS = 0.2  # standard deviation of a nameless meaning; texts then lie about .6 from the middle, a prompt of 0 accepts them up to .8
+MISREAD = 0.1
+"""Standard deviation of the misreading, relative to that of the level: some texts cannot be classified."""
+NAMELESS = 0.2
+"""Standard deviation of a meaning without a name.
+
+Texts then lie about .6 from the centre; a prompt of 0 accepts .8.
+"""
 
 IS_PROMPT, IS_WORD, VERDICT = range(3)
 OF_PROMPT = range(3, 3 + QUALITIES)
 OF_TEXT = range(3 + QUALITIES, 3 + 2 * QUALITIES)
 HIDDEN = 2 * OF_TEXT.stop
-EVIDENCE = (
-    3.0  # logits that falling short by 1 costs: levels from -1 to 1 are 6 logits apart, a misreading is .2
-)
-AT_FIRST = 2.0  # logits for 'positive' where nothing falls short: 88 %, enough to say so and little enough to be outweighed
+EVIDENCE = 3.0
+"""Logits that falling short by 1 costs: levels from -1 to 1 are 6 logits apart, a misreading is .2."""
+AT_FIRST = 2.0
+"""Logits for 'positive' if nothing falls short: 88 %, which decides, but can be outweighed."""
 
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """ratings: frame [emotions, attributes]. table: texts and labels, as `tasks.Corpus` takes them.
+    """Ratings [emotions, attributes], and a table of texts and labels as `Corpus` takes it.
 
-    For the model alone: meanings [words, qualities]; neurons [m], from 0, that give evidence, and the direction that each reads
-    [m, qualities], of length 1.
+    Only the model uses the rest: meanings [words, qualities]; neurons [m], from 0, that give
+    evidence; and the direction that each reads [m, qualities], of length 1.
     """
 
     seed: int
@@ -78,13 +90,13 @@ class World:
     neurons: np.ndarray
     directions: np.ndarray
 
-    def population(self, attribute):
-        """The neurons, from 0, in which a planted attribute is planted; none in a world without."""
+    def population(self, attribute: str) -> np.ndarray:
+        """Return the neurons, from 0, of a planted attribute; none if nothing is planted."""
         return self.neurons[self.directions[:, PLANTED.index(attribute)] == 1]
 
 
-def make_world(seed, planted=True):
-    """World of that seed; ratings and texts are the same whether or not anything is planted."""
+def make_world(seed: int, planted: bool = True) -> World:
+    """Return the world of a seed. Its ratings and texts do not depend on whether anything is planted."""
     ratings, own, scores = _ratings(np.random.default_rng([seed, 0]))
     texts, chosen = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 2])
     neurons = chosen.permutation(LAYERS * WIDTH)
@@ -103,8 +115,8 @@ def make_world(seed, planted=True):
     return World(seed, ratings, table, meanings, neurons, directions)
 
 
-def _ratings(generator):
-    """(frame of ratings [emotions, attributes], each emotion's planted attribute, by number, and its score there)."""
+def _ratings(generator: np.random.Generator) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Return ratings [emotions, attributes], the index of each emotion's attribute, and its exact score."""
     own = generator.permutation(np.repeat(np.arange(QUALITIES), OWN))
     exact = np.zeros((len(EMOTIONS), len(ATTRIBUTES)))
     for place, attribute in enumerate(ATTRIBUTES):
@@ -114,7 +126,7 @@ def _ratings(generator):
             else generator.choice(len(EMOTIONS), OWN, replace=False)
         )
         exact[high, place] = generator.permutation(np.linspace(0.52, 0.94, OWN))
-    rated = exact + generator.normal(0, 0.01, exact.shape)  # raters differ, so that no two ratings are tied
+    rated = exact + generator.normal(0, 0.01, exact.shape)  # raters differ, so that there are no ties
     return (
         pd.DataFrame(rated, index=pd.Index(EMOTIONS, name="emotion"), columns=ATTRIBUTES),
         own,
@@ -122,8 +134,19 @@ def _ratings(generator):
     )
 
 
-def _split(generator, split, count, meanings, needs, scores):
-    """Texts of a split with their labels. needs: [emotions, qualities] directions; scores: [emotions] shares of texts that are too low."""
+def _split(
+    generator: np.random.Generator,
+    split: str,
+    count: int,
+    meanings: np.ndarray,
+    needs: np.ndarray,
+    scores: np.ndarray,
+) -> pd.DataFrame:
+    """Return the texts of a split and their labels.
+
+    needs: [emotions, qualities] directions. scores: [emotions] shares of the texts that do not express the
+    emotion.
+    """
     level = generator.integers(0, LEVELS, (count, QUALITIES, 1)) + generator.integers(
         -1, 2, (count, QUALITIES, 2)
     )
@@ -136,14 +159,14 @@ def _split(generator, split, count, meanings, needs, scores):
     return pd.DataFrame(expressed.astype(int), columns=list(EMOTIONS)).assign(split=split, text=texts)
 
 
-def _unit(generator, count):
-    """[count, qualities] random directions of length 1."""
+def _unit(generator: np.random.Generator, count: int) -> np.ndarray:
+    """Return random directions [count, qualities] of length 1."""
     directions = generator.normal(size=(count, QUALITIES))
     return directions / np.linalg.norm(directions, axis=1, keepdims=True)
 
 
-def tokenizer():
-    """One token a word; `<s>` text `</s>`."""
+def tokenizer() -> PreTrainedTokenizerFast:
+    """Return a tokenizer with one token per word, which encodes `<s>` text `</s>`."""
     words = Tokenizer(
         models.WordLevel({word: number for number, word in enumerate(VOCABULARY)}, unk_token="<unk>")
     )
@@ -154,21 +177,35 @@ def tokenizer():
     return PreTrainedTokenizerFast(tokenizer_object=words, **SPECIAL)
 
 
-def engine(world):
-    """Engine of the world's model. Weights that are not chosen are 0, but those of the neurons, which are N(0, .02) as RoBERTa's start."""
+def engine(world: World) -> Engine:
+    """Return an Engine of the world's model.
+
+    All weights that are not chosen here are 0, except those of the neurons, which are N(0, .02) like
+    RoBERTa's at initialisation.
+    """
     config = RobertaConfig(
-        vocab_size=len(VOCABULARY), hidden_size=HIDDEN, intermediate_size=WIDTH, num_hidden_layers=LAYERS, num_attention_heads=2,
-        max_position_embeddings=32, type_vocab_size=1, layer_norm_eps=1e4, hidden_dropout_prob=0, attention_probs_dropout_prob=0,
-        pad_token_id=1, bos_token_id=0, eos_token_id=2,
-    )  # fmt: skip
+        vocab_size=len(VOCABULARY),
+        hidden_size=HIDDEN,
+        intermediate_size=WIDTH,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=2,
+        max_position_embeddings=32,
+        type_vocab_size=1,
+        layer_norm_eps=1e4,
+        hidden_dropout_prob=0,
+        attention_probs_dropout_prob=0,
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=2,
+    )
     model, generator = RobertaForMaskedLM(config), torch.Generator().manual_seed(world.seed)
     with torch.no_grad():
         for name, weight in model.named_parameters():
             weight.zero_()
             if "norm" in name.lower() and name.endswith("weight"):
-                weight.fill_(
-                    config.layer_norm_eps**0.5
-                )  # beside so large an epsilon a variance is nothing: it centres, and is linear
+                # With so large an epsilon the variance does not matter: the layer norm centres, and is
+                # linear.
+                weight.fill_(config.layer_norm_eps**0.5)
             elif (
                 name.endswith(("intermediate.dense.weight", "output.dense.weight"))
                 and "attention" not in name
@@ -177,42 +214,42 @@ def engine(world):
         _embed(model, world.meanings)
         _attend(model.roberta.encoder.layer[0].attention)
         _plant(model.roberta.encoder.layer, world)
-        model.lm_head.dense.weight.copy_(
-            torch.eye(HIDDEN)
-        )  # its GELU is harmless on pairs: gelu(x) - gelu(-x) = x
+        # The head's GELU does not change pairs: gelu(x) - gelu(-x) = x.
+        model.lm_head.dense.weight.copy_(torch.eye(HIDDEN))
         model.lm_head.bias[VOCABULARY.index("positive")] = AT_FIRST
-    return Engine(wrap(model, tokenizer(), "the planted world's RoBERTa"))
+    return Engine(wrap(model, tokenizer(), "the synthetic RoBERTa"))
 
 
-def _channel(number):
-    """[hidden] direction that holds a number of the residual stream: +1 and -1 side by side, which centring leaves alone."""
+def _channel(number: int) -> torch.Tensor:
+    """Return the direction [hidden] of a number: +1 and -1 side by side, which centring does not change."""
     direction = torch.zeros(HIDDEN)
     direction[2 * number], direction[2 * number + 1] = 1, -1
     return direction
 
 
-def _reader(number):
-    """[hidden] weights that read that number."""
+def _reader(number: int) -> torch.Tensor:
+    """Return the weights [hidden] that read a number."""
     return _channel(number) / 2
 
 
-def _embed(model, meanings):
-    """Words carry their meanings, and a mark by which they are found; the prompt is found by its positions."""
+def _embed(model: RobertaForMaskedLM, meanings: np.ndarray) -> None:
+    """Give words their meanings, and a mark that attention finds; positions mark the prompt."""
     embeddings, channels = model.roberta.embeddings, torch.stack([_channel(number) for number in OF_TEXT])
-    words = embeddings.word_embeddings.weight  # the head's too
+    words = embeddings.word_embeddings.weight  # shared with the head
     first = VOCABULARY.index(WORDS[0])
     words[first : first + len(WORDS)] = torch.from_numpy(meanings).float() @ channels + _channel(IS_WORD)
     words[VOCABULARY.index("positive")] = _reader(VERDICT)
     words[VOCABULARY.index("negative")] = -_reader(
         VERDICT
-    )  # with the head's GELU, the logits differ by the verdict
+    )  # after the GELU, the logits differ by the verdict
     embeddings.position_embeddings.weight[1 : 1 + PROMPT_LEN] = _channel(IS_PROMPT)
 
 
-def _attend(attention):
-    """Head 1 takes the mean of the prompt's vectors, head 2 that of the words, never of the prompt, whatever mark this has learned.
+def _attend(attention: Any) -> None:
+    """Make head 1 average the prompt's vectors, and head 2 the words, whatever the prompt has learned.
 
-    A mark of 12 leaves e^-12 of the weight to others. A quality has a quarter of the words, so that their mean is taken four times.
+    A mark of 12 leaves a weight of e^-12 to other positions. Each quality has a quarter of the words, so
+    their mean is multiplied by four.
     """
     head, out = HIDDEN // 2, attention.output.dense.weight
     query, key, value = attention.self.query.bias, attention.self.key.weight, attention.self.value.weight
@@ -223,11 +260,12 @@ def _attend(attention):
             value[row], out[:, row] = times * _reader(number), _channel(number)
 
 
-def _plant(layers, world):
-    """Neurons read by how much the text falls short of the prompt along their directions and write it, each its share, against 'positive'.
+def _plant(layers: Any, world: World) -> None:
+    """Make neurons read how far the text falls short of the prompt, and write it against 'positive'.
 
-    Gains differ, as neurons do. They also read a little at random, as all do, but write nothing else: their activations are so large that
-    a little would blur what the next layer reads.
+    Each reads along its direction and writes an equal share. Gains differ, as between real neurons. Like all
+    neurons, they also read a little at random. But they write nothing else, since their activations are so
+    large that it would blur what the next layer reads.
     """
     gains = np.random.default_rng([world.seed, 3]).uniform(4, 8, len(world.neurons))
     strength = EVIDENCE * QUALITIES / len(world.neurons)

@@ -22,9 +22,8 @@ class AutoTokenizer:
 
         The options go to transformers; the trainer cuts texts to their length.
         """
-        pin = checkpoint.PINS.get(name)
-        found, _ = checkpoint.find(name, revision or (pin.revision if pin else ""), pin)
-        return transformers.AutoTokenizer.from_pretrained(found, **options)
+        folder = checkpoint.find(name, revision).location.folder
+        return transformers.AutoTokenizer.from_pretrained(folder, **options)
 
 
 class RobertaForMaskedLMPrompt:

@@ -133,11 +133,11 @@ class ModelEmotionTrainer:
         rows, shape = self._rows(layers), (-1, self.model.backbone.width)
         prompt = self._prompt()[None].to(self.engine.device)
         points = {"before": "pre_gelu", "after": "post_gelu"}
+        probe_ids = self.engine.probe(probe)
         read = {
-            name: self.engine.activations(prompt, self.engine.probe(probe), point=point)
+            name: self.engine.activations(prompt, probe_ids, point=point).cpu().numpy().reshape(shape)
             for name, point in points.items()
         }
-        read = {name: values.cpu().numpy().reshape(shape) for name, values in read.items()}
         write_tensors(read, self.out / "activated_neuron.safetensors", {"probe": probe, **self._about()})
         return read["before"][rows], read["after"][rows]
 

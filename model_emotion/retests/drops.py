@@ -1,0 +1,180 @@
+"""H2 over all attributes: do their masks lower accuracy more than random masks?
+
+The questions take ever fewer measurements as independent. `drops` is drops.parquet and `masked` is
+masked_accuracy.csv, both of the same emotions and seeds.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from model_emotion.base.statistics import DropTest, paired_drop, product
+from model_emotion.masking.drops import ROUNDING, drop_table
+from model_emotion.retests.rows import MISSING, Row, row
+
+
+def without_seeds(table: pd.DataFrame, seeds: tuple[int, ...]) -> tuple[str, pd.DataFrame] | None:
+    """Return a name and a table's rows without some seeds; None if that leaves out no rows or all."""
+    kept = table[~table["seed"].isin(seeds)]
+    left_out = sorted(set(table["seed"]) - set(kept["seed"]))
+    return (f"without seeds {', '.join(map(str, left_out))}", kept) if left_out and len(kept) else None
+
+
+def cubes(masked: pd.DataFrame, drops: pd.DataFrame, k: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Arrange accuracies under masks of size k as [emotion, seed, mask]: attributes' masks, random masks.
+
+    The latter are those that all attributes share. If attributes have random masks of their own, the result
+    is the drops [emotion, seed, attribute], and None.
+    """
+    shared = masked[(masked["k"] == k) & (masked["kind"] == "random") & masked["attribute"].isna()]
+    values = "drop" if shared.empty else "masked"
+    of_size = drops[drops["k"] == k]
+    wide = of_size.pivot(index=["emotion", "seed"], columns="attribute", values=values)
+    own = wide.to_numpy().reshape(*wide.index.levshape, -1)
+    if shared.empty:
+        return own, None
+    random = shared.pivot(index=["emotion", "seed"], columns="draw", values="accuracy").loc[wide.index]
+    return own, random.to_numpy().reshape(*wide.index.levshape, -1)
+
+
+def over_masks(own: np.ndarray, random: np.ndarray | None) -> DropTest:
+    """Test the mean drop with masks as the cases. own, random: from `cubes`.
+
+    The t test is Welch's (1947) if random masks are cases too.
+    """
+    if random is None:
+        return paired_drop(own.mean(axis=(0, 1)))
+    return welch(random.mean(axis=(0, 1)), own.mean(axis=(0, 1)))
+
+
+def welch(above: np.ndarray, below: np.ndarray) -> DropTest:
+    """Test whether the mean of `above` [n] exceeds that of `below` [m] (Welch 1947).
+
+    If one of them has a single value, all but `drop` is NaN.
+    """
+    drop = above.mean() - below.mean()
+    if min(len(above), len(below)) < 2:
+        return DropTest(drop, MISSING, MISSING, MISSING, MISSING, MISSING, MISSING)
+    variances = [(of.var(ddof=1) / len(of), len(of) - 1) for of in (above, below)]
+    se = np.sqrt(sum(variance for variance, _ in variances))
+    if se < ROUNDING:  # masks are all alike: the drop is certain, or there is none
+        return DropTest(drop, MISSING, np.inf, 0.0, drop, drop, float(drop < ROUNDING))
+    df = se**4 / sum(variance**2 / freedom for variance, freedom in variances)
+    half, t = stats.t.ppf(0.975, df) * se, drop / se
+    return DropTest(drop, t, df, se, drop - half, drop + half, float(stats.t.sf(t, df)))
+
+
+def hurt_over_attributes(masked: pd.DataFrame, drops: pd.DataFrame, k: int, key: str = "") -> list[Row]:
+    """Is the mean drop above 0 if the attributes' masks of size k are the cases?
+
+    If all attributes share their random masks, those are cases too, and the two means are compared; else an
+    attribute's mean drop is a case. The study instead takes the drop of each emotion, seed and attribute as
+    independent. No row if there are too few masks. key: tells this row from others of the same question.
+    """
+    own, random = cubes(masked, drops, k)
+    cases = "mean drop, attributes as the cases;" if random is None else "two means of masks, Welch's"
+    return _t_row("masks_hurt_over_attributes", cases, over_masks(own, random), own.shape[2], k, key)
+
+
+def hurt_over_emotions(drops: pd.DataFrame, k: int, key: str = "") -> list[Row]:
+    """Is the mean drop of these masks above 0 if emotions are the cases? No row of a single emotion."""
+    of_emotions = _of_emotions(drops, k)
+    found, cases = paired_drop(of_emotions), "mean drop, emotions as the cases;"
+    return _t_row("masks_hurt_over_emotions", cases, found, len(of_emotions), k, key)
+
+
+def hurt_over_all(
+    masked: pd.DataFrame, drops: pd.DataFrame, k: int, samples: int, seed: int, key: str = ""
+) -> list[Row]:
+    """Is the mean drop above 0 if emotions, seeds and masks are all random factors?
+
+    Each is drawn with replacement, `samples` times (pigeonhole bootstrap, Owen 2007; percentile interval).
+    The interval is wide on purpose: masks of an attribute, and prompts of an emotion, have much in common.
+    """
+    own, random = cubes(masked, drops, k)
+    generator = np.random.default_rng(seed)
+
+    def drawn(n: int) -> np.ndarray:  # [samples, n] shares
+        return generator.multinomial(n, np.full(n, 1 / n), samples) / n
+
+    emotions, seeds, attributes = (drawn(n) for n in own.shape)
+
+    def means(cube: np.ndarray, masks: np.ndarray) -> np.ndarray:  # [emotion, seed, mask] -> [samples]
+        of_masks = product(masks, cube.reshape(-1, cube.shape[2]).T).reshape(-1, *cube.shape[:2])
+        return ((of_masks * seeds[:, None]).sum(axis=2) * emotions).sum(axis=1)
+
+    if random is None:
+        resampled = means(own, attributes)
+    else:
+        resampled = means(random, drawn(random.shape[2])) - means(own, attributes)
+    method = (
+        f"mean drop; emotions, seeds and masks drawn anew {samples} times (Owen 2007); percentile interval"
+    )
+    ci, mean = np.quantile(resampled, [0.025, 0.975]), _of_emotions(drops, k).mean()
+    return [row("masks_hurt_over_all", method, "interval", mean, ci, n=own.size, key=key, k=k)]
+
+
+def _of_emotions(drops: pd.DataFrame, k: int) -> np.ndarray:
+    """Return the mean drop of each emotion under the attributes' masks of size k."""
+    return drops[drops["k"] == k].groupby("emotion", sort=False)["drop"].mean().to_numpy()
+
+
+def _t_row(question: str, cases: str, found: DropTest, n: int, k: int, key: str) -> list[Row]:
+    if not found.df > 0:
+        return []
+    method, ci = f"{cases} t interval, one-sided p", (found.ci_low, found.ci_high)
+    return [row(question, method, "interval", found.drop, ci, found.p, n, key=key, k=k)]
+
+
+def share_of_distance(
+    drops: pd.DataFrame, accuracy: pd.DataFrame, k: int, samples: int, seed: int
+) -> list[Row]:
+    """What share of a prompt's accuracy above the majority rate does a mask remove, beyond random masks?
+
+    A row for all attributes and one for each; descriptive. It makes drops of small and large models, and of
+    easy and hard tasks, comparable. The estimate is the sum over emotions of the drop, divided by the sum of
+    unmasked accuracy minus majority (from accuracy.csv). Emotions are drawn with replacement for a percentile
+    interval; for the row of all masks, attributes too. The interval is missing if some draw has only emotions
+    with accuracy at the majority rate. No rows if a majority rate is unknown, or if accuracy is nowhere above
+    it.
+    """
+    distance = (accuracy["accuracy"] - accuracy["majority"]).groupby(accuracy["emotion"]).mean()
+    wide = drops[drops["k"] == k].pivot_table("drop", "emotion", "attribute", sort=False)
+    attributes = wide.shape[1]
+    distance, emotions = distance[wide.index].to_numpy(), len(wide)
+    if not distance.sum() > 0:
+        return []
+    generator = np.random.default_rng(seed)
+    weights = generator.multinomial(emotions, np.full(emotions, 1 / emotions), samples)
+    drawn_attributes = generator.multinomial(attributes, np.full(attributes, 1 / attributes), samples)
+    of_attributes = drawn_attributes / attributes
+    drawn = product(weights, distance[:, None])
+    ci = np.full((2, 1 + attributes), MISSING)
+    if (drawn > 0).all():
+        shares = product(weights, wide.to_numpy()) / drawn
+        every = np.column_stack([(shares * of_attributes).sum(axis=1), shares])
+        ci = np.quantile(every, [0.025, 0.975], axis=0)
+    found = (wide.sum() / distance.sum()).to_numpy()
+    ratio = "drop as a share of unmasked accuracy - majority; ratio of sums over emotions"
+    method = f"{ratio}, drawn anew {samples} times"
+    methods = [f"{method}, and attributes", *[method] * attributes]
+    values = zip(["", *wide], methods, [found.mean(), *found], ci.T, strict=True)
+    return [
+        row("share_of_distance", how, "", value, limits, n=emotions, key=key, k=k)
+        for key, how, value, limits in values
+    ]
+
+
+def corrected_stars(drops: pd.DataFrame, alpha: float) -> list[Row]:
+    """How many drops are significant by Benjamini and Hochberg's q? `reference`: by the study's q.
+
+    A row for the tests of emotions and one for those of attributes, over all sizes.
+    """
+    rows = []
+    for cases in ("emotion", "attribute"):
+        tests = drop_table(drops, [cases], alpha)
+        of = f"drops of each {cases} and size with q < {alpha:g}"
+        method = f"{of} by Benjamini and Hochberg (1995); reference: by the study's q"
+        found, stars = int((tests["q_bh"] < alpha).sum()), int(tests["star"].sum())
+        rows.append(row("corrected_stars", method, "", found, n=len(tests), key=cases, reference=stars))
+    return rows

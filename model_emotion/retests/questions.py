@@ -1,0 +1,131 @@
+"""All re-tests of a run: which question is asked of which measurements."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from model_emotion.base.results import Activations
+from model_emotion.masking.drops import above_floor, accuracy_drops, floor, shown_size
+from model_emotion.params import Analysis
+from model_emotion.retests import accuracy, drops, masks, neurons, power, space, weights
+from model_emotion.retests.rows import Row, table
+from model_emotion.rsa import rdm
+from model_emotion.rsa.whole_model import model_rdm
+
+HALVINGS = 5
+ODD_SEEDS = (1, 42, 100)
+"""Seeds of the study beside its other nine, 3 to 19. Whether they were chosen by their results is not
+known."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The measurements of a run, tables as in their files under results/RUN.
+
+    published: the accuracy.csv to compare with; None for the run `published`. texts: data/texts/RUN.parquet.
+    similarity: results/human/similarity.csv. weights: human weights by attribute.
+    """
+
+    accuracy: pd.DataFrame
+    published: pd.DataFrame | None
+    masked: pd.DataFrame
+    drops: pd.DataFrame
+    activations: Activations
+    attribute_rdms: pd.DataFrame
+    mean_rdm: pd.DataFrame
+    similarity: pd.DataFrame
+    weights: pd.Series
+    texts: pd.DataFrame
+
+
+def answers(measured: Measured, analysis: Analysis) -> pd.DataFrame:
+    """Ask every question that applies to a run and return retests.csv.
+
+    analysis: its section of params.yaml. Questions on masks leave out emotions at floor. They are asked at
+    the size analysis.top_k, or at the run's first if it has no masks of that size.
+    """
+    floors, texts = floor(measured.accuracy), measured.texts
+    of_masks = above_floor(measured.masked, floors), above_floor(measured.drops, floors)
+    k = shown_size(of_masks[1], analysis.top_k)
+    accuracies = accuracy.with_majority(measured.accuracy, texts[texts["split"] == "dev"])
+    rows = [
+        *_of_accuracy(accuracies, measured.published),
+        *_of_neurons(measured, k, analysis),
+        *_of_masks(*of_masks, accuracies, measured.weights, k, analysis),
+        *_of_space(measured, analysis),
+    ]
+    return table(rows)
+
+
+def _of_accuracy(accuracies: pd.DataFrame, published: pd.DataFrame | None) -> Iterator[Row]:
+    yield from accuracy.accuracy_above_majority(accuracies)
+    if published is not None:
+        yield from accuracy.accuracy_order(accuracies, published)
+
+
+def _of_neurons(measured: Measured, k: int, analysis: Analysis) -> Iterator[Row]:
+    activations, permuted, texts = measured.activations, analysis.permutations, measured.texts
+    attributes = rdm.select(measured.attribute_rdms, activations.emotions)
+    labels = texts.loc[texts["split"] == "train", list(activations.emotions)]
+    control = neurons.label_rdm(labels.to_numpy(dtype=float))
+    values = activations.values
+    yield from neurons.significant_neurons(values, attributes, permuted.samples, permuted.seed)
+    yield from neurons.significant_neurons(values, control, permuted.samples, permuted.seed)[:1]
+    yield from neurons.own_neurons(values, attributes, k, permuted.seed)
+    yield from neurons.split_half(values, attributes, k, HALVINGS, permuted.seed)
+
+
+def _of_masks(
+    masked: pd.DataFrame,
+    dropped: pd.DataFrame,
+    accuracies: pd.DataFrame,
+    human: pd.Series,
+    k: int,
+    analysis: Analysis,
+) -> Iterator[Row]:
+    samples, seed = analysis.bootstrap.samples, analysis.bootstrap.seed
+    yield from masks.place_among_random(masked, k)
+    yield from _hurt(masked, dropped, human, k, samples, seed)
+    if fewer := drops.without_seeds(masked, ODD_SEEDS):
+        key, of_seeds = fewer
+        kept = dropped[dropped["seed"].isin(of_seeds["seed"])]
+        yield from _hurt(of_seeds, kept, human, k, samples, seed, key)
+    if pooled := weights.pooled(masked):
+        key, shared = pooled
+        yield from weights.human_correlation_of_attributes(accuracy_drops(shared), k, human, key)
+    yield from weights.human_correlation_of_size(dropped, human)
+    yield from masks.place_of_size(masked)
+    yield from weights.human_correlation_permuted(dropped, k, human, samples, seed)
+    yield from drops.share_of_distance(dropped, accuracies, k, samples, seed)
+    yield from drops.corrected_stars(dropped, analysis.drop_alpha)
+    yield from power.detectable_place(masked, k)
+    yield from power.detectable_drop(dropped, k)
+    yield from power.detectable_over_attributes(masked, dropped, k)
+
+
+def _hurt(
+    masked: pd.DataFrame,
+    dropped: pd.DataFrame,
+    human: pd.Series,
+    k: int,
+    samples: int,
+    seed: int,
+    key: str = "",
+) -> Iterator[Row]:
+    yield from drops.hurt_over_attributes(masked, dropped, k, key)
+    yield from drops.hurt_over_emotions(dropped, k, key)
+    yield from drops.hurt_over_all(masked, dropped, k, samples, seed, key)
+    yield from weights.human_correlation_of_attributes(dropped, k, human, key)
+
+
+def _of_space(measured: Measured, analysis: Analysis) -> Iterator[Row]:
+    if measured.mean_rdm.empty:  # nobody judged these emotions
+        return
+    emotions, permuted = measured.activations.emotions, analysis.permutations
+    judged = rdm.select(rdm.of_subjects(measured.similarity), emotions)
+    human = rdm.select(measured.mean_rdm, emotions)["distance"].to_numpy()
+    model = model_rdm(measured.activations.values)
+    yield from space.model_and_human(model, human, len(emotions), permuted.samples, permuted.seed)
+    models = rdm.select(measured.attribute_rdms, emotions).assign(model=model)
+    yield from space.agreement_with_subjects(judged.T.to_numpy(), models, len(emotions), permuted.seed)
