@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from model_emotion.base.files import replace_block
-from model_emotion.live.cost import Work, flops, makespan, work, work_of_cells
+from model_emotion.live.cost import Work, flops, makespan, total_work, work_by_emotion
 from model_emotion.params import Params
 from model_emotion.project.experiments import load
 
@@ -36,7 +36,7 @@ def rates(measured: dict, precision: str) -> tuple[float, float]:
 
 def hours(params: Params, table: pd.DataFrame, speed: tuple[float, float], gpus: int) -> float:
     """Return the hours of prompts and then evaluation on a number of GPUs. speed: as `rates` returns it."""
-    cells = work_of_cells(params, table)
+    cells = work_by_emotion(params, table)
     prompts = makespan([cell.trained / speed[0] + cell.validated / speed[1] for cell in cells], gpus)
     return (prompts + makespan([cell.evaluated / speed[1] for cell in cells], gpus)) / 3600
 
@@ -45,7 +45,7 @@ def block(params: Params, table: pd.DataFrame, measured: dict) -> str:
     """Return Markdown: the number of examples, and minutes for each model, precision and number of GPUs."""
     large = params.model_copy(update={"backbone": params.backbone.model_copy(update=LARGE)})
     more = flops(large, Work(0, 0, 1)) / flops(params, Work(0, 0, 1))
-    asked, emotions = work(params, table), len(work_of_cells(params, table))
+    asked, emotions = total_work(params, table), len(work_by_emotion(params, table))
     busy = [f"{n} GPU{'s' * (n > 1)}, {min(n, emotions)} busy" for n in GPUS]
     header = ["minutes for the whole", "precision", "examples a second, training and evaluation", *busy]
     lines = [

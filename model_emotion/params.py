@@ -1,130 +1,56 @@
-"""params.yaml as typed, checked values. Every stage reads the whole file first, so a slip is found before any work."""
+"""params.yaml as typed, checked values. Every stage reads the whole file first; an invalid value stops it."""
 
-import re
-from difflib import get_close_matches
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, model_validator
 
 from model_emotion.base import study
-from model_emotion.base.errors import InputError, UserError
+from model_emotion.base.errors import InputError
 from model_emotion.base.files import read_yaml
-
-
-class ParamsError(UserError):
-    """params.yaml can't be used; the message names the key."""
-
-
-def did_you_mean(value, known):
-    """'; did you mean …?' where one of the known names is near, else nothing."""
-    near = get_close_matches(value, known, n=1, cutoff=0.5)
-    return f"; did you mean '{near[0]}'?" if near else ""
-
-
-def _one_of(known, what):
-    def check(value):
-        if value not in known:
-            raise ValueError(f"'{value}' is not one of the {len(known)} {what}{did_you_mean(value, known)}")
-        return value
-
-    return check
-
-
-def _no_truth_value(value):
-    if isinstance(value, bool):
-        raise ValueError(f"{value} is not a number")
-    return value
-
-
-def _unique(values):
-    seen = set()
-    for value in values:
-        if value in seen:
-            raise ValueError(f"{value!r} stands twice")
-        seen.add(value)
-    return values
-
-
-NOT_NAMES = ("NA", "NULL", "NaN", "None", "nan", "null", "emotion", "emotion_a", "emotion_b", "epoch", "train_loss", "dev_accuracy",
-             "human", "model", "random")  # fmt: skip
-"""What a CSV takes for a gap, and what results call something else."""
-
-
-def nameable(value):
-    """The value, if it can name an emotion or an attribute, as files, columns and masks are named after them; else ValueError."""
-    if not re.fullmatch(r"[^\W\d_]([\w -]*\w)?", value) or value in NOT_NAMES:
-        raise ValueError(f"'{value}' can't be a name: one begins with a letter and has letters, digits, '_', '-' and blanks, "
-                         f"and is not one of {', '.join(NOT_NAMES)}")  # fmt: skip
-    return value
-
-
-one_emotion, one_attribute = _one_of(study.EMOTIONS, "emotions"), _one_of(study.ATTRIBUTES, "attributes")
-Name = Annotated[str, AfterValidator(nameable)]
-Emotion = Annotated[str, AfterValidator(one_emotion)]
-Attribute = Annotated[str, AfterValidator(one_attribute)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(gt=0, lt=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Draws = Annotated[int, Field(ge=1, le=10_000)]
-Emotions = Annotated[list[Emotion], Field(min_length=4), AfterValidator(_unique)]
-Labels = Annotated[list[Name], Field(min_length=4), AfterValidator(_unique)]
-Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_unique)]
-Counts = Annotated[list[Count], Field(min_length=1), AfterValidator(_unique)]
-CountsOrShares = Annotated[list[Count | Share], Field(min_length=1), AfterValidator(_unique)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-OWN_KINDS = (".csv", ".parquet")
-"""What a file of one's own can be."""
-
-
-def _in_own_folder(value):
-    if Path(value).name != value or Path(value).suffix.lower() not in OWN_KINDS:
-        raise ValueError(
-            f"'{value}' is not the name of a CSV or Parquet file in data/own, where DVC sees that it changes"
-        )
-    return value
-
-
-OwnFile = Annotated[str, AfterValidator(_in_own_folder)]
+from model_emotion.base.settings import ParamsError, Section, check_section
+from model_emotion.base.values import (
+    Commit,
+    Count,
+    Draws,
+    Emotions,
+    Labels,
+    Name,
+    OwnFile,
+    Positive,
+    Scheduler,
+    Seed,
+    Seeds,
+    Share,
+    Sizes,
+    StudySeeds,
+    StudySizes,
+    an_attribute,
+    an_emotion,
+    unique,
+)
 
 
 class Own(Section):
-    """The run `live`'s own attributes and texts, files in data/own; None: the study's."""
+    """The user's own files in data/own for the run `live`; None: the study's data."""
 
     attributes: OwnFile | None
     texts: OwnFile | None
 
 
 class Study(Section):
-    """The grid of the run `published`."""
+    """The design of the run `published`."""
 
     emotions: Emotions
-    seeds: Annotated[
-        list[Annotated[Literal[study.SEEDS], BeforeValidator(_no_truth_value)]],
-        Field(min_length=2),
-        AfterValidator(_unique),
-    ]
-    top_k: Annotated[list[Literal[study.ATTRIBUTE_TOP_K]], Field(min_length=1), AfterValidator(_unique)]
+    seeds: StudySeeds
+    top_k: StudySizes
     layers: Literal[12]
     width: Literal[3072]
 
     @property
-    def is_the_studys(self):
-        """True when the grid is the study's own, as its claims suppose."""
+    def is_the_studys(self) -> bool:
+        """Whether the design is the study's own, which its claims suppose."""
         return (tuple(self.emotions), tuple(self.seeds), tuple(self.top_k)) == (
             study.EMOTIONS,
             study.SEEDS,
@@ -133,22 +59,33 @@ class Study(Section):
 
 
 class Backbone(Section):
-    """The model that the run `live` measures, and how a class is read from it."""
+    """The model that the run `live` measures, and how its answer yes or no is read."""
 
     name: Annotated[str, Field(min_length=1)]
-    revision: Annotated[str, Field(pattern="^([0-9a-f]{40})?$")]
-    layers: Count
-    width: Count
-    verbalizer: Annotated[list[str], Field(min_length=2, max_length=2), AfterValidator(_unique)]
+    revision: Commit
+    layers: Count | None
+    width: Count | None
+    verbalizer: Annotated[list[str], Field(min_length=2, max_length=2), AfterValidator(unique)]
     verbalizer_scale: Positive
     precision: Literal["float32", "bf16", "tf32"]
 
     @property
-    def neurons(self):
-        return self.layers * self.width
+    def shape(self) -> tuple[int, int]:
+        """Layers, and neurons per layer. Raises ValueError if params.yaml leaves them to config.json."""
+        if self.layers is None or self.width is None:
+            raise ValueError("backbone.layers and backbone.width are not known before checkpoint.resolved")
+        return self.layers, self.width
+
+    @property
+    def neurons(self) -> int:
+        """Number of neurons; errors as those of `shape`."""
+        layers, width = self.shape
+        return layers * width
 
 
 class Training(Section):
+    """How a soft prompt is trained."""
+
     prompt_len: Count
     examples: Count | None
     epochs: Count
@@ -162,13 +99,15 @@ class Training(Section):
 
 
 class Evaluation(Section):
+    """How many texts a prompt is evaluated on."""
+
     examples: Count | None
     unmasked_examples: Count | None
     rows: Count
 
 
 class Protocol(Section):
-    """Where the study's way and the textbook's part."""
+    """Where the study departs from standard practice."""
 
     negatives: Literal["with_replacement_any", "balanced_true_negatives"]
     positions: Literal["zero", "native"]
@@ -180,22 +119,22 @@ class Protocol(Section):
 
 
 class Activation(Section):
+    """Where in a feed-forward layer a neuron is read."""
+
     point: Literal["post_gelu", "pre_gelu", "sign"]
 
 
 class Executor(Section):
+    """Where the run `live` is computed."""
+
     kind: Literal["local", "dask"]
     workers: Count | None
-    address: Annotated[str, Field(pattern=r"^\w+://\S+:\d+$")] | None
-
-    @model_validator(mode="after")
-    def _only_a_cluster_has_an_address(self):
-        if self.address and self.kind != "dask":
-            raise ValueError(f"address: {self.address} is a cluster's; kind must be dask")
-        return self
+    address: Scheduler | None
 
 
 class Masks(Section):
+    """How neurons are ranked, and which masks are drawn."""
+
     ranking: Literal["attributes", "spaces", "activation"]
     ranking_seeds: Seeds | None
     kind: Literal["binary", "float"]
@@ -206,11 +145,15 @@ class Masks(Section):
 
 
 class Resampling(Section):
+    """Number of random samples, and the seed that they are drawn with."""
+
     samples: Annotated[int, Field(ge=100, le=1_000_000)]
     seed: Seed
 
 
 class Analysis(Section):
+    """Significance levels and resampling, for both runs."""
+
     searchlight_alpha: Share
     drop_alpha: Share
     top_k: Count
@@ -220,6 +163,8 @@ class Analysis(Section):
 
 
 class Figures(Section):
+    """What figures show that show one size, attribute or emotion."""
+
     top_k: Count
     attribute: Name
     emotion: Name
@@ -227,13 +172,15 @@ class Figures(Section):
 
 
 class Params(Section):
-    runs: Annotated[list[Literal["published", "live"]], Field(min_length=1), AfterValidator(_unique)]
+    """All of params.yaml; its comments say what each key means."""
+
+    runs: Annotated[list[Literal["published", "live"]], Field(min_length=1), AfterValidator(unique)]
     study: Study
     backbone: Backbone
     own: Own
     emotions: Labels
     seeds: Seeds
-    top_k: CountsOrShares
+    top_k: Sizes
     training: Training
     evaluation: Evaluation
     protocol: Protocol
@@ -243,104 +190,89 @@ class Params(Section):
     figures: Figures
     executor: Executor
 
-    def sizes(self):
-        """top_k as counts of neurons of the backbone."""
-        return [k if isinstance(k, int) else round(k * self.backbone.neurons) for k in self.top_k]
+    def sizes(self) -> list[int]:
+        """Return top_k as counts of neurons of the backbone, whose size must be known.
+
+        Raises ParamsError if the backbone has fewer neurons, or if two sizes are the same count.
+        """
+        try:
+            return self._sizes()
+        except ValueError as error:
+            raise ParamsError(f"params.yaml: {error}") from None
+
+    def _sizes(self) -> list[int]:
+        neurons = self.backbone.neurons
+        sizes = [k if isinstance(k, int) else round(k * neurons) for k in self.top_k]
+        for place, (k, said) in enumerate(zip(sizes, self.top_k, strict=True)):
+            if not 1 <= k <= neurons:
+                compared = "more than" if k else "less than one of"
+                name = self.backbone.name
+                raise ValueError(f"top_k[{place}]: {said} is {compared} the {neurons} neurons of {name}")
+            if k in sizes[:place]:
+                same = f"the same size as {self.top_k[sizes.index(k)]}: {k} of {neurons} neurons"
+                raise ValueError(f"top_k[{place}]: {said} is {same}")
+        return sizes
 
     @model_validator(mode="after")
-    def _within(self):
-        if "live" not in self.runs or "published" not in self.runs:
-            raise ValueError(
-                f"runs: {self.runs}, but the pipeline has both; for the published run alone there is `make published`"
-            )
-        if (
-            not self.own.texts
-        ):  # with texts of its own their labels say what there is, and the stage `own` looks
+    def _check_keys_that_depend_on_each_other(self) -> "Params":
+        if set(self.runs) != {"published", "live"}:
+            raise ValueError("runs: must be both; `make published` reproduces the published run alone")
+        self._check_names()
+        self._check_sizes()
+        self._check_ranking_seeds()
+        executor = self.executor
+        if executor.kind == "dask" and not executor.address:
+            raise ValueError("executor.address: kind dask needs the address of a scheduler")
+        if executor.kind != "dask" and executor.address:
+            raise ValueError(f"executor.address: {executor.address} needs executor.kind: dask")
+        return self
+
+    def _check_names(self) -> None:
+        """Check the names that the study must know, unless the user's own tables bring others."""
+        if not self.own.texts:
             for place, emotion in enumerate(self.emotions):
-                _at(f"emotions[{place}]", one_emotion, emotion)
+                _check_at(f"emotions[{place}]", an_emotion, emotion)
         if not self.own.attributes:
-            _at("figures.attribute", one_attribute, self.figures.attribute)
-        backbone, sizes = self.backbone, self.sizes()
-        for place, k in enumerate(sizes):
-            if not 1 <= k <= backbone.neurons:
-                said, is_ = self.top_k[place], "more than" if k else "less than one of"
-                raise ValueError(
-                    f"top_k[{place}]: {said} is {is_} the {backbone.neurons} neurons of {backbone.name}"
-                )
-            if k in sizes[:place]:
-                raise ValueError(
-                    f"top_k[{place}]: {self.top_k[place]} of {backbone.neurons} neurons are {k}, as another size is"
-                )
-        for place, seed in enumerate(self.masks.ranking_seeds or ()):
-            if seed not in self.seeds:
-                raise ValueError(f"masks.ranking_seeds[{place}]: {seed} is not one of seeds {self.seeds}")
-        if self.masks.ranking_seeds and len(self.masks.ranking_seeds) == len(self.seeds):
+            _check_at("figures.attribute", an_attribute, self.figures.attribute)
+        if self.figures.emotion not in (*self.study.emotions, *self.emotions):
             raise ValueError(
-                "masks.ranking_seeds: all of seeds; one at least must be left that the masks are asked of"
+                f"figures.emotion: '{self.figures.emotion}' is neither in study.emotions nor in emotions"
             )
+
+    def _check_sizes(self) -> None:
+        if self.backbone.layers and self.backbone.width:
+            self._sizes()
         for key, k in (("analysis.top_k", self.analysis.top_k), ("figures.top_k", self.figures.top_k)):
             if k not in self.study.top_k:
                 raise ValueError(f"{key}: {k} is not one of study.top_k {self.study.top_k}")
-        if self.figures.emotion not in (*self.study.emotions, *self.emotions):
-            raise ValueError(
-                f"figures.emotion: '{self.figures.emotion}' is not one of study.emotions, nor of emotions"
-            )
-        return self
+
+    def _check_ranking_seeds(self) -> None:
+        ranking_seeds = self.masks.ranking_seeds or []
+        for place, seed in enumerate(ranking_seeds):
+            if seed not in self.seeds:
+                raise ValueError(f"masks.ranking_seeds[{place}]: {seed} is not one of seeds {self.seeds}")
+        if len(ranking_seeds) == len(self.seeds):
+            raise ValueError("masks.ranking_seeds: must leave at least one seed for evaluating the masks")
 
 
-def _at(key, check, value):
-    """check(value), its complaint headed by the key."""
+def _check_at(key: str, check: Callable[[str], str], value: str) -> None:
+    """Check a value; the message begins with the key."""
     try:
         check(value)
     except ValueError as error:
         raise ValueError(f"{key}: {error}") from None
 
 
-def _key(location):
-    """('emotions', 3) -> 'emotions[3]'; the names pydantic gives to the branches of a union are left out."""
-    key = ""
-    for part in location:
-        if isinstance(part, int):
-            key += f"[{part}]"
-        elif re.fullmatch(r"\w+", part) and part not in ("int", "float"):
-            key += f".{part}" if key else part
-    return key
+def check(values: Any, path: Path | str = "params.yaml") -> Params:
+    """Return Params of plain values, such as a YAML file holds.
+
+    Raises ParamsError with one line 'PATH: KEY: what is wrong'.
+    """
+    return check_section(values, path, Params)
 
 
-def _explain(error, path, model):
-    """One line for pydantic's first error."""
-    first = error.errors()[0]
-    key, message = _key(first["loc"]), first["msg"].removeprefix("Value error, ")
-    match first["type"]:
-        case "extra_forbidden":
-            near = get_close_matches(str(first["loc"][-1]), _siblings(first["loc"], model), n=1)
-            message = "unknown key" + (f"; did you mean '{near[0]}'?" if near else "")
-        case "missing":
-            message = "is missing"
-        case "value_error":
-            pass
-        case _:
-            message = f"{message}, not {first['input']!r}"
-    return f"{path}: {key}: {message}" if key else f"{path}: {message}"
-
-
-def _siblings(location, section):
-    """The keys that can stand where the last part of a location in a section does."""
-    for part in location[:-1]:
-        section = section.model_fields[part].annotation
-    return list(section.model_fields)
-
-
-def check(values, path="params.yaml", model=Params):
-    """Params, or another model, of plain values, as a YAML file holds them. Raises ParamsError with one line that names the key."""
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        raise ParamsError(_explain(error, path, model)) from None
-
-
-def load_params(path="params.yaml"):
-    """Params read from a YAML file. Raises ParamsError with one line that names the key."""
+def load_params(path: Path | str = "params.yaml") -> Params:
+    """Read Params from a YAML file. Raises ParamsError with one line that names the key."""
     try:
         values = read_yaml(path)
     except InputError as error:

@@ -7,9 +7,11 @@ for the run `live` made of the files in data/own that params.yaml names.
 import shutil
 from pathlib import Path
 
+import pandas as pd
+
 from model_emotion.base.files import replacing, write_csv, write_parquet
 from model_emotion.base.results import MEASURED, folder
-from model_emotion.human.targets import HUMAN, TABLES, user_tables, user_texts
+from model_emotion.human.targets import HUMAN, TABLES, shared_texts, user_tables, user_texts
 from model_emotion.inputs.user_data import FOLDER
 from model_emotion.params import load_params
 from model_emotion.project import stage
@@ -38,9 +40,11 @@ def main() -> None:
     else:
         write_parquet(texts, TEXTS / f"{run}.parquet")
         counts = ", ".join(f"{n} {split}" for split, n in texts["split"].value_counts().items())
-        print(f"{FOLDER / params.own.texts}: {counts}")
+        print(f"{FOLDER}/{params.own.texts}: {counts}")
+    if shared := shared_texts(pd.read_parquet(TEXTS / f"{run}.parquet", columns=["split", "text"])):
+        print(f"{TEXTS / f'{run}.parquet'}: {shared}; a prompt may have been trained or chosen on them")
     if own and params.own.attributes:
-        print(f"{FOLDER / params.own.attributes}: {', '.join(tables['attributes'].columns[1:])}")
+        print(f"{FOLDER}/{params.own.attributes}: {', '.join(tables['attributes'].columns[1:])}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A headless Chromium for tests, spoken to over a pipe in its DevTools protocol: no driver, no port."""
+"""Control a headless Chromium in tests by its DevTools protocol over a pipe, without a driver or a port."""
 
 import fcntl
 import json
@@ -9,12 +9,15 @@ import time
 from contextlib import contextmanager
 
 CHROMIUM = shutil.which("chromium")
-QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-pipe"]  # fmt: skip
+QUIET = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-dev-shm-usage", "--remote-debugging-pipe",
+]  # fmt: skip
 
 
 class Page:
-    """A tab: commands, the events that came meanwhile, and what a person does with it."""
+    """A tab: commands, the events since it was opened, and a user's keys and mouse."""
 
     def __init__(self, writing, reading):
         self._writing, self._reading, self._buffer, self._number, self.events = writing, reading, b"", 0, []
@@ -26,7 +29,7 @@ class Page:
     _session = None
 
     def ask(self, method, **params):
-        """The result of a command. Raises RuntimeError for one that the browser refuses."""
+        """Return the result of a command. Raises RuntimeError if the browser refuses it."""
         self._number += 1
         message = {"id": self._number, "method": method, "params": params} | (
             {"sessionId": self._session} if self._session else {}
@@ -44,28 +47,28 @@ class Page:
         while b"\0" not in self._buffer:
             got = os.read(self._reading, 1 << 20)
             if not got:
-                raise RuntimeError("the browser is gone")
+                raise RuntimeError("the browser has ended")
             self._buffer += got
         message, self._buffer = self._buffer.split(b"\0", 1)
         return json.loads(message)
 
     def run(self, script):
-        """The value of JavaScript, awaited. Raises RuntimeError where it throws."""
+        """Return the value of JavaScript, awaited. Raises RuntimeError if it throws."""
         found = self.ask("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         if "exceptionDetails" in found:
             raise RuntimeError(str(found["exceptionDetails"]))
         return found["result"].get("value")
 
     def wait(self, script, seconds=30):
-        """Until JavaScript is true."""
+        """Wait until JavaScript is true."""
         for _ in range(seconds * 20):
             if self.run(script):
                 return
             time.sleep(0.05)
-        raise AssertionError(f"never: {script}")
+        raise AssertionError(f"still false after {seconds} s: {script}")
 
     def open(self, path, width=1280, height=900):
-        """Show a file in a window of this size."""
+        """Open a file in a window of this size."""
         self.ask(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -86,14 +89,15 @@ class Page:
     def point(self, selector):
         """Move the mouse onto an element."""
         at = self.run(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: 'center'}});"
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
+            "e.scrollIntoView({block: 'center'});"
             "const b = e.getBoundingClientRect(); return [b.left + b.width / 2, b.top + b.height / 2]; })()"
         )
         for shift in (1, 0):
             self.ask("Input.dispatchMouseEvent", type="mouseMoved", x=at[0] + shift, y=at[1])
 
     def requests(self):
-        """Addresses that were asked for."""
+        """Return the addresses that the page requested."""
         return [
             event["params"]["request"]["url"]
             for event in self.events
@@ -101,7 +105,7 @@ class Page:
         ]
 
     def complaints(self):
-        """Errors and warnings on the console, and exceptions."""
+        """Return errors and warnings on the console, and exceptions."""
         loud = [
             event
             for event in self.events
@@ -117,7 +121,7 @@ class Page:
 
 @contextmanager
 def browser(folder):
-    """A Page of a browser that keeps its things in `folder` and ends with the block."""
+    """Yield a Page of a browser whose profile is in `folder`. The browser ends with the block."""
     (theirs_in, ours_out), (ours_in, theirs_out) = os.pipe(), os.pipe()
     far = [
         fcntl.fcntl(end, fcntl.F_DUPFD, 20) for end in (theirs_in, theirs_out)

@@ -4,7 +4,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from model_emotion.base.files import read_yaml
-from model_emotion.params import Params, Section
+from model_emotion.base.settings import Section
+from model_emotion.params import Params
 
 STAGES = read_yaml(Path(__file__).parents[1] / "dvc.yaml")["stages"]
 FREE = ("runs", "executor")

@@ -1,4 +1,4 @@
-"""Figures: equal data give equal bytes, no text is cut off or overlaps, and they show what the tables hold."""
+"""Figures: equal data give equal bytes, no text is cut off or overlaps, and they show their tables."""
 
 import json
 import os
@@ -63,7 +63,8 @@ def made_up(emotions, attributes=study.ATTRIBUTES, sizes=(1500, 4000), layers=4,
         )
 
     conditions = pd.concat([
-        grid(emotion=emotions, condition=["none"], k=[0]), grid(emotion=emotions, condition=["random"], k=[500, *sizes]),
+        grid(emotion=emotions, condition=["none"], k=[0]),
+        grid(emotion=emotions, condition=["random"], k=[500, *sizes]),
         grid(emotion=emotions, condition=["attribute"], k=sizes),
     ])  # fmt: skip
     by_mask = pd.concat([
@@ -525,9 +526,8 @@ def test_the_stage_draws_and_removes_old_figures(project):
     )
     broken = run()
     assert broken.returncode == 1
-    assert broken.stderr.splitlines() == [
-        "error: results/published/drop_by_emotion.csv: no column 'star', which a figure needs; run `dvc repro`"
-    ]
+    said = "drop_by_emotion.csv: no column 'star', which a figure needs; run `dvc repro`"
+    assert broken.stderr.splitlines() == [f"error: results/published/{said}"]
 
 
 def test_a_figure_whose_table_has_no_rows_is_not_drawn(project, monkeypatch):

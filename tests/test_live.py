@@ -28,9 +28,10 @@ from model_emotion.live.executor import map_emotions
 from model_emotion.live.session import load_corpus, load_engine
 from model_emotion.masking import mask_plan
 from model_emotion.masking.masks import MaskName
+from model_emotion.model.checkpoint import resolved
 from model_emotion.params import load_params
 from model_emotion.rsa import rdm
-from stages import drops, evaluation, prompts, targets
+from stages import activations, drops, evaluation, prompts, targets
 from stages import mask_plan as mask_plan_stage
 
 ROOT = Path(__file__).parents[1]
@@ -351,7 +352,7 @@ def test_a_loss_that_is_no_number_stops_its_emotion_alone(world, monkeypatch):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("backbone.layers", 4, "params.yaml: backbone.layers: 4, but tiny has 3"),
+        ("backbone.layers", 4, "params.yaml: backbone.layers: 4, but tiny has 3; set it to null"),
         ("backbone.name", "nowhere/none", "nowhere/none: no weights found; looked for a folder of that name"),
         ("backbone.verbalizer", ["negative", "joyful"], "verbalizer: 'joyful' is not one token of tiny"),
         (
@@ -367,3 +368,94 @@ def test_what_cannot_be_measured_is_said_before_any_work(world, monkeypatch, key
         run(monkeypatch, prompts)
     assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
     assert not Path("results/live/prompts").exists() and not cache.KEPT.exists()
+
+
+def test_layers_and_width_come_from_the_models_configuration(world, monkeypatch):
+    given = load_params()
+    world("backbone.layers", None, "backbone.width", None)
+    assert resolved(load_params()).backbone == given.backbone
+    run(monkeypatch, mask_plan_stage)
+    assert mask_plan.read("live").layers == 3 and mask_plan.read("live").width == 24
+    world("top_k", [73])
+    with pytest.raises(UserError, match=r"^params.yaml: top_k\[0\]: 73 is more than the 72 neurons of tiny"):
+        run(monkeypatch, mask_plan_stage)
+
+
+def changed_weights(change):
+    """Save the tiny model again after `change` was called with its tensors by name."""
+    model = tiny_models.model("roberta")
+    with torch.no_grad():
+        change(dict(model.named_parameters()))
+    model.save_pretrained("tiny")
+
+
+def kill_layer_2(tensors):
+    for name in ("weight", "bias"):
+        tensors[f"roberta.encoder.layer.1.intermediate.dense.{name}"].zero_()
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (kill_layer_2, "tiny: layer 2 is 0 for a prompt in all of its neurons, so that it has no RDM"),
+        (
+            lambda tensors: tensors["roberta.encoder.layer.1.intermediate.dense.weight"].zero_(),
+            "tiny: layer 2 has the same activations under all prompts, so that it has no RDM",
+        ),
+        (
+            lambda tensors: tensors["lm_head.layer_norm.weight"].fill_(float("nan")),
+            "tiny: a rehearsal on two texts failed: joy, seed 1: the loss is not a finite number",
+        ),
+    ],
+)
+def test_a_model_that_cannot_be_measured_is_found_before_a_prompt_is_trained(
+    world, monkeypatch, break_it, message
+):
+    changed_weights(break_it)
+    with pytest.raises(UserError) as caught:
+        run(monkeypatch, prompts)
+    assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
+    assert not Path("results/live/prompts").exists() and not cache.KEPT.exists()
+
+
+def test_any_failure_of_the_rehearsal_is_one_line(world, monkeypatch):
+    def fail(*_):
+        raise IndexError("index out of range\nand a long trace")
+
+    monkeypatch.setattr("model_emotion.live.rehearsal.evaluate", fail)
+    with pytest.raises(UserError) as caught:
+        run(monkeypatch, prompts)
+    assert str(caught.value) == (
+        "tiny: can't be measured: evaluation failed in a rehearsal on two texts "
+        "(IndexError: index out of range); check its files, or use another model"
+    )
+
+
+def test_a_layer_without_an_rdm_is_named_after_training_too(measured, monkeypatch):
+    changed_weights(kill_layer_2)
+    with pytest.raises(UserError, match="^tiny: layer 2 is 0 for a prompt"):
+        run(monkeypatch, activations)
+
+
+def test_an_emotion_without_a_text_in_the_split_of_the_evaluation_is_named_before_any_work(
+    world, monkeypatch
+):
+    table = pd.read_parquet("data/texts/live.parquet")
+    table.loc[table["split"] == "test", "grief"] = 0
+    table.to_parquet("data/texts/live.parquet", index=False)
+    world("protocol.split", "test")
+    with pytest.raises(UserError, match="^grief in test: no row of 60 has it"):
+        run(monkeypatch, prompts)
+
+
+def test_texts_that_are_in_two_splits_are_counted(world, monkeypatch, capsys):
+    table = pd.read_parquet("data/goemotions.parquet")
+    distinct = [f"{text} {number}" for number, text in enumerate(table["text"])]
+    table["text"] = distinct
+    table.to_parquet("data/goemotions.parquet", index=False)
+    run(monkeypatch, targets)
+    assert "are also in" not in capsys.readouterr().out
+    table.loc[table["split"] == "dev", "text"] = distinct[:100]
+    table.to_parquet("data/goemotions.parquet", index=False)
+    run(monkeypatch, targets)
+    assert "data/texts/live.parquet: 100 of 100 dev texts are also in train" in capsys.readouterr().out

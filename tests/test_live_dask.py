@@ -260,7 +260,7 @@ def test_without_a_scheduler_or_workers_one_line_says_so(world, cluster, monkeyp
     world("executor.kind", "dask", "executor.address", cluster.address)
     with pytest.raises(
         UserError,
-        match=f"^executor.address: {cluster.address}: no worker for 2 s; finished emotions are kept$",
+        match=f"^executor.address: {cluster.address}: no worker for 2 s$",
     ):
         run(monkeypatch, prompts)
     world("executor.address", "tcp://127.0.0.1:1")
@@ -284,8 +284,8 @@ def test_what_was_done_before_the_scheduler_died_stays(world, monkeypatch, tmp_p
     said = stage.said(timeout=60)
     own.end()
     message = (
-        f"error: executor.address: {own.address}: the scheduler is gone; "
-        "run the same command again: finished emotions are kept"
+        f"error: executor.address: {own.address}: the scheduler is gone\n"
+        "Correct this, then run the same command again: finished emotions are kept."
     )
     assert stage.returncode == 1 and said.strip() == message
     done = written()

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from worlds import run
 
+from model_emotion.live import fingerprint as fingerprint_module
 from model_emotion.live.fingerprint import code_digest, fingerprint, measuring_modules
+from model_emotion.live.session import input_files
+from model_emotion.params import load_params
 from stages import mask_plan, prompts
 
 ROOT = Path(__file__).parents[1]
@@ -98,6 +101,27 @@ def test_settings_and_files_change_the_fingerprint(tmp_path):
     assert fingerprint({"lr": 0.1}, [file], "live.evaluation") != first
     file.write_text("two")
     assert fingerprint({"lr": 0.1}, [file], "live.prompts") != first
+
+
+def test_a_file_is_read_once_by_a_process(tmp_path, monkeypatch):
+    read, plain = [], fingerprint_module.sha256
+    monkeypatch.setattr(fingerprint_module, "sha256", lambda path: read.append(path) or plain(path))
+    file = tmp_path / "weights"
+    file.write_text("one")
+    marks = {fingerprint([emotion], [file], "live.prompts") for emotion in ("joy", "fear")}
+    assert len(marks) == 2 and read == [file]
+    file.write_text("other")
+    fingerprint(["joy"], [file], "live.prompts")
+    assert read == [file, file]
+
+
+def test_only_files_of_the_model_are_inputs(world):
+    backbone = load_params().backbone
+    inputs = input_files(backbone)
+    assert {path.name for path in inputs} >= {"live.parquet", "config.json", "model.safetensors"}
+    Path("tiny/optimizer.pt").write_bytes(b"large")
+    Path("tiny/.git").mkdir()
+    assert input_files(backbone) == inputs
 
 
 def test_a_docstring_trains_nothing_and_a_constant_does(world, library, monkeypatch):

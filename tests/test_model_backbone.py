@@ -2,6 +2,7 @@
 
 import json
 import logging
+import subprocess
 import sys
 
 import pytest
@@ -186,13 +187,13 @@ def test_no_remote_code(tmp_path, monkeypatch):
 def test_decoders_and_other_models_are_refused_before_their_weights_are_read(tmp_path):
     transformers.GPT2Config().save_pretrained(tmp_path)
     message = refused(tmp_path)
-    assert "can't measure a model of type gpt2, a decoder-only model without a mask token" in message
+    assert "gpt2 is a decoder-only model, and this project measures masked encoders" in message
     assert (
         "Use a masked encoder of one of these types: "
         "roberta, bert, distilbert, electra, mpnet, deberta, deberta-v2, modernbert" in message
     )
     transformers.BertConfig(is_decoder=True).save_pretrained(tmp_path)
-    assert "type bert, a decoder-only model" in refused(tmp_path)
+    assert "bert is a decoder-only model" in refused(tmp_path)
     transformers.AlbertConfig().save_pretrained(tmp_path)
     assert "type albert. Use a masked encoder" in refused(tmp_path)
     transformers.T5Config().save_pretrained(tmp_path)
@@ -253,7 +254,7 @@ def test_nothing_reachable_says_where_it_looked(packaged, monkeypatch):
         f"the Hub at {REVISION} ([Errno -2] Name or service not known)"
     )
     assert "a package" not in refused("org/packaged", "f" * 40)  # which carries no other revision
-    assert refused("org/unknown").endswith("not the Hub, which needs a revision (a commit)")
+    assert refused("org/unknown").endswith("the Hub at main ([Errno -2] Name or service not known)")
 
 
 def test_weights_are_downloaded_only_for_a_supported_model(tmp_path, monkeypatch):
@@ -284,6 +285,74 @@ def test_downloaded_files_are_used_without_a_network(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", unreachable)
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(tmp_path))
     assert backbone.load("org/encoder", REVISION).layers == 3
+
+
+def test_without_a_commit_the_newest_on_the_hub_is_used(tmp_path, monkeypatch):
+    snapshot, asked = tmp_path / "snapshots" / REVISION, []
+    saved(tiny_models.model("bert"), snapshot)
+
+    def download(name, revision, **_):
+        asked.append(revision)
+        return str(snapshot)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    assert backbone.load("org/encoder").revision == REVISION and asked == ["main"]
+
+
+def test_a_home_folder_can_be_written_with_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    saved(tiny_models.model("bert"), tmp_path / "mine")
+    assert backbone.load("~/mine").source == "the folder ~/mine"
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "config.json"])
+def test_a_pointer_of_git_lfs_is_named(name, tmp_path):
+    folder = saved(tiny_models.model("bert"), tmp_path)
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 90868376\n"
+    (tmp_path / name).write_text(pointer)
+    expected = f"{folder}/{name} is a pointer of Git LFS, not the file itself; run `git lfs pull` in {folder}"
+    assert refused(folder) == f"{folder}: {expected}"
+
+
+def test_a_missing_tokenizer_is_named(tmp_path):
+    folder = saved(tiny_models.model("bert"), tmp_path)
+    for path in tmp_path.glob("tokenizer*"):
+        path.unlink()
+    message = refused(folder)
+    assert f"no tokenizer in {folder} (none of tokenizer.json, vocab.txt)" in message
+    assert message.endswith(f"tokenizer.save_pretrained({folder!r})")
+
+
+def test_a_tokenizer_with_more_tokens_than_the_model_has_embeddings_is_refused(tmp_path):
+    folder = saved(tiny_models.model("bert"), tmp_path)
+    larger = tiny_models.tokenizer()
+    larger.add_tokens(["so happy"])
+    larger.save_pretrained(folder)
+    message = refused(folder)
+    assert "tokens beyond the model's 19 word embeddings, such as 'so happy'" in message
+    assert "resize_token_embeddings(len(tokenizer))" in message
+
+
+@pytest.mark.parametrize("kind", tiny_models.ARCHITECTURES)
+def test_the_size_of_a_model_is_read_from_its_configuration_alone(kind, tmp_path):
+    tiny_models.model(kind).config.save_pretrained(tmp_path)
+    assert checkpoint.read_size(checkpoint.locate(str(tmp_path))) == (3, 24)
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config[ARCHITECTURES[kind].width_key]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BackboneError, match=r"config\.json has no number .*; set backbone.layers and"):
+        checkpoint.read_size(checkpoint.locate(str(tmp_path)))
+
+
+def test_the_size_is_read_without_torch_and_decoders_are_refused(tmp_path):
+    transformers.GPT2Config().save_pretrained(tmp_path)
+    with pytest.raises(BackboneError, match="gpt2 is a decoder-only model"):
+        checkpoint.read_size(checkpoint.locate(str(tmp_path)))
+    code = (
+        "import sys, model_emotion.model.checkpoint as c; print({'torch', 'transformers'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "set()", done.stderr
 
 
 def tiny(tokenizer=None):

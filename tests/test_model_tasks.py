@@ -8,10 +8,14 @@ import pytest
 import tiny_models
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import BertJapaneseTokenizer
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.study import EMOTIONS, SEEDS
+from model_emotion.model import tasks, tokens
+from model_emotion.model.backbone import load
 from model_emotion.model.tasks import Corpus, Task, cap, sample
+from model_emotion.model.tokens import tokenise
 
 GOEMOTIONS = Path(__file__).parents[1] / "data/goemotions.parquet"
 TABLE = pd.DataFrame(
@@ -34,6 +38,18 @@ TABLE = pd.DataFrame(
 
 def corpus(**options):
     return Corpus(TABLE, tiny_models.tokenizer(), **options)
+
+
+def counted(monkeypatch, module):
+    """Return a list of the numbers of texts that are tokenised from now on, a number per call of a module."""
+    calls = []
+
+    def counting(tokenizer, texts, max_length):
+        calls.append(len(texts))
+        return tokenise(tokenizer, texts, max_length)
+
+    monkeypatch.setattr(module, "tokenise", counting)
+    return calls
 
 
 @pytest.fixture(scope="module")
@@ -139,29 +155,21 @@ def test_no_cap_is_the_task_itself():
 
 
 def test_a_corpus_is_tokenised_once_as_one_text_at_a_time(monkeypatch):
-    tokenizer = tiny_models.tokenizer()
-    calls = []
-
-    def counted(texts, **options):
-        calls.append(len(texts))
-        return tokenizer(texts, **options)
-
-    tokens = Corpus(TABLE, counted, max_length=8)
-    task = tokens.task("joy", "dev", seed=3)
+    calls, tokenizer = counted(monkeypatch, tasks), tiny_models.tokenizer()
+    small = corpus(max_length=8)
+    task = small.task("joy", "dev", seed=3)
     for _ in range(2):
-        examples = tokens.examples(task, "dev")
+        examples = small.examples(task, "dev")
     assert calls == [4]
     dev = TABLE[TABLE["split"] == "dev"]["text"].tolist()
-    assert tokens.texts("dev") == [
-        tokenizer(text, truncation=True, max_length=8)["input_ids"] for text in dev
-    ]
-    assert tokens.texts("dev")[1] == [
+    assert small.texts("dev") == [tokenizer(text, truncation=True, max_length=8)["input_ids"] for text in dev]
+    assert small.texts("dev")[1] == [
         0,
         *[tiny_models.VOCABULARY.index(word) for word in ["it", "was", "a", "long", "long", "long"]],
         2,
     ]
-    assert tokens.texts("dev")[3] == [0, 2]
-    assert examples.texts == [tokens.texts("dev")[row] for row in task.rows]
+    assert small.texts("dev")[3] == [0, 2]
+    assert examples.texts == [small.texts("dev")[row] for row in task.rows]
     assert examples.labels is task.labels and len(examples) == len(task) == 2
     assert task.rows[0] == 2  # counted within the split
 
@@ -185,37 +193,96 @@ def test_a_corpus_names_what_is_not_there(arguments, said):
 
 
 def test_class_balance_of_the_real_dev_split(goemotions):
-    tokens = Corpus(goemotions, tiny_models.tokenizer())
-    tasks = {emotion: [tokens.task(emotion, "dev", seed) for seed in SEEDS] for emotion in EMOTIONS}
-    shares = np.array([[task.labels.mean() for task in tasks[emotion]] for emotion in EMOTIONS])
+    whole = Corpus(goemotions, tiny_models.tokenizer())
+    drawn = {emotion: [whole.task(emotion, "dev", seed) for seed in SEEDS] for emotion in EMOTIONS}
+    shares = np.array([[task.labels.mean() for task in drawn[emotion]] for emotion in EMOTIONS])
     assert shares.min() == 0.5 and 0.56 < shares.max() < 0.57
     assert shares.mean() == pytest.approx(0.516, abs=5e-4)
     np.testing.assert_array_equal(
-        shares, [[task.majority for task in tasks[emotion]] for emotion in EMOTIONS]
+        shares, [[task.majority for task in drawn[emotion]] for emotion in EMOTIONS]
     )
-    assert {len(task) for task in tasks["grief"]} == {26}
-    assert len({tuple(task.rows) for task in tasks["grief"]}) == len(SEEDS)
+    assert {len(task) for task in drawn["grief"]} == {26}
+    assert len({tuple(task.rows) for task in drawn["grief"]}) == len(SEEDS)
 
 
-def test_tokens_are_kept_for_the_next_time(tmp_path):
-    class Counting:
-        """A tokenizer that counts the texts it is given."""
+KEPT = pd.DataFrame({"text": ["happy", "so sad today", ""] * 4, "split": "train", "joy": 1})
+IDS = [[0, 10, 2], [0, 9, 11, 12, 2], [0, 2]] * 4
 
-        def __init__(self):
-            self.plain, self.texts = tiny_models.tokenizer(), 0
-            self.backend_tokenizer = self.plain.backend_tokenizer
 
-        def __call__(self, texts, **options):
-            self.texts += len(texts)
-            return self.plain(texts, **options)
+def test_tokens_are_kept_for_the_next_time(tmp_path, monkeypatch):
+    calls = counted(monkeypatch, tokens)
+    for _ in range(2):
+        assert Corpus(KEPT, tiny_models.tokenizer(), 40, tmp_path).texts("train") == IDS
+    assert calls == [12]
+    assert Corpus(KEPT, tiny_models.tokenizer(), 4, tmp_path).texts("train")[1] == [0, 9, 11, 2]
+    sad = Corpus(KEPT.assign(text="sad"), tiny_models.tokenizer(), 40, tmp_path)
+    assert sad.texts("train") == [[0, 11, 2]] * 12
+    assert calls == [12, 12, 12] and len(list(tmp_path.iterdir())) == 3
 
-    table = pd.DataFrame({"text": ["happy", "so sad today", ""] * 4, "split": "train", "joy": 1})
-    first, second, shorter = (Corpus(table, Counting(), length, tmp_path) for length in (40, 40, 4))
-    expected = [[0, 10, 2], [0, 9, 11, 12, 2], [0, 2]] * 4
-    assert first.texts("train") == expected and second.texts("train") == expected
-    assert shorter.texts("train")[1] == [0, 9, 11, 2] and len(list(tmp_path.iterdir())) == 2
-    assert (first._tokenizer.texts, second._tokenizer.texts, shorter._tokenizer.texts) == (12, 0, 12)
-    assert Corpus(table.assign(text="sad"), Counting(), 40, tmp_path).texts("train") == [[0, 11, 2]] * 12
+
+@pytest.mark.parametrize("size", [0, 1, 0.5, -1])
+def test_tokens_that_were_cut_short_or_emptied_are_made_again(tmp_path, size):
+    def read():
+        return Corpus(KEPT, tiny_models.tokenizer(), 40, tmp_path).texts("train")
+
+    read()
+    (kept,) = tmp_path.iterdir()
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[: int(size * len(whole)) if isinstance(size, float) else size])
+    assert read() == IDS and kept.read_bytes() == whole
+
+
+def test_every_setting_of_a_tokenizer_has_its_own_tokens(tmp_path):
+    read = {}
+    for side in ("right", "left"):
+        tokenizer = tiny_models.tokenizer()
+        tokenizer.truncation_side = side
+        read[side] = Corpus(KEPT, tokenizer, 4, tmp_path).texts("train")[1]
+    assert read == {"right": [0, 9, 11, 2], "left": [0, 11, 12, 2]}
+
+
+def python_tokenizer(folder):
+    """A tokenizer written in Python, without a backend of compiled code, as saved in a folder."""
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *tiny_models.WORDS, "[", "]"]
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n")
+    basic = {"word_tokenizer_type": "basic", "subword_tokenizer_type": "wordpiece"}
+    return BertJapaneseTokenizer(str(folder / "vocab.txt"), **basic), words
+
+
+def test_a_tokenizer_written_in_python_works_and_its_tokens_are_kept(tmp_path, monkeypatch):
+    tokenizer, words = python_tokenizer(tmp_path)
+    assert not tokenizer.is_fast
+    calls = counted(monkeypatch, tokens)
+    for _ in range(2):
+        read = Corpus(KEPT, tokenizer, 40, tmp_path / "kept").texts("train")
+        assert read[:3] == [[2, words.index("happy"), 3], tokenizer("so sad today")["input_ids"], [2, 3]]
+    assert calls == [12]
+
+
+def test_the_spelling_of_a_special_token_is_read_as_text(tmp_path):
+    fast = tiny_models.tokenizer()
+    texts = ["so <mask> sad", "so sad", "</s> happy <pad>", "so unknown"]
+    read = tokenise(fast, texts, 40)
+    special = {fast.convert_tokens_to_ids(token) for token in ("<s>", "</s>", "<pad>", "<mask>")}
+    assert not any(set(row[1:-1]) & special for row in read)
+    plain = fast(texts, truncation=True, max_length=40)["input_ids"]
+    assert [a == b for a, b in zip(read, plain, strict=True)] == [False, True, False, True]
+
+    python, words = python_tokenizer(tmp_path)
+    python.add_tokens(["so happy"])  # an ordinary token, which stays one
+    row = tokenise(python, ["so happy [MASK] today"], 40)[0]
+    middle = [words.index("["), 1, words.index("]"), words.index("today")]
+    assert row == [2, python.convert_tokens_to_ids("so happy"), *middle, 3]
+
+
+def test_ordinary_texts_of_goemotions_keep_their_tokens(goemotions):
+    tokenizer = load("sentence-transformers/all-MiniLM-L6-v2").tokenizer
+    texts = goemotions["text"].tolist()
+    ordinary = [text for text in texts if not any(token in text for token in tokenizer.all_special_tokens)]
+    assert (
+        tokenise(tokenizer, ordinary, 256)
+        == tokenizer(ordinary, truncation=True, max_length=256)["input_ids"]
+    )
 
 
 def test_tokens_are_found_again_in_whatever_order_splits_are_asked_for(tmp_path):

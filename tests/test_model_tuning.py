@@ -16,7 +16,7 @@ from model_emotion.base.errors import UserError
 from model_emotion.model import backbone, training, tuning
 from model_emotion.model.engine import Engine
 from model_emotion.model.evaluation import NotFiniteError, evaluate, overall
-from model_emotion.model.optimiser import AdamW
+from model_emotion.model.optimiser import AdamW, clipped
 from model_emotion.model.tasks import Examples
 from model_emotion.model.training import Recipe
 from model_emotion.model.tuning import tune
@@ -254,7 +254,8 @@ def test_the_curve_has_a_row_for_each_seed_and_epoch():
     assert progress == [15, 15, 15, 15, 12] * 3
 
 
-def test_the_best_epoch_is_the_first_of_the_best(monkeypatch):
+@pytest.mark.parametrize("keep, kept", [("best", [2, 4]), ("last", [4, 4])])
+def test_the_prompt_of_the_first_best_epoch_or_of_the_last_is_kept(monkeypatch, keep, kept):
     right = {1: [1, 3, 3, 2], 3: [2, 1, 0, 4]}  # of 4, by epoch
     prompts = {seed: [] for seed in right}
     calls = iter([(seed, epoch) for epoch in range(4) for seed in right])
@@ -265,10 +266,10 @@ def test_the_best_epoch_is_the_first_of_the_best(monkeypatch):
         return np.arange(4)[None] < right[seed][epoch]
 
     monkeypatch.setattr(training, "evaluate", scripted)
-    tuned = tune(engine(), "joy", list(right), *tasks(right), replace(SHORT, epochs=4))
-    assert tuned.best_epoch.tolist() == [2, 4]
-    assert tuned.accuracies.tolist() == [0.75, 1.0]
-    assert torch.equal(tuned.prompts, torch.stack([prompts[1][1], prompts[3][3]]))
+    tuned = tune(engine(), "joy", list(right), *tasks(right), replace(SHORT, epochs=4, keep=keep))
+    assert tuned.best_epoch.tolist() == kept
+    assert tuned.accuracies.tolist() == [right[1][kept[0] - 1] / 4, 1.0]
+    assert torch.equal(tuned.prompts, torch.stack([prompts[1][kept[0] - 1], prompts[3][3]]))
     assert not torch.equal(prompts[1][1], prompts[1][2])
     assert tuned.curve["dev_accuracy"].tolist() == [0.25, 0.75, 0.75, 0.5, 0.5, 0.25, 0, 1]
 
@@ -392,12 +393,13 @@ def test_first_values_follow_the_recipe():
     assert torch.equal(started("joy", 1, prompt_len=6, prompt_init="mask"), expected)
 
 
+@pytest.mark.parametrize("epsilon", [1e-6, 1e-2])
 @pytest.mark.parametrize("correct_bias", [False, True])
-def test_adamw_by_hand(correct_bias):
+def test_adamw_by_hand(correct_bias, epsilon):
     generator = np.random.default_rng(3)
     values, gradients = generator.normal(size=4), generator.normal(size=(7, 4))
     tensor = torch.from_numpy(values.copy())
-    optimiser = AdamW(tensor, weight_decay=0.1, correct_bias=correct_bias)
+    optimiser = AdamW(tensor, weight_decay=0.1, correct_bias=correct_bias, epsilon=epsilon)
     for gradient in gradients:
         optimiser.step(torch.from_numpy(gradient), lr=0.05)
     for i, value in enumerate(values):
@@ -405,7 +407,7 @@ def test_adamw_by_hand(correct_bias):
         for t, gradient in enumerate(gradients[:, i], start=1):
             m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
             factor = math.sqrt(1 - 0.999**t) / (1 - 0.9**t) if correct_bias else 1
-            value -= 0.05 * factor * m / (math.sqrt(v) + 1e-6)
+            value -= 0.05 * factor * m / (math.sqrt(v) + epsilon)
             value -= 0.05 * 0.1 * value
         assert tensor[i].item() == pytest.approx(value, abs=1e-12)
 
@@ -422,6 +424,46 @@ def test_adamw_with_correction_is_torchs():
         optimiser.step(theirs.grad, 0.1)
         reference.step()
     torch.testing.assert_close(ours, theirs.detach(), atol=1e-4, rtol=0)
+
+
+def test_clipping_is_torchs_for_each_prompt():
+    gradients = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(2))
+    gradients *= torch.tensor([0.01, 1, 10])[:, None, None]
+    found = clipped(gradients, 1.0)
+    for own, gradient in zip(found, gradients, strict=True):
+        parameter = torch.nn.Parameter(torch.zeros(4, 5))
+        parameter.grad = gradient.clone()
+        torch.nn.utils.clip_grad_norm_([parameter], 1.0)
+        torch.testing.assert_close(own, parameter.grad, atol=1e-7, rtol=1e-6)
+    assert torch.equal(found[0], gradients[0]) and not torch.equal(found[1], gradients[1])
+
+
+@pytest.mark.parametrize("norm, epsilon", [(0.0, 1e-6), (0.05, 1e-4)])
+def test_a_training_takes_the_steps_of_its_recipe(monkeypatch, norm, epsilon):
+    """The steps are written out, so that the default ones stay the same to the last bit."""
+    recipe = Recipe(prompt_len=4, epochs=1, batch=5, dropout=False)
+    if norm:
+        recipe = replace(recipe, max_grad_norm=norm, epsilon=epsilon)
+    tiny, (train, dev), gradients = engine(), tasks([1, 3]), []
+    started = tune(tiny, "joy", [1, 3], train, dev, replace(recipe, lr=0.0)).prompts
+    step = training.Training.step
+    monkeypatch.setattr(
+        training.Training, "step", lambda self, *given: (gradients.append(given[0]), step(self, *given))
+    )
+    found = tune(tiny, "joy", [1, 3], train, dev, recipe).prompts
+    mean = square = torch.zeros_like(started)
+    for gradient in gradients:
+        if norm:
+            gradient = gradient * (norm / (gradient.norm(dim=(1, 2)) + 1e-6)).clamp(max=1)[:, None, None]
+        mean = mean.mul(0.9).add_(gradient, alpha=1 - 0.9)
+        square = square.mul(0.999).addcmul_(gradient, gradient, value=1 - 0.999)
+        started = started.addcdiv(mean, square.sqrt().add_(epsilon), value=-0.002)
+        started = started.mul(1 - 0.002 * 0.01)
+    assert len(gradients) == 5
+    if norm:
+        torch.testing.assert_close(found, started, atol=1e-6, rtol=0)
+    else:
+        assert torch.equal(found, started)
 
 
 @pytest.mark.parametrize(
@@ -470,9 +512,9 @@ def test_a_training_frees_its_memory_without_the_garbage_collector():
 
 
 def test_invalid_recipes_and_tasks_are_refused():
-    for option in ({"schedule": "cosine"}, {"prompt_init": "zeros"}):
+    for option in ({"schedule": "cosine"}, {"keep": "first"}, {"prompt_init": "zeros"}):
         with pytest.raises(
-            UserError, match=r"(training\.schedule|protocol\.prompt_init): '\w+' is not one of"
+            UserError, match=r"(training\.(schedule|keep)|protocol\.prompt_init): '\w+' is not one of"
         ):
             Recipe(**option)
     train, dev = tasks(SEEDS)

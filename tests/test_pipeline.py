@@ -98,7 +98,7 @@ def test_what_python_compiles_changes_no_stage():
 
 
 def test_dvc_plots_every_figure(tmp_path):
-    """DVC shows each image in the folders that dvc.yaml names, and has no complaint about their other files."""
+    """DVC shows each image in the folders that dvc.yaml names, without a complaint about their other files."""
     plots = [plot for plot in read_yaml(ROOT / "dvc.yaml")["plots"] if isinstance(plot, str)]
     image = next((ROOT / "paper_figures/published").glob("*.png"))
     figures = [(run, entry.name) for run in ("published", "live") for entry in catalogue.entries(run)]

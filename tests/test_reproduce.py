@@ -74,10 +74,11 @@ def test_stages_that_dvc_skips_on_a_fresh_clone_are_forced_to_run(fresh_clone, m
     assert changed.stdout == ""
 
 
-def test_a_failed_command_ends_the_process_with_its_status():
+def test_a_failed_command_ends_the_process_with_its_status(capsys):
     with pytest.raises(SystemExit) as ended:
         reproduce.call(sys.executable, "-c", "raise SystemExit(3)")
     assert ended.value.code == 3
+    assert capsys.readouterr().err.startswith("Run the same command again: finished stages and emotions")
 
 
 def test_the_report_is_current_if_it_contains_the_hash_of_the_summary(tmp_path, monkeypatch):

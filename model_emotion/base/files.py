@@ -1,26 +1,39 @@
-"""Write whole files or none: under a temporary name first, then renamed. Equal content gives equal bytes."""
+"""Read and write files: atomic writes, one reader for each format, equal bytes for equal content.
+
+A file is written under a temporary name and then renamed, so it is either complete or not there.
+numpy, pandas and safetensors are imported only where needed: the stage `fetch` starts without them.
+"""
+
+from __future__ import annotations
 
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import psutil
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from model_emotion.base.errors import InputError
 
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
 METADATA = "about"
 """The key of a safetensors file's metadata."""
 
 
 @contextmanager
-def replacing(path):
-    """A temporary path beside `path` that takes its place when the block ends well, and is removed when it does not."""
+def replacing(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` if the block succeeds, else remove it.
+
+    Temporary files of processes that were killed are removed too. Raises OSError with `path` as its file.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{path.name}.*.part"):
@@ -37,60 +50,65 @@ def replacing(path):
         temporary.unlink(missing_ok=True)
 
 
-def write_text(text, path):
-    """Write `text` as UTF-8."""
+def write_text(text: str, path: Path | str) -> None:
+    """Write a text as UTF-8."""
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
-def replace_block(path, begin, end, block):
-    """Put `block`, which has both marks, in the place of what stands between them in a text file."""
+def replace_block(path: Path | str, begin: str, end: str, block: str) -> None:
+    """Replace the text from the mark `begin` to the mark `end` in a file by `block`, which has both marks."""
     before, rest = Path(path).read_text(encoding="utf-8").split(begin)
     write_text(before + block + rest.split(end)[1], path)
 
 
-def write_csv(frame, path):
-    """A data frame as CSV: header, no index, floats in full precision."""
+def write_csv(frame: pd.DataFrame, path: Path | str) -> None:
+    """Write a data frame as CSV: a header, no index, floats in full precision."""
     with replacing(path) as part:
         frame.to_csv(part, index=False, lineterminator="\n")
 
 
-def write_parquet(frame, path):
-    """A data frame as Parquet, without its index."""
+def write_parquet(frame: pd.DataFrame, path: Path | str) -> None:
+    """Write a data frame as Parquet, without its index."""
     with replacing(path) as part:
         frame.to_parquet(part, index=False, compression="zstd")
 
 
-def write_json(value, path):
-    """JSON for people and diffs: indented, keys in the order given; NaN is an error."""
+def write_json(value: object, path: Path | str) -> None:
+    """Write indented JSON, with keys in the given order. Raises ValueError for NaN and infinity."""
     write_text(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n", path)
 
 
-def write_tensors(tensors, path, metadata):
-    """Named arrays as safetensors. `metadata`, whatever JSON holds, stands under one key: several would come in any order."""
+def write_tensors(tensors: dict[str, np.ndarray], path: Path | str, metadata: object) -> None:
+    """Write named arrays as safetensors, with metadata of any kind that JSON holds.
+
+    The metadata is one JSON text under the key METADATA, because safetensors writes several keys in random
+    order.
+    """
     from safetensors.numpy import save
 
     with replacing(path) as part:
         part.write_bytes(save(tensors, {METADATA: json.dumps(metadata)}))
 
 
-def read_tensors(path: Path | str, what: str = "arrays") -> tuple[dict[str, np.ndarray], dict]:
-    """Return the arrays of a safetensors file by name, and its metadata as `write_tensors` wrote it, {} if it has none.
+def read_tensors(path: Path | str, what: str = "arrays") -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the arrays of a safetensors file by name, and its metadata as `write_tensors` wrote it or {}.
 
-    Raises InputError, which says `what` should have been read, if the file is missing, incomplete or of another kind.
+    Raises InputError if the file is missing, incomplete or of another kind. The message says that it should
+    hold `what`.
     """
     with _open_tensors(path, what) as file:
         return {name: file.get_tensor(name) for name in file.keys()}, _metadata(file)  # noqa: SIM118
 
 
-def read_metadata(path: Path | str, what: str = "arrays") -> dict:
-    """Return the metadata of a safetensors file alone; errors as those of `read_tensors`."""
+def read_metadata(path: Path | str, what: str = "arrays") -> dict[str, Any]:
+    """Return the metadata of a safetensors file alone. Raises the errors of `read_tensors`."""
     with _open_tensors(path, what) as file:
         return _metadata(file)
 
 
 @contextmanager
-def _open_tensors(path, what):
+def _open_tensors(path: Path | str, what: str) -> Iterator[Any]:
     from safetensors import SafetensorError, safe_open
 
     if not Path(path).is_file():
@@ -102,7 +120,7 @@ def _open_tensors(path, what):
         raise InputError(f"{path}: not a complete safetensors file with {what} ({error})") from None
 
 
-def _metadata(file):
+def _metadata(file: Any) -> dict[str, Any]:
     return json.loads((file.metadata() or {}).get(METADATA, "{}"))
 
 
@@ -129,8 +147,11 @@ def parse_yaml(text: str) -> Any:
     return YAML(typ="safe").load(text)
 
 
-def read_csv(path, **options):
-    """A CSV as a data frame, every float exactly as written (pandas' default parser is off by a last digit at times)."""
+def read_csv(path: Path | str, **options: Any) -> pd.DataFrame:
+    """Read a CSV file, each float exactly as written. options: further arguments of `pandas.read_csv`.
+
+    The default parser of pandas can be wrong in the last digit.
+    """
     import pandas as pd
 
     return pd.read_csv(path, float_precision="round_trip", **options)

@@ -1,33 +1,54 @@
-"""A run: one set of measurements of a model, as files under results/RUN. Analyses read these and nothing else."""
+"""The files of a run under results/RUN: their paths, columns, readers and writers.
+
+A run is one set of measurements of one model. The analyses read these files and no others.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_csv, read_tensors, write_tensors
 
+MEASURED = "live"
+"""The run that is measured on this machine."""
 ACCURACY = ["emotion", "seed", "accuracy", "majority", "n"]
+"""Columns of results/RUN/accuracy.csv."""
 MASKED_ACCURACY = ["emotion", "seed", "attribute", "kind", "draw", "k", "accuracy", "n"]
+"""Columns of results/RUN/masked_accuracy.csv."""
+RETESTS = [
+    "question", "key", "k", "estimate", "ci_low", "ci_high", "p", "n", "reference", "decided_by", "verdict",
+    "method",
+]  # fmt: skip
+"""Columns of results/RUN/retests.csv."""
+HOLDS, DOES_NOT_HOLD = "holds", "does not hold"
+"""The verdicts of a re-test."""
 
 
 @dataclass(frozen=True)
 class Activations:
-    """values [seed, emotion, neuron] and what their axes mean; neurons are numbered layer by layer."""
+    """Activations of a model's neurons, and what their axes mean.
+
+    Raises UserError if the shape does not fit the axes, or if a value is not finite.
+    """
 
     values: np.ndarray
-    seeds: tuple
-    emotions: tuple
+    """[seeds, emotions, layers * width]; neurons are numbered layer by layer."""
+    seeds: tuple[int, ...]
+    emotions: tuple[str, ...]
     layers: int
     width: int
+    """Neurons per layer."""
     backbone: str
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         shape = (len(self.seeds), len(self.emotions), self.layers * self.width)
         if self.values.shape != shape:
             raise UserError(
-                f"activations of shape {self.values.shape}, but seeds, emotions and layers x width make {shape}"
+                f"activations: the shape is {self.values.shape}, but seeds, emotions and layers x width "
+                f"need {shape}"
             )
         for seed, emotion in np.argwhere(~np.isfinite(self.values).all(axis=2)):
             raise UserError(
@@ -35,54 +56,32 @@ class Activations:
             )
 
 
-RETESTS = [
-    "question",
-    "key",
-    "k",
-    "estimate",
-    "ci_low",
-    "ci_high",
-    "p",
-    "n",
-    "reference",
-    "decided_by",
-    "verdict",
-    "method",
-]
-"""Columns of results/RUN/retests.csv."""
-HOLDS, DOES_NOT_HOLD = "holds", "does not hold"
-"""The verdicts of a re-test."""
-
-MEASURED = "live"
-"""The run that is measured here."""
-
-
-def folder(run):
-    """results/RUN"""
+def folder(run: str) -> Path:
+    """Return the folder of a run, results/RUN."""
     return Path("results") / run
 
 
-def write_activations(activations, path):
-    """Activations -> safetensors with the axes as metadata."""
+def write_activations(activations: Activations, path: Path | str) -> None:
+    """Write activations as safetensors, with their axes as metadata."""
     axes = {name: value for name, value in vars(activations).items() if name != "values"}
     write_tensors({"activations": activations.values}, path, axes)
 
 
-def read_activations(path):
-    """Safetensors -> Activations. Raises UserError where the file is not whole or its axes do not fit."""
+def read_activations(path: Path | str) -> Activations:
+    """Read the activations of a run. Raises UserError if the file is incomplete or its axes do not fit."""
     tensors, axes = read_tensors(path, "activations")
     try:
-        lists = {"seeds": tuple(axes.pop("seeds")), "emotions": tuple(axes.pop("emotions"))}
-        return Activations(values=tensors["activations"], **lists, **axes)
+        seeds, emotions = tuple(axes.pop("seeds")), tuple(axes.pop("emotions"))
+        return Activations(values=tensors["activations"], seeds=seeds, emotions=emotions, **axes)
     except (KeyError, TypeError) as error:
         raise UserError(f"{path}: not activations of a run ({error})") from None
 
 
-def read_accuracy(run):
-    """results/RUN/accuracy.csv"""
+def read_accuracy(run: str) -> pd.DataFrame:
+    """Return the unmasked accuracies of a run, columns ACCURACY."""
     return read_csv(folder(run) / "accuracy.csv")
 
 
-def read_masked_accuracy(run):
-    """results/RUN/masked_accuracy.csv; `draw` is a whole number or missing."""
+def read_masked_accuracy(run: str) -> pd.DataFrame:
+    """Return the masked accuracies of a run, columns MASKED_ACCURACY; `draw` is a whole number or missing."""
     return read_csv(folder(run) / "masked_accuracy.csv", dtype={"draw": "Int64"})

@@ -1,12 +1,13 @@
-"""The study's names and orders, which every table and figure here follows.
+"""The study's names and their order, which every table and figure follows, and its design.
 
-The study is Li et al., arXiv 2302.09582 (iScience 27(12) 111401). Nothing here is a result.
+The study is Li et al., arXiv 2302.09582 (iScience 27(12) 111401).
 """
 
 EMOTIONS = (
-    "realization", "surprise", "admiration", "gratitude", "optimism", "approval", "pride", "excitement", "joy",
-    "love", "amusement", "caring", "relief", "curiosity", "desire", "disgust", "disapproval", "anger", "annoyance",
-    "confusion", "fear", "disappointment", "grief", "sadness", "nervousness", "embarrassment", "remorse",
+    "realization", "surprise", "admiration", "gratitude", "optimism", "approval", "pride", "excitement",
+    "joy", "love", "amusement", "caring", "relief", "curiosity", "desire", "disgust", "disapproval", "anger",
+    "annoyance", "confusion", "fear", "disappointment", "grief", "sadness", "nervousness", "embarrassment",
+    "remorse",
 )  # fmt: skip
 """The 27 emotions of GoEmotions without `neutral`, in the order of the study's figures."""
 
@@ -15,7 +16,7 @@ SPACES = {
     "basic-emotions": ("happy-face", "anger-face", "sad-face", "fear-face", "surprise-face", "disgust-face"),
     "appraisal": ("control", "fairness", "self-relativity", "other-relativity", "expectedness", "novelty"),
 }
-"""The three spaces of human emotion concepts and their attributes."""
+"""The three spaces of human emotion concepts, with the attributes of each."""
 
 ATTRIBUTES = tuple(attribute for space in SPACES.values() for attribute in space)
 """The 14 attributes, named as in the header of the study's attribute tables."""
@@ -36,16 +37,17 @@ MASK_NAMES = {
     "expectedness": "expectedness",
     "non-novelty": "novelty",
 }
-"""Attribute names of the study's masking files -> names used here."""
+"""{name of an attribute in the study's masking files: its name here}"""
 
 HEADLINE_ATTRIBUTES = ("happy-face", "valence", "control", "fairness")
-"""Those whose masks did most harm in the study: the ones that experiments are compared by."""
+"""The attributes whose masks lowered accuracy most in the study. Experiments are compared by them."""
 
 SEEDS = (1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 42, 100)
+"""Random seeds of the study's prompts, one prompt per emotion and seed."""
 LAYERS, WIDTH = 12, 3072
 """RoBERTa-base's feed-forward blocks: 12 layers of 3072 neurons, numbered layer by layer from 1."""
 
 ATTRIBUTE_TOP_K = (1500, 2000, 2500, 3000, 4000, 5000, 6000)
 RANDOM_ONLY_TOP_K = (500, 1000)
 RANDOM_TOP_K = RANDOM_ONLY_TOP_K + ATTRIBUTE_TOP_K
-"""Sizes of the study's attribute masks, and of its random masks, which have two more."""
+"""Sizes of the study's attribute masks and random masks, in neurons. Random masks have two more sizes."""

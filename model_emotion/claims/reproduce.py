@@ -34,8 +34,9 @@ def never_run(stages: list[str]) -> list[str]:
 
 
 def call(*command: str) -> None:
-    """Run a command. If it fails, exit with its status."""
+    """Run a command. If it fails or is killed, say what to do and exit with its status."""
     if status := subprocess.run(command).returncode:
+        print("Run the same command again: finished stages and emotions are kept.", file=sys.stderr)
         sys.exit(status)
 
 
@@ -46,7 +47,7 @@ def reproduce(run: str | None) -> bool:
     have the hashes in dvc.lock. Since reproducing means computing on this machine, such stages are forced to
     run once.
     """
-    runs = [run] if run else load_params().runs
+    runs: list[str] = [run] if run else list(load_params().runs)
     call("dvc", "repro", *([f"{name}@{run}" for name in TARGETS] if run else []))
     committed = stages_with_committed_outputs(read_yaml("dvc.yaml"), runs)
     if stages := never_run([name for name in committed if not run or name.endswith(f"@{run}")]):

@@ -10,9 +10,10 @@ import pandas as pd
 from model_emotion.base import study
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_csv
+from model_emotion.base.settings import did_you_mean
 from model_emotion.human import user_ratings
 from model_emotion.inputs import user_data
-from model_emotion.params import Params, did_you_mean
+from model_emotion.params import Params
 from model_emotion.rsa import rdm
 
 HUMAN = Path("results/human")
@@ -48,6 +49,21 @@ def user_texts(params: Params) -> pd.DataFrame | None:
         if params.own.texts
         else None
     )
+
+
+def shared_texts(texts: pd.DataFrame) -> str:
+    """Say how many texts of dev and test are also in an earlier split; "" if none is.
+
+    texts: columns `split` and `text`.
+    """
+    splits = {str(split): rows["text"] for split, rows in texts.groupby("split")}
+    found = []
+    for earlier, split in (("train", "dev"), ("train", "test"), ("dev", "test")):
+        if earlier in splits and split in splits:
+            count = splits[split].isin(splits[earlier]).sum()
+            if count:
+                found.append(f"{count} of {len(splits[split])} {split} texts are also in {earlier}")
+    return ", ".join(found)
 
 
 def _no_rows(name: str) -> pd.DataFrame:

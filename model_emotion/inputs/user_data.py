@@ -13,8 +13,9 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from model_emotion.base.errors import UserError
+from model_emotion.base.settings import did_you_mean
+from model_emotion.base.values import OWN_KINDS, nameable
 from model_emotion.inputs.goemotions import SPLITS
-from model_emotion.params import OWN_KINDS, did_you_mean, nameable
 
 FOLDER = Path("data/own")
 

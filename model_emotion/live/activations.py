@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_tensors
 from model_emotion.base.results import Activations
 from model_emotion.live.executor import map_emotions
@@ -36,19 +37,42 @@ def make_recorder(params: Params) -> Callable[[str], np.ndarray]:
     return record
 
 
+def check_layers(values: np.ndarray, layers: int, name: str) -> None:
+    """Raise UserError if the dissimilarities of a layer are undefined, or are all 0.
+
+    values: [seeds, emotions, layers x width] activations. name: of the model, for the message.
+    """
+    split = values.reshape(*values.shape[:2], layers, -1)
+    silent = (split == 0).all(axis=3).any(axis=(0, 1))
+    constant = (split == split[:, :1]).all(axis=(1, 3)).any(axis=0)
+    for found, problem in (
+        (silent, "is 0 for a prompt in all of its neurons"),
+        (constant, "has the same activations under all prompts"),
+    ):
+        if found.any():
+            number = ", ".join(str(layer + 1) for layer in np.flatnonzero(found))
+            raise UserError(
+                f"{name}: layer {number} {problem}, so that it has no RDM; use another model, or another "
+                "activation.point in params.yaml"
+            )
+
+
 def record_activations(params: Params) -> Activations:
     """Return the activations of all prompts. One process is done sooner than another could start."""
-    start, prompts = perf_counter(), [PROMPTS / f"{emotion}.safetensors" for emotion in params.emotions]
+    start, (layers, width) = perf_counter(), params.backbone.shape
+    prompts = [PROMPTS / f"{emotion}.safetensors" for emotion in params.emotions]
     files = [*input_files(params.backbone), *prompts]
     found = dict(map_emotions(make_recorder, params, params.emotions, 1, files))
     mark = fingerprint(params.model_dump(include=USED), prompts, "live.activations")
     seconds = perf_counter() - start
     record_measurement("activations", params, make_deterministic(), seconds, {"activations": mark})
+    values = np.stack([found[emotion] for emotion in params.emotions], axis=1)
+    check_layers(values, layers, params.backbone.name)
     return Activations(
-        values=np.stack([found[emotion] for emotion in params.emotions], axis=1),
+        values=values,
         seeds=tuple(params.seeds),
         emotions=tuple(params.emotions),
-        layers=params.backbone.layers,
-        width=params.backbone.width,
+        layers=layers,
+        width=width,
         backbone=params.backbone.name,
     )

@@ -38,7 +38,7 @@ class Cache:
                     missing.append(name)
         return missing
 
-    def write(self, name: str, tensors: Mapping[str, np.ndarray], about: Mapping[str, object]) -> None:
+    def write(self, name: str, tensors: dict[str, np.ndarray], about: Mapping[str, object]) -> None:
         """Write the arrays of a name, with metadata that JSON holds."""
         write_tensors(tensors, self._copy(name), {**about, "fingerprint": self.fingerprints[name]})
         self._use_copy(name)

@@ -18,6 +18,7 @@ import torch
 
 from model_emotion.base.errors import UserError
 from model_emotion.live.session import DATA, load_engine
+from model_emotion.model.checkpoint import resolved
 from model_emotion.model.engine import Engine
 from model_emotion.model.evaluation import evaluate
 from model_emotion.model.tasks import Examples
@@ -103,10 +104,10 @@ def flops(params: Params, work: Work) -> float:
     The FFN of the backbone is taken as four times its hidden width. The weights are frozen, so that a
     backward pass costs as much as a forward pass.
     """
-    backbone, tokens = params.backbone, 1 + params.training.prompt_len + TOKENS
-    hidden = backbone.width // 4
-    of_token = 2 * (4 * hidden**2 + 2 * hidden * backbone.width + 2 * hidden * tokens)
-    return backbone.layers * tokens * of_token * (2 * work.trained + work.validated + work.evaluated)
+    (layers, width), tokens = params.backbone.shape, 1 + params.training.prompt_len + TOKENS
+    hidden = width // 4
+    of_token = 2 * (4 * hidden**2 + 2 * hidden * width + 2 * hidden * tokens)
+    return layers * tokens * of_token * (2 * work.trained + work.validated + work.evaluated)
 
 
 def product_rate(size: int = 2048, repeats: int = 4) -> float:
@@ -199,7 +200,7 @@ def hours(params: Params, table: pd.DataFrame, rates: Rates) -> pd.DataFrame:
 
 def main() -> None:
     """Print the rates and hours of an experiment. Raises UserError if there is no GPU or no data."""
-    params = load(sys.argv[1]).params()
+    params = resolved(load(sys.argv[1]).params())
     if not DATA.exists():
         raise UserError(f"{DATA}: not found; make it with `dvc repro goemotions`")
     table = pd.read_parquet(DATA)

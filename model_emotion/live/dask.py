@@ -104,9 +104,7 @@ def map_emotions(
                 places, resources = _places(client)
                 seen = monotonic() if places else seen
                 if monotonic() - seen > PATIENCE:
-                    raise UserError(
-                        f"{_address(client)}: no worker for {PATIENCE} s; finished emotions are kept"
-                    )
+                    raise UserError(f"{_address(client)}: no worker for {PATIENCE} s")
                 while todo and len(running) < places:
                     name = todo.pop(0)
                     key = f"{name}-{job.key}"
@@ -186,9 +184,7 @@ def _interrupted() -> Iterator[None]:
 
 
 def _gone(client: Client) -> UserError:
-    return UserError(
-        f"{_address(client)}: the scheduler is gone; run the same command again: finished emotions are kept"
-    )
+    return UserError(f"{_address(client)}: the scheduler is gone")
 
 
 def _address(client: Client) -> str:

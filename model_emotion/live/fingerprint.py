@@ -15,12 +15,12 @@ from pathlib import Path
 from model_emotion.base.files import sha256
 
 PACKAGE = Path(__file__).parents[1]
-PACKAGES = ("datasets", "numpy", "tokenizers", "torch", "transformers")
+PACKAGES = ("numpy", "tokenizers", "torch", "transformers")
 """Packages whose versions count. Builds of one version, for a CPU or a GPU, count as the same."""
 NOT_MEASURING = (
     "base.errors", "base.files", "base.processor", "base.progress", "base.results", "base.study",
     "live.cache", "live.countdown", "live.dask", "live.executor", "live.fingerprint", "live.processes",
-    "params", "project",
+    "live.rehearsal", "params", "project",
 )  # fmt: skip
 """Modules and rooms that decide whether, when and where something is measured, but not what comes out."""
 IGNORED_FIELDS = {"annotation", "ctx", "kind", "returns", "type_comment", "type_params"}
@@ -36,8 +36,15 @@ def fingerprint(settings: object, files: Iterable[Path | str], module: str) -> s
     digest = hashlib.sha256(json.dumps([settings, package_versions()], sort_keys=True).encode())
     digest.update(code_digest(module).encode())
     for path in files:
-        digest.update(sha256(path).encode())
+        status = Path(path).stat()
+        digest.update(_sha256_once(path, status.st_size, status.st_mtime_ns).encode())
     return digest.hexdigest()
+
+
+@cache
+def _sha256_once(path: Path | str, size: int, changed: int) -> str:
+    """Return the SHA-256 of a file, which is read once by a process unless its size or time changes."""
+    return sha256(path)
 
 
 def package_versions() -> dict[str, str]:

@@ -19,6 +19,7 @@ from model_emotion.live.cache import Cache
 from model_emotion.live.countdown import Countdown
 from model_emotion.live.executor import map_emotions
 from model_emotion.live.fingerprint import fingerprint
+from model_emotion.live.rehearsal import rehearse
 from model_emotion.live.session import (
     PROMPTS,
     input_files,
@@ -84,7 +85,9 @@ def count_examples(params: Params, emotions: Iterable[str]) -> dict[str, int]:
     corpus, first = load_corpus(engine, recipe.prompt_len, protocol.max_length), params.seeds[0]
     corpus.texts("train"), corpus.texts("dev")
     for emotion in emotions:
-        corpus.task(emotion, "dev", first, protocol.negatives)
+        for split in {"dev": None, protocol.split: None}:
+            corpus.task(emotion, split, first, protocol.negatives)
+    rehearse(engine, corpus, params)
     return {
         emotion: recipe.sees(len(corpus.task(emotion, "train", first, protocol.negatives)))
         for emotion in emotions

@@ -14,6 +14,7 @@ from model_emotion.base.errors import UserError
 from model_emotion.base.processor import cores
 from model_emotion.base.results import MEASURED, folder
 from model_emotion.model.backbone import load
+from model_emotion.model.checkpoint import model_files
 from model_emotion.model.engine import Engine
 from model_emotion.model.tasks import Corpus
 from model_emotion.params import Backbone, Executor
@@ -63,8 +64,11 @@ def load_engine(backbone: Backbone, positions: str, *, warn: bool = False) -> En
         loaded = load(backbone.name, backbone.revision, "cuda" if torch.cuda.is_available() else "cpu")
     for key in ("layers", "width"):
         found, expected = getattr(loaded, key), getattr(backbone, key)
-        if found != expected:
-            raise UserError(f"params.yaml: backbone.{key}: {expected}, but {loaded.name} has {found}")
+        if expected is not None and found != expected:
+            raise UserError(
+                f"params.yaml: backbone.{key}: {expected}, but {loaded.name} has {found}; "
+                "set it to null to take it from the model's config.json"
+            )
     return Engine(loaded, backbone.verbalizer, positions, backbone.precision, backbone.verbalizer_scale)
 
 
@@ -115,6 +119,5 @@ def load_corpus(
 
 def input_files(backbone: Backbone) -> list[Path]:
     """Return the files that every measurement depends on: the texts, and the model if it is a folder."""
-    folder = Path(backbone.name)
-    model = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
-    return [TEXTS, *model]
+    folder = Path(backbone.name).expanduser()
+    return [TEXTS, *(model_files(folder) if folder.is_dir() else [])]

@@ -110,8 +110,7 @@ def of_live(backbone: Backbone, sizes: Sequence[int], section: Masks) -> Plan:
     """Return the plan that params.yaml asks for. sizes: numbers of neurons. section: its section `masks`."""
     draws = [section.draws] + [section.other_draws] * (len(sizes) - 1)
     return Plan(
-        layers=backbone.layers,
-        width=backbone.width,
+        *backbone.shape,
         ranking=section.ranking,
         kind=section.kind,
         baseline=section.baseline,

@@ -1,14 +1,14 @@
-"""The supported architectures: a table of the modules that hold a model's neurons and its head."""
+"""The supported architectures: a table of the modules that hold a model's neurons and its head.
 
-from collections.abc import Callable
+This module does not import torch, so that a stage can read the size of a model in little time.
+"""
+
 from dataclasses import dataclass
 
-import transformers
-from torch.nn.functional import gelu
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
-from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED
-
 from model_emotion.base.errors import UserError
+
+GELU = "gelu()"
+"""A step of a head that is a function of torch, not a module."""
 
 
 class BackboneError(UserError):
@@ -19,11 +19,11 @@ class BackboneError(UserError):
 class Head:
     """A masked-LM head: steps from the encoder's output to word-embedding space, then one logit per word.
 
-    A step is a function or the name of a module. `weight` [vocabulary, embedding] and `bias` [vocabulary] are
+    A step is the name of a module, or GELU. `weight` [vocabulary, embedding] and `bias` [vocabulary] are
     names of parameters.
     """
 
-    steps: tuple[str | Callable, ...]
+    steps: tuple[str, ...]
     weight: str
     bias: str
 
@@ -37,6 +37,7 @@ class Architecture:
     after_padding: native positions count from the padding token's id + 1, not from 0.
     block: names of a layer's modules in the order of Block's fields. None if Block cannot compute such a
     layer.
+    layers_key, width_key: keys of config.json for the number of layers, and of neurons in a layer.
     """
 
     layers: str
@@ -46,6 +47,8 @@ class Architecture:
     heads: tuple[Head, ...]
     after_padding: bool = False
     block: tuple[str, ...] | None = None
+    layers_key: str = "num_hidden_layers"
+    width_key: str = "intermediate_size"
 
     @property
     def watched(self) -> tuple[str, str, str]:
@@ -57,7 +60,7 @@ _BERT_HEAD = Head(
     ("cls.predictions.transform",), "cls.predictions.decoder.weight", "cls.predictions.decoder.bias"
 )
 _ROBERTA_HEAD = Head(
-    ("lm_head.dense", gelu, "lm_head.layer_norm"), "lm_head.decoder.weight", "lm_head.decoder.bias"
+    ("lm_head.dense", GELU, "lm_head.layer_norm"), "lm_head.decoder.weight", "lm_head.decoder.bias"
 )
 _DISTILBERT_HEAD = Head(
     ("vocab_transform", "activation", "vocab_layer_norm"), "vocab_projector.weight", "vocab_projector.bias"
@@ -86,7 +89,13 @@ _DISTILBERT_BLOCK = (
 ARCHITECTURES = {
     "roberta": Architecture(*_BERT, heads=(_ROBERTA_HEAD,), after_padding=True, block=_BERT_BLOCK),
     "bert": Architecture(*_BERT, heads=(_BERT_HEAD,), block=_BERT_BLOCK),
-    "distilbert": Architecture(*_DISTILBERT, heads=(_DISTILBERT_HEAD,), block=_DISTILBERT_BLOCK),
+    "distilbert": Architecture(
+        *_DISTILBERT,
+        heads=(_DISTILBERT_HEAD,),
+        block=_DISTILBERT_BLOCK,
+        layers_key="n_layers",
+        width_key="hidden_dim",
+    ),
     "electra": Architecture(*_BERT, heads=(_ELECTRA_HEAD,), block=_BERT_BLOCK),
     "mpnet": Architecture(*_BERT, heads=(_ROBERTA_HEAD,), after_padding=True),
     "deberta": Architecture(*_BERT, heads=(_DEBERTA_HEAD, _BERT_HEAD)),
@@ -96,14 +105,23 @@ ARCHITECTURES = {
 """The architecture of each model type, as `model_type` in a checkpoint's config.json names it."""
 
 
-def architecture_of(config: transformers.PretrainedConfig, name: str) -> Architecture:
-    """Return the architecture of a configuration. Raises BackboneError for decoders and unsupported types."""
-    kind, decoder = config.model_type, getattr(config, "is_decoder", False)
+def architecture_of(kind: str, decoder: bool, name: str) -> Architecture:
+    """Return the architecture of a model. Raises BackboneError for decoders and unsupported types.
+
+    kind, decoder: `model_type` and `is_decoder` of its configuration. name: of the model, for the message.
+    """
     if kind in ARCHITECTURES and not decoder:
         return ARCHITECTURES[kind]
-    if decoder or (kind in CAUSAL and kind not in MASKED):
-        kind += ", a decoder-only model without a mask token"
+    from transformers.models.auto import modeling_auto as auto
+
+    causal, masked = auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    if decoder or (kind in causal and kind not in masked):
+        problem = (
+            f"{kind} is a decoder-only model, and this project measures masked encoders, which read a text "
+            "on both sides of a mask token"
+        )
+    else:
+        problem = f"can't measure a model of type {kind}"
     raise BackboneError(
-        f"{name}: can't measure a model of type {kind}. Use a masked encoder of one of these types: "
-        + ", ".join(ARCHITECTURES)
+        f"{name}: {problem}. Use a masked encoder of one of these types: {', '.join(ARCHITECTURES)}"
     )

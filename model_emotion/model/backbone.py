@@ -11,11 +11,11 @@ from typing import Any, cast
 
 import torch
 import transformers
-from torch.nn.functional import linear
+from torch.nn.functional import gelu, linear
 
 from model_emotion.base.errors import UserError
 from model_emotion.model import checkpoint
-from model_emotion.model.architecture import Architecture, BackboneError, architecture_of
+from model_emotion.model.architecture import GELU, Architecture, BackboneError, architecture_of
 from model_emotion.model.blocks import Block
 
 log = logging.getLogger(__name__)
@@ -116,6 +116,7 @@ def load(name: str, revision: str = "", device: str = "cpu") -> Backbone:
             output_loading_info=True,
         )
         tokenizer = transformers.AutoTokenizer.from_pretrained(location.folder, trust_remote_code=False)
+    _check_tokenizer_files(tokenizer, location)
     headless = _without_head(model, report["missing_keys"], name)
     return _assemble(
         model.to(device), tokenizer, found.architecture, name, location.revision, location.source, headless
@@ -134,9 +135,9 @@ def wrap(
 
     headless: its head was not trained, so words are read with its word embeddings. Raises BackboneError.
     """
-    return _assemble(
-        model, tokenizer, architecture_of(model.config, name), name, revision, "memory", headless
-    )
+    decoder = getattr(model.config, "is_decoder", False)
+    architecture = architecture_of(model.config.model_type, decoder, name)
+    return _assemble(model, tokenizer, architecture, name, revision, "memory", headless)
 
 
 def _assemble(
@@ -151,6 +152,13 @@ def _assemble(
     for token in ("mask", "cls", "pad"):
         if getattr(tokenizer, f"{token}_token_id") is None:
             raise BackboneError(f"{name}: its tokenizer has no {token} token, which prompts need")
+    tokens, rows = tokenizer.get_vocab(), _words(model).num_embeddings
+    if beyond := sorted(token for token, number in tokens.items() if number >= rows):
+        raise BackboneError(
+            f"{name}: its tokenizer has tokens beyond the model's {rows} word embeddings, such as "
+            f"{beyond[0]!r}; remove them from the tokenizer, or call "
+            "model.resize_token_embeddings(len(tokenizer)) and save the model again"
+        )
     model.requires_grad_(False).eval()
     encoder, blocks = model.base_model, None
     layers = cast(torch.nn.ModuleList, encoder.get_submodule(architecture.layers))
@@ -170,6 +178,18 @@ def _assemble(
     )
 
 
+def _check_tokenizer_files(
+    tokenizer: transformers.PreTrainedTokenizerBase, location: checkpoint.Location
+) -> None:
+    """Raise BackboneError if a folder has no tokenizer. transformers then makes one without words."""
+    files = sorted({"tokenizer.json", *tokenizer.vocab_files_names.values()})
+    if not any((location.folder / file).is_file() for file in files):
+        raise BackboneError(
+            f"{location.name}: no tokenizer in {location.folder} (none of {', '.join(files)}); "
+            f"save the model's tokenizer there: tokenizer.save_pretrained({str(location.folder)!r})"
+        )
+
+
 def _tied_readout(model: transformers.PreTrainedModel, name: str) -> Readout:
     words = _words(model)
     if words.embedding_dim != model.config.hidden_size:
@@ -183,7 +203,7 @@ def _tied_readout(model: transformers.PreTrainedModel, name: str) -> Readout:
 def _head_readout(model: transformers.PreTrainedModel, architecture: Architecture) -> Readout:
     parameters = dict(model.named_parameters(remove_duplicate=False))
     head = next(head for head in architecture.heads if hasattr(model, head.bias.partition(".")[0]))
-    steps = tuple(step if callable(step) else model.get_submodule(step) for step in head.steps)
+    steps = tuple(gelu if step == GELU else model.get_submodule(step) for step in head.steps)
     return Readout("lm_head", steps, parameters[head.weight], parameters.get(head.bias))
 
 

@@ -5,20 +5,18 @@ study drew the others from all rows, with replacement, and let a drawn row keep 
 repeat, and somewhat more than half are positive: the chance level is not .5 but `Task.majority`.
 """
 
-import hashlib
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from datasets import Dataset, disable_progress_bars
 from numpy.typing import ArrayLike
 from transformers import PreTrainedTokenizerBase
 
 from model_emotion.base.errors import UserError
+from model_emotion.model.tokens import kept_tokens, tokenise
 
 MAX_LENGTH = 256
 """The study's longest text in tokens, `<s>` and `</s>` included."""
@@ -156,26 +154,10 @@ class Corpus:
 
     def _tokenised(self, split: str) -> list[list[int]]:
         """Token ids of each row of a split."""
-        texts, kept = self._split(split)["text"].tolist(), None
+        texts = self._split(split)["text"].tolist()
         if self._folder:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            kept = str(self._folder / f"{self._key(texts)}.arrow")
-
-        def tokenise(rows: dict[str, list[str]]) -> dict[str, list[list[int]]]:
-            tokens = self._tokenizer(rows["text"], truncation=True, max_length=self._max_length)
-            return {"ids": tokens["input_ids"]}
-
-        disable_progress_bars()
-        rows = Dataset.from_dict({"text": texts}).map(
-            tokenise, batched=True, remove_columns="text", cache_file_name=kept, new_fingerprint="tokens"
-        )
-        return rows["ids"][:]
-
-    def _key(self, texts: Sequence[str]) -> str:
-        """Digest of everything that tokens depend on. Truncation and padding are left out: calls set them."""
-        settings = json.loads(self._tokenizer.backend_tokenizer.to_str())
-        settings |= {"truncation": None, "padding": None}
-        return hashlib.sha256(json.dumps([texts, settings, self._max_length]).encode()).hexdigest()
+            return kept_tokens(self._tokenizer, texts, self._max_length, self._folder)
+        return tokenise(self._tokenizer, texts, self._max_length)
 
     def _split(self, split: str) -> pd.DataFrame:
         if split not in self._splits:

@@ -1,4 +1,4 @@
-"""The prompts of one emotion during training: recipe, first values, batches, and the best epoch on dev."""
+"""The prompts of one emotion during training: recipe, first values, batches, and the epoch that is kept."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,13 @@ from model_emotion.base.errors import UserError
 from model_emotion.model.backbone import Backbone
 from model_emotion.model.engine import Engine
 from model_emotion.model.evaluation import NotFiniteError, evaluate, overall
-from model_emotion.model.optimiser import SCHEDULES, AdamW
+from model_emotion.model.optimiser import SCHEDULES, AdamW, clipped
 from model_emotion.model.tasks import Examples
 
 INIT, ORDER, DROPOUT = range(3)
 """The purposes of a stream of random numbers."""
 INIT_SD = 0.02
+KEEPS = ("best", "last")
 CURVE = ["emotion", "seed", "epoch", "examples", "train_loss", "dev_accuracy"]
 """The columns of a learning curve."""
 
@@ -46,11 +47,14 @@ class Recipe:
     equal parts of these, each with an evaluation on dev. None: an epoch is one pass through all examples.
     batch: examples per seed in a step.
     correct_bias: AdamW's bias correction, which the study left out.
+    epsilon: AdamW's, added to the root of the second moment.
+    max_grad_norm: the largest Euclidean norm of a prompt's gradient; a longer one is scaled down. 0: any.
+    keep: `best` keeps the prompt after its best epoch on dev, `last` the one after the last epoch.
     prompt_init: `normal`, N(0, .02), as in the study, or `mask`, copies of the embedding of `<mask>`, as the
     comments in its code say.
     dropout: apply the backbone's own dropout during training.
     eval_rows: rows of a batch on dev; changes speed only.
-    Raises UserError for an unknown `schedule` or `prompt_init`.
+    Raises UserError for an unknown `schedule`, `keep` or `prompt_init`.
     """
 
     prompt_len: int = 100
@@ -60,6 +64,9 @@ class Recipe:
     lr: float = 2e-3
     weight_decay: float = 0.01
     correct_bias: bool = False
+    epsilon: float = 1e-6
+    max_grad_norm: float = 0.0
+    keep: str = "best"
     schedule: str = "constant"
     prompt_init: str = "normal"
     dropout: bool = True
@@ -68,6 +75,7 @@ class Recipe:
     def __post_init__(self) -> None:
         for key, value, known in (
             ("training.schedule", self.schedule, SCHEDULES),
+            ("training.keep", self.keep, KEEPS),
             ("protocol.prompt_init", self.prompt_init, INITS),
         ):
             if value not in known:
@@ -89,6 +97,7 @@ class Recipe:
 class Tuned:
     """The prompts of an emotion, each after its best epoch on dev; among equally good epochs, the earliest.
 
+    If the recipe keeps the last prompt, the last epoch takes the place of the best one.
     seeds: those that were trained to the end. prompts: float32 [seeds, prompt_len, embedding], on the CPU.
     best_epoch: int64 [seeds], from 1. accuracies: float64 [seeds], overall on dev after that epoch.
     curve: table with columns CURVE, a row per seed and finished epoch; `examples` counts those seen so far.
@@ -104,8 +113,8 @@ class Tuned:
 
 
 @dataclass(frozen=True, eq=False)
-class Best:
-    """A seed's prompt after its best epoch so far: [prompt_len, embedding], on the CPU."""
+class Kept:
+    """A seed's prompt after the epoch that is kept so far: [prompt_len, embedding], on the CPU."""
 
     accuracy: float
     epoch: int
@@ -152,13 +161,13 @@ class Training:
             make(engine.backbone, recipe.prompt_len, random_numbers(INIT, emotion, seed)) for seed in seeds
         ]
         self.prompts = torch.stack(made).to(engine.device)
-        self.optimiser = AdamW(self.prompts, recipe.weight_decay, recipe.correct_bias)
+        self.optimiser = AdamW(self.prompts, recipe.weight_decay, recipe.correct_bias, recipe.epsilon)
         self.steps = recipe.steps(length)
         orders = [random_numbers(ORDER, emotion, seed) for seed in seeds]
         self.batches = _batches(orders, length, recipe.batch)
         self.epoch, self.seen = 1, 0
         self.losses: list[np.ndarray] = []
-        self.best: dict[int, Best] = {}
+        self.kept: dict[int, Kept] = {}
         self.curve: list[tuple] = []
         self.failed: dict[int, str] = {}
 
@@ -183,7 +192,7 @@ class Training:
         lr = self.recipe.lr * SCHEDULES[self.recipe.schedule](done)
         self.seen += len(losses) // len(active)
         losses = losses.view(len(active), -1).mean(dim=1)
-        self.optimiser.step(gradient, lr)
+        self.optimiser.step(clipped(gradient, self.recipe.max_grad_norm), lr)
         for place in np.array(active)[~losses.isfinite().cpu().numpy()]:
             self.failed[self.seeds[place]] = (
                 f"{self.emotion}, seed {self.seeds[place]}: the loss is not a finite number at step "
@@ -194,7 +203,7 @@ class Training:
         self.losses[-1][active] = losses.cpu().numpy()
 
     def end_epoch(self) -> None:
-        """If the last step ended an epoch, evaluate each prompt on dev and keep the best one of each seed."""
+        """If the last step ended an epoch, evaluate each prompt on dev and keep what the recipe keeps."""
         if self.optimiser.steps < round(self.steps * self.epoch / self.recipe.epochs):
             return
         losses, self.losses = np.mean(self.losses, axis=0), []
@@ -207,20 +216,21 @@ class Training:
                 continue
             accuracy = float(overall(correct)[0])
             self.curve.append((self.emotion, seed, self.epoch, self.seen, losses[place], accuracy))
-            if seed not in self.best or accuracy > self.best[seed].accuracy:
-                self.best[seed] = Best(accuracy, self.epoch, prompt.cpu())
+            before = self.kept.get(seed)
+            if before is None or self.recipe.keep == "last" or accuracy > before.accuracy:
+                self.kept[seed] = Kept(accuracy, self.epoch, prompt.cpu())
         self.epoch += 1
 
     def tuned(self) -> Tuned:
-        """Return the best prompts so far."""
+        """Return the prompts that are kept so far."""
         self.curve.sort(key=lambda row: self.seeds.index(row[1]))
-        kept = tuple(seed for seed in self.seeds if seed not in self.failed)
-        best = [self.best[seed] for seed in kept]
+        seeds = tuple(seed for seed in self.seeds if seed not in self.failed)
+        kept = [self.kept[seed] for seed in seeds]
         return Tuned(
-            seeds=kept,
-            prompts=torch.stack([own.prompt for own in best]) if best else self.prompts[:0].cpu(),
-            best_epoch=np.array([own.epoch for own in best], dtype=np.int64),
-            accuracies=np.array([own.accuracy for own in best]),
+            seeds=seeds,
+            prompts=torch.stack([own.prompt for own in kept]) if kept else self.prompts[:0].cpu(),
+            best_epoch=np.array([own.epoch for own in kept], dtype=np.int64),
+            accuracies=np.array([own.accuracy for own in kept]),
             curve=pd.DataFrame(self.curve, columns=CURVE),
             failed=self.failed,
         )

@@ -156,7 +156,7 @@ def searchlight(run: str) -> dict[str, Any]:
 
     `tau`: int16 [attributes, neurons], 1000 tau, packed. `counts` [attributes][layers]: significant neurons.
     `least`: the smallest tau that is significant by the study's q. `critical`: the threshold that, by chance,
-    the largest tau of all neurons exceeds in 5 % of the orders of the emotions. Both are None if there is none.
+    the largest tau of all neurons exceeds in 5 % of the orders of the emotions. Both can be None.
     """
     columns = ["neuron", "layer", "attribute", "tau", "significant"]
     table = pd.read_parquet(folder(run) / "searchlight.parquet", columns=columns)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from transformers import TrainingArguments
 
 from model_emotion.base.errors import UserError
-from model_emotion.model.optimiser import SCHEDULES, AdamW
+from model_emotion.model.optimiser import SCHEDULES
 from model_emotion.model.training import Recipe
 from model_emotion.toolkit.masks import (
     DEFAULT_BACKBONE,
@@ -63,8 +63,8 @@ class ModelEmotionArguments(TrainingArguments):
     per_device_eval_batch_size: int = Recipe.eval_rows
     weight_decay: float = Recipe.weight_decay
     lr_scheduler_type: str = Recipe.schedule
-    adam_epsilon: float = AdamW.EPS
-    max_grad_norm: float = 0.0
+    adam_epsilon: float = Recipe.epsilon
+    max_grad_norm: float = Recipe.max_grad_norm
 
     def __post_init__(self) -> None:
         for name, least in LEAST.items():

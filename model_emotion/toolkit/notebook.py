@@ -9,20 +9,12 @@ from pydantic import Field
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.results import MEASURED, folder, read_activations
+from model_emotion.base.settings import Section, check_section
 from model_emotion.base.study import EMOTIONS
+from model_emotion.base.values import Attribute, Count, Draws, Emotion, Seeds, Share
 from model_emotion.live.session import TEXTS
-from model_emotion.params import (
-    Attribute,
-    Count,
-    Draws,
-    Emotion,
-    Params,
-    Section,
-    Seeds,
-    Share,
-    check,
-    load_params,
-)
+from model_emotion.model.checkpoint import resolved
+from model_emotion.params import Params, check, load_params
 
 ATTRIBUTE_RDMS = Path("results/human/attribute_rdms.csv")
 ACTIVATIONS = folder(MEASURED) / "activations.safetensors"
@@ -53,10 +45,10 @@ def begin(**choices: object) -> Params:
     """
     here = Path.cwd()  # Jupyter starts in the notebook's folder
     os.chdir(next((place for place in (here, *here.parents) if (place / "params.yaml").is_file()), here))
-    chosen, values = check(choices, "your choices", Choices), load_params().model_dump()
+    chosen, values = check_section(choices, "your choices", Choices), load_params().model_dump()
     values |= {"seeds": chosen.seeds, "top_k": [chosen.share]}
     values["masks"]["draws"], values["training"]["examples"] = chosen.draws, chosen.examples
-    params = check(values, "your choices and params.yaml")
+    params = resolved(check(values, "your choices and params.yaml"))
     _require_run(params)
     # The notebook itself explains how answers are read from this backbone.
     logging.getLogger("model_emotion").setLevel(logging.ERROR)
@@ -73,7 +65,7 @@ def _require_run(params: Params) -> None:
         )
     measured, backbone = read_activations(ACTIVATIONS), params.backbone
     found = (measured.backbone, measured.layers, measured.width)
-    if found != (backbone.name, backbone.layers, backbone.width):
+    if found != (backbone.name, *backbone.shape):
         raise UserError(
             f"{ACTIVATIONS}: measured with {measured.backbone}, but params.yaml names {backbone.name}; type "
             "`make repro` in a terminal"

@@ -1,0 +1,121 @@
+"""The kinds of values that settings have: names, files, seeds, sizes of masks and their lists."""
+
+import re
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from model_emotion.base import study
+from model_emotion.base.settings import did_you_mean
+
+Value = TypeVar("Value")
+
+
+def _one_of(known: Collection[Value], what: str) -> Callable[[Value], Value]:
+    """Return a check that a value is known. what: what the message calls the known values."""
+
+    def check(value: Value) -> Value:
+        if isinstance(value, bool) or value not in known:
+            hint = did_you_mean(str(value), map(str, known)) if isinstance(value, str) else ""
+            raise ValueError(f"{value!r} is not one of the {len(known)} {what}{hint}")
+        return value
+
+    return check
+
+
+def unique(values: list[Value]) -> list[Value]:
+    """Return the values. Raises ValueError if one is listed twice."""
+    seen = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"{value!r} is listed twice")
+        seen.add(value)
+    return values
+
+
+NOT_NAMES = (
+    "NA", "NULL", "NaN", "None", "nan", "null",
+    "emotion", "emotion_a", "emotion_b", "epoch", "train_loss", "dev_accuracy", "human", "model", "random",
+)  # fmt: skip
+"""Words that CSV readers take for a missing value, and words that mean something else in result files."""
+
+
+def nameable(value: str) -> str:
+    """Return the value if it can name an emotion or an attribute, in columns, masks and file names.
+
+    Raises ValueError otherwise.
+    """
+    if not re.fullmatch(r"[^\W\d_]([\w -]*\w)?", value) or value in NOT_NAMES:
+        raise ValueError(
+            f"'{value}' can't be a name: a name begins with a letter, has letters, digits, '_', '-' and "
+            f"blanks, and is none of {', '.join(NOT_NAMES)}"
+        )
+    return value
+
+
+OWN_KINDS = (".csv", ".parquet")
+"""The suffixes of a user's own tables."""
+
+
+def _own_file(value: str) -> str:
+    name = Path(value).name
+    if name != value:
+        raise ValueError(f"'{value}' is a path; put the file in data/own and give its name alone: '{name}'")
+    if Path(value).suffix.lower() not in OWN_KINDS:
+        raise ValueError(f"'{value}' is neither a .csv nor a .parquet file; save the table as one of them")
+    return value
+
+
+def _size(value: object) -> object:
+    """Check the size of a mask: a number of neurons, or a share of them."""
+    count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    share = isinstance(value, float) and 0 < value < 1
+    if not (count or share):
+        raise ValueError(
+            f"{value!r} is neither a number of neurons, such as 1000, nor a share of them between 0 and 1, "
+            "such as 0.11"
+        )
+    return value
+
+
+def _commit(value: str) -> str:
+    if not re.fullmatch("([0-9a-f]{40})?", value):
+        raise ValueError(
+            f"'{value}' is not a commit; give all 40 hexadecimal digits of one, or '' for a model in a folder"
+        )
+    return value
+
+
+def _scheduler(value: str) -> str:
+    if not re.fullmatch(r"\w+://\S+:\d+", value):
+        raise ValueError(f"'{value}' is not the address of a scheduler, such as tcp://HOST:8786")
+    return value
+
+
+an_emotion, an_attribute = _one_of(study.EMOTIONS, "emotions"), _one_of(study.ATTRIBUTES, "attributes")
+_a_seed = _one_of(study.SEEDS, "seeds of the study")
+_a_size = _one_of(study.ATTRIBUTE_TOP_K, "mask sizes of the study")
+Name = Annotated[str, AfterValidator(nameable)]
+Emotion = Annotated[str, AfterValidator(an_emotion)]
+Attribute = Annotated[str, AfterValidator(an_attribute)]
+OwnFile = Annotated[str, AfterValidator(_own_file)]
+Commit = Annotated[str, AfterValidator(_commit)]
+Scheduler = Annotated[str, AfterValidator(_scheduler)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Size = Annotated[int | float, BeforeValidator(_size)]
+Count = Annotated[int, Field(ge=1)]
+Draws = Annotated[int, Field(ge=1, le=10_000)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Emotions = Annotated[list[Emotion], Field(min_length=4), AfterValidator(unique)]
+Labels = Annotated[list[Name], Field(min_length=4), AfterValidator(unique)]
+Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)]
+Sizes = Annotated[list[Size], Field(min_length=1), AfterValidator(unique)]
+StudySeeds = Annotated[
+    list[Annotated[int, AfterValidator(_a_seed)]], Field(min_length=2), AfterValidator(unique)
+]
+StudySizes = Annotated[
+    list[Annotated[int, AfterValidator(_a_size)]], Field(min_length=1), AfterValidator(unique)
+]
