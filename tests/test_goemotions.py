@@ -1,4 +1,4 @@
-"""GoEmotions as one table: equal to the study's own dev.csv and test.csv, free of ids, strict about its rows."""
+"""GoEmotions as one table: equal to the study's dev.csv and test.csv, without ids, strict about its rows."""
 
 import csv
 import subprocess
@@ -70,7 +70,7 @@ def test_splits_keep_their_order(tsv):
         ("a\t1\tx\nsecret\t2\n", "line 2: 2 fields instead of 3"),
         ("a\t1\tx\n\nb\t1\ty\n", "line 2: 0 fields"),
         ("secret\ttab\t1\ty\n", "line 1: 4 fields"),
-        ("a\t1\tx\nsecret\t28\ty\n", "line 2: the second field is not label ids from 0 to 27"),
+        ("a\t1\tx\nsecret\t28\ty\n", "line 2: the second field must be label ids from 0 to 27"),
         ("secret\t-1\tx\n", "line 1: the second field"),
         ("secret\t\tx\n", "line 1: the second field"),
         ("secret\t1,\tx\n", "line 1: the second field"),
@@ -143,7 +143,7 @@ def test_datasets_loads_it_and_its_bytes_are_the_same_twice(table, labels, tmp_p
 
 
 def test_the_stage_writes_it(raw, table, tmp_path):
-    """From raw files laid out as `fetch` leaves them."""
+    """Run the stage on raw files in the folders that `fetch` makes."""
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     files = [
         ("human", "Data/raw_data/subjective_comparison/emotions.txt"),

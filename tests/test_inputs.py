@@ -1,4 +1,4 @@
-"""Fetching: real files through the real code, from directories and from small servers on this machine that misbehave."""
+"""Downloading real files from directories, and from small local servers that also fail in various ways."""
 
 import errno
 import hashlib
@@ -28,14 +28,14 @@ from model_emotion.inputs.registry import GROUPS, RAW, REGISTRY, STUDY, raw
 
 ROOT = Path(__file__).parents[1]
 NOWHERE = "http://127.0.0.1:9"
-"""Nothing listens there: what 'no network' looks like."""
+"""An address where no server listens, as without a network."""
 
 WORLD = {f"{STUDY}/Data/a b%41/{i}.csv": bytes([i]) * (1000 + i) for i in range(4)}
-"""The members of a small group `human`: name -> content."""
+"""The files of a small group `human`: name -> content."""
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `content` (path -> bytes). A path's entry in `script` is a list of what its next answers are instead."""
+    """Serves `content` (path -> bytes), after the answers that `script` lists for a path."""
 
     def __init__(self, content):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -76,12 +76,12 @@ def busy(wait):
 
 
 def cut(body, keep):
-    """Promise the whole body, send its first `keep` bytes, hang up."""
+    """Announce the whole body, send its first `keep` bytes, and close the connection."""
     return lambda handler: handler.answer(body[:keep], len(body))
 
 
 def dribble(body, started):
-    """Send half of the body, then nothing for long."""
+    """Send half of the body, then nothing for five seconds."""
 
     def answer(handler):
         handler.answer(body[: len(body) // 2], len(body))
@@ -105,7 +105,7 @@ def serving(content):
 
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch):
-    """The servers here are asked directly, whatever proxy this machine uses."""
+    """Connect to the local servers directly, whatever proxy this machine uses."""
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setenv("no_proxy", "*")
 
@@ -118,7 +118,7 @@ def server():
 
 @pytest.fixture
 def place(tmp_path):
-    """Keyword arguments of `fetch` for the small group: an empty place, its registry, no network."""
+    """Return keyword arguments of `fetch` for the small group: an empty folder, its registry, no network."""
     (tmp_path / "registry").mkdir()
     lines = [f'"{name}" {hashlib.sha256(body).hexdigest()}\n' for name, body in WORLD.items()]
     (tmp_path / "registry/human.txt").write_text("# a comment\n" + "".join(lines))
@@ -140,7 +140,7 @@ def mirror(tmp_path):
 
 
 def here(place):
-    """What lies in the group's folder: name -> content, temporary and stray files too."""
+    """Return all files in the group's folder, including temporary and unknown ones: name -> content."""
     group = place["root"] / "human"
     return {
         path.relative_to(group).as_posix(): path.read_bytes() for path in group.rglob("*") if path.is_file()
@@ -148,13 +148,13 @@ def here(place):
 
 
 def tar(content):
-    """An archive as GitHub makes it: all below one folder REPO-COMMIT, a comment in front."""
+    """Return an archive as GitHub makes it: a comment, and all files in a folder REPO-COMMIT."""
     _, repo, commit = STUDY.split("/")
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz", pax_headers={"comment": commit}) as archive:
         for name, body in content.items():
             member = tarfile.TarInfo(f"{repo}-{commit}/{name.removeprefix(STUDY + '/')}")
-            link = tarfile.TarInfo(member.name)  # of the same name, and no file
+            link = tarfile.TarInfo(member.name)  # a link with the file's name
             link.type, link.linkname = tarfile.SYMTYPE, "elsewhere"
             archive.addfile(link)
             member.size = len(body)
@@ -217,7 +217,7 @@ def test_the_datasheet_s_table_is_right(raw):
 @pytest.mark.parametrize("name", [f"{STUDY}/../../x.csv", "thunlp/Model_Emotion/main/x.csv", "/etc/passwd"])
 def test_a_registry_can_t_name_files_outside_its_commit(place, name):
     (place["registry"] / "human.txt").write_text(f"{name} {'0' * 64}\n")
-    with pytest.raises(InputError, match=r"human\.txt: '.*' is no path below thunlp"):
+    with pytest.raises(InputError, match=r"human\.txt: '.*' is not a path below thunlp"):
         fetch("human", **place)
 
 
@@ -320,7 +320,7 @@ def test_a_body_cut_short_leaves_what_came_before_and_the_next_run_asks_for_the_
     server.script[names[2]] = [cut(WORLD[names[2]], 500)]
     with pytest.raises(
         UnreachableError,
-        match=r"2 of the 4 files .* Data/a b%41/2\.csv, Data/a b%41/3\.csv; .*the transfer broke off",
+        match=r"2 of the 4 files .* Data/a b%41/2\.csv, Data/a b%41/3\.csv; .*the transfer was interrupted",
     ):
         fetch("human", **place | {"files": server.url})
     assert set(here(place)) == set(names[:2])
@@ -358,7 +358,7 @@ def test_no_mirror_and_no_network(place):
 
 @pytest.fixture
 def many(monkeypatch):
-    """Every group counts as one of many files."""
+    """Treat every group as one of many files, which is downloaded as an archive."""
     monkeypatch.setattr(download, "SINGLY", 0)
 
 
@@ -406,7 +406,9 @@ def test_an_archive_cut_short_keeps_its_good_members(place, server, many, monkey
     body = tar(noise)
     server.script[ARCHIVE] = [lambda handler: handler.answer(body[:700_000], len(body) if promised else None)]
     server.content = {ARCHIVE: body}
-    with pytest.raises(UnreachableError, match=r"2 of the 4 files .* Data/a b%41/2\.csv.* broke off"):
+    with pytest.raises(
+        UnreachableError, match=r"2 of the 4 files .* Data/a b%41/2\.csv.* (was interrupted|is incomplete)"
+    ):
         fetch("human", **place | {"archives": server.url})
     assert here(place) == {name: noise[name] for name in list(noise)[:2]}
     fetch("human", **place | {"archives": server.url})
@@ -427,14 +429,14 @@ def test_an_archive_with_an_altered_member_or_without_one(place, server, many):
 @pytest.mark.parametrize("page", [b"<html>log in first</html>" * 100, b""])
 def test_an_archive_that_is_none(place, server, many, page):
     server.content = {ARCHIVE: page}
-    with pytest.raises(UnreachableError, match="broke off or is none"):
+    with pytest.raises(UnreachableError, match="incomplete or not a .tar.gz file"):
         fetch("human", **place | {"archives": server.url})
 
 
-# Nothing half, nothing foreign
+# Incomplete and unknown files
 
 
-def test_strays_half_files_and_altered_ones_go(place, mirror):
+def test_unknown_incomplete_and_altered_files_are_removed(place, mirror):
     fetch("human", str(mirror), **place)
     group, names = place["root"] / "human", list(WORLD)
     (group / names[0]).write_bytes(b"altered here")
@@ -465,17 +467,18 @@ def test_a_full_disk_names_the_file(place, server, mirror, monkeypatch):
     assert not here(place)
 
 
-def test_a_killed_run_goes_on_where_it_stopped(place, server):
+def test_a_killed_run_resumes_where_it_stopped(place, server):
     names, started = list(WORLD), threading.Event()
     server.script[names[2]] = [dribble(WORLD[names[2]] * 100, started)]
-    call = f"from model_emotion.download import fetch; fetch('human', {server.url!r}, {str(place['root'])!r}, {str(place['registry'])!r})"
+    arguments = f"'human', {server.url!r}, {str(place['root'])!r}, {str(place['registry'])!r}"
+    call = f"from model_emotion.inputs.download import fetch; fetch({arguments})"
     process = subprocess.Popen([sys.executable, "-c", call], cwd=ROOT, stderr=subprocess.DEVNULL)
     assert started.wait(10)
     process.send_signal(signal.SIGKILL)
     process.wait()
     left = here(place)
     assert {name: left.pop(name) for name in names[:2]} == {name: WORLD[name] for name in names[:2]}
-    assert len(left) == 1 and not set(left) & set(names)  # the half file has no member's name
+    assert len(left) == 1 and not set(left) & set(names)  # the incomplete file has a temporary name
     fetch("human", server.url, **place)
     assert here(place) == WORLD
     assert server.requests == {names[0]: 1, names[1]: 1, names[2]: 2, names[3]: 1}
@@ -486,14 +489,14 @@ def test_a_killed_run_goes_on_where_it_stopped(place, server):
 
 def test_a_reader_is_told_how_to_get_a_missing_file(tmp_path):
     with pytest.raises(
-        InputError, match=r"raw/human/thunlp/.*/x\.csv: not there; fetch it with `dvc repro fetch@human`"
+        InputError, match=r"raw/human/thunlp/.*/x\.csv: not found; download it with `dvc repro fetch@human`"
     ):
         raw("human", "x.csv", root=tmp_path / "raw")
 
 
 @pytest.fixture
 def project(tmp_path):
-    """A place with what the stage reads, and a function that runs it there without mirror or network."""
+    """Return a folder with the stage's inputs, and a function that runs it there without a network."""
     (tmp_path / "data").mkdir()
     shutil.copytree(ROOT / REGISTRY, tmp_path / REGISTRY)
     shutil.copy(ROOT / "params.yaml", tmp_path)
@@ -507,7 +510,7 @@ def project(tmp_path):
         )
 
     yield tmp_path, run
-    shutil.rmtree(tmp_path / "data")  # nothing of the surveys stays in pytest's temporary folder
+    shutil.rmtree(tmp_path / "data")  # leaves no survey data in pytest's temporary folder
 
 
 def test_the_stage_ends_in_one_line_without_network(project):
@@ -525,13 +528,13 @@ def test_the_stage_fetches_the_study_s_files(project, raw):
     source = raw("human", "Data/emotion_agreements.csv")
     mirror = source.parents[STUDY.count("/") + 2]
     assert run("--group", "human", MODEL_EMOTION_MIRROR=str(mirror)).returncode == 0
-    assert raw("human", "Data/emotion_agreements.csv", root=folder / RAW).read_bytes() == source.read_bytes()
+    downloaded = folder / RAW / "human" / source.relative_to(mirror)
+    assert downloaded.read_bytes() == source.read_bytes()
     assert len([path for path in (folder / "data/raw/human").rglob("*") if path.is_file()]) == 11
 
 
 def test_the_stage_loads_nothing_heavy():
-    call = "import sys, stages.fetch; print([name for name in ('pandas', 'numpy', 'torch', 'scipy') if name in sys.modules])"
-    assert (
-        subprocess.run([sys.executable, "-c", call], cwd=ROOT, capture_output=True, text=True).stdout
-        == "[]\n"
-    )
+    heavy = ("pandas", "numpy", "torch", "scipy")
+    call = f"import sys, stages.fetch; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", call], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "[]\n"

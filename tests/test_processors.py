@@ -1,6 +1,7 @@
-"""The same bytes on every processor: what is computed here, and again in a process whose libraries use older instructions.
+"""The same bytes on every processor: results here equal those of a process that uses older instructions.
 
-OpenBLAS and numpy choose their instructions by the processor; the variables below make them choose as if it were an older one.
+OpenBLAS and numpy select instructions for the processor. The variables below make them select those of an
+older one.
 """
 
 import hashlib
@@ -29,11 +30,11 @@ OLDER = {
     "AVX2": {"OPENBLAS_CORETYPE": "Haswell", "NPY_DISABLE_CPU_FEATURES": " ".join(AVX512)},
     "SSE": {"OPENBLAS_CORETYPE": "Nehalem", "NPY_DISABLE_CPU_FEATURES": " ".join(["X86_V3", *AVX512])},
 }
-"""Kind of processor -> the variables that imitate it on one with AVX512."""
+"""Kind of processor -> environment variables that imitate it on a processor with AVX512."""
 
 UNREPAIRED = "numpy's arctanh"
 DISTRIBUTIONS = {"human correlation", "re-tests of masks"}
-"""Their p and limits are made by scipy of the C library's exp and log, which another system may round otherwise."""
+"""scipy computes their p and limits with the C library's exp and log, which can differ by system."""
 
 EXPECTED = {
     "product": "01ccc02a614c6f80",
@@ -48,11 +49,11 @@ EXPECTED = {
     "distances": "ea46565a95365676",
     "label co-occurrence": "ab0ebbb90e9371a2",
 }
-"""Operation -> the start of the SHA-256 of its bytes, on every processor."""
+"""Operation -> the first 16 hex digits of the SHA-256 of its bytes, on every processor."""
 
 
 def made_masked(rng):
-    """Masked accuracies of 5 emotions, 3 seeds and 14 attributes' masks, with 4 random masks that all share."""
+    """Return masked accuracies of 5 emotions, 3 seeds, 14 attribute masks and 4 shared random masks."""
     rows = []
     for emotion in study.EMOTIONS[:5]:
         for seed in (1, 2, 3):
@@ -64,7 +65,7 @@ def made_masked(rng):
 
 
 def operations():
-    """Name -> array: every operation that was made independent of the processor, on synthetic data."""
+    """Return name -> array of every operation that must not depend on the processor, on synthetic data."""
     rng = np.random.default_rng(0)
     factors = rng.integers(1, 10, (299, 6)) @ rng.integers(0, 2, (6, 38))
     answers = (factors + rng.integers(1, 10, (299, 38))).astype(float)
@@ -106,7 +107,7 @@ def operations():
 
 
 def digests():
-    """Name -> the start of the SHA-256 of each operation's bytes."""
+    """Return name -> the first 16 hex digits of the SHA-256 of each operation's bytes."""
     return {
         name: hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]
         for name, array in operations().items()
@@ -138,5 +139,5 @@ def test_an_older_processor_gives_the_same_bytes(here, kind):
             command, cwd=ROOT, env=os.environ | OLDER[kind], capture_output=True, check=True
         ).stdout
     )
-    assert there.pop(UNREPAIRED) != here[UNREPAIRED]  # else nothing was imitated
+    assert there.pop(UNREPAIRED) != here[UNREPAIRED]  # otherwise no older processor was imitated
     assert there == {name: digest for name, digest in here.items() if name != UNREPAIRED}

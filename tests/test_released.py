@@ -1,4 +1,4 @@
-"""The released measurements: read whole, matched by name, and refused by name where they are malformed."""
+"""Released measurements are read completely and matched by name; an error names the malformed file."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ ACCURACY = "Data/raw_data/PLM/prompt_tuning_RoBERTa/accuracy.csv"
 
 @pytest.fixture
 def copy(raw, tmp_path):
-    """A function that copies one of the study's files where a test may spoil it."""
+    """Return a function that copies one of the study's files to where a test may change it."""
     return lambda group, path: shutil.copy(raw(group, path), tmp_path)
 
 
@@ -33,7 +33,7 @@ def test_activations_are_the_decimals_as_read_and_gelus(raw):
     values = read_neurons(raw("activations", NEURONS))
     words = raw("activations", NEURONS).read_text().splitlines()[1].split(",")
     assert values.shape == (36864,) and all(values[i] == float(words[i]) for i in range(0, 36864, 97))
-    assert -0.17 < values.min() < -0.16  # GELU's least value is -.16997: this is its output, not its input
+    assert -0.17 < values.min() < -0.16  # the minimum of GELU is -.16997: these are outputs, not inputs
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_activations_are_the_decimals_as_read_and_gelus(raw):
         (lambda text: text.replace(",", ",,", 40000), "a value is not a number"),
         (
             lambda text: text.splitlines()[0] + "\n" + ",".join(text.splitlines()[1].split(",")[:-1]),
-            "36,863 values, not 36,864",
+            "must have 36,864 values, not 36,863",
         ),
         (
             lambda text: (
@@ -72,9 +72,9 @@ def _edit(**values):
         (_edit(happy_top4000=True), "happy_top4000 is not an accuracy"),
         (_edit(happy_top4000="0.5"), "happy_top4000 is not an accuracy"),
         (_edit(happy_top4000=1.5), "happy_top4000 is not an accuracy"),
-        (_edit(seed=3), "does not belong to joy, seed 1"),
+        (_edit(seed=3), "its sentiment and seed are not joy, seed 1"),
         (lambda text: text.replace("happy_top4000", "happy_top"), "no key 'happy_top4000'"),
-        (lambda text: "[]", "does not belong"),
+        (lambda text: "[]", "its sentiment and seed are not"),
     ],
 )
 def test_malformed_masked_accuracies_are_named(copy, change, message):
@@ -88,7 +88,7 @@ def test_malformed_masked_accuracies_are_named(copy, change, message):
     [
         (lambda text: text.replace("accuracy", "acc"), "no column accuracy"),
         (lambda text: text.replace("joy,1,", "joy,2,"), "no row for joy, seed 1"),
-        (lambda text: text.replace("joy,1,", "joy,3,"), "stands twice"),
+        (lambda text: text.replace("joy,1,", "joy,3,"), "an emotion and seed are listed twice"),
         (lambda text: text.replace("joy,1,0.", "joy,1,nan"), "joy, seed 1 is not an accuracy"),
     ],
 )
@@ -158,7 +158,7 @@ def test_activations_that_do_not_fit_or_hold_nan_are_refused():
         _activations(spoiled)
 
 
-def test_a_cut_file_of_activations_is_named(tmp_path):
+def test_a_truncated_file_of_activations_is_named(tmp_path):
     path = tmp_path / "a.safetensors"
     results.write_activations(_activations(np.zeros((1, 2, 6))), path)
     path.write_bytes(path.read_bytes()[:-8])

@@ -1,4 +1,4 @@
-"""The searchlight and the whole model's RSA, against scipy on the study's own files and on a small planted world."""
+"""The searchlight and the whole model's RSA, compared with scipy on the study's and synthetic data."""
 
 import numpy as np
 import pandas as pd
@@ -67,8 +67,8 @@ def test_equals_scipy_on_the_studys_neurons(some_neurons, study_rdms):
     np.testing.assert_array_equal(found.rank[:, 0], stats.rankdata(-found.tau[:, 0]))
 
 
-def test_spaces_equal_scipy(some_neurons, study_rdms, raw):
-    # Euclidean distance over a space's attributes; for the affective space scipy's pdist on the raw mean ratings says the same
+def test_spaces_equal_scipy(some_neurons, study_rdms):
+    """Spaces are Euclidean distances over their attributes."""
     spaces = space_rdms(study_rdms)
     assert list(spaces) == ["affective", "basic-emotions", "appraisal"]
     by_hand = [np.sqrt(row["arousal"] ** 2 + row["valence"] ** 2) for _, row in study_rdms.iterrows()]
@@ -101,7 +101,7 @@ def test_float32_activations_are_measured_in_float64():
     np.testing.assert_array_equal(mean_rdm(activations), mean_rdm(activations.astype(float)))
 
 
-def test_planted_neurons_are_found_and_others_are_not():
+def test_a_planted_neuron_is_found_and_no_other():
     rng = np.random.default_rng(3)
     ratings = rng.random((12, 3))
     activations = rng.random((4, 12, 40))
@@ -119,7 +119,7 @@ def test_planted_neurons_are_found_and_others_are_not():
     np.testing.assert_array_equal(rank_table(long), found.rank)
 
 
-def test_a_constant_neuron_comes_last_and_disturbs_no_other():
+def test_a_constant_neuron_comes_last_and_does_not_change_the_others():
     rng = np.random.default_rng(4)
     activations, rdms = rng.random((2, 8, 5)), rng.random((28, 2))
     without = searchlight(activations[:, :, 1:], rdms)

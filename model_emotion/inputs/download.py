@@ -1,13 +1,14 @@
-"""Bring a group of the public inputs to data/raw/GROUP, byte for byte as its registry pins them, or say why not.
+"""Download a group of public input files to data/raw/GROUP and check them against the registry's SHA-256.
 
-Sources, in this order:
-1. a mirror, where one is given: a directory or URL laid out as OWNER/REPO/COMMIT/PATH. What it lacks, or all that is left
-   when it can't be used, is asked of the next. A wrong copy in a mirror is an error and never passed over: somebody should know.
-2. the public one: a few files singly, many as one archive of the pinned commit (hundreds of single requests meet a rate
-   limit), which is read as it streams in and of which only the registry's members are kept.
+Two sources are tried in this order:
 
-pooch writes each file under a temporary name, checks its hash and only then gives it its name. So a file that is there is
-whole, and a run that was killed goes on where it stopped.
+1. A mirror, if one is given: a directory or URL with files at OWNER/REPO/COMMIT/PATH. Files that it lacks are
+   requested from the public source. A file with a wrong hash in a mirror is an error.
+2. The public source. A few files are requested one by one, many as one archive of the pinned commit, because
+   hundreds of requests exceed a rate limit. The archive is read as it arrives.
+
+pooch writes each file under a temporary name, checks its hash, and then renames it. So every file with its
+final name is complete, and a run that was killed resumes where it stopped.
 """
 
 import os
@@ -15,8 +16,10 @@ import shutil
 import sys
 import tarfile
 import time
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import IO, TypeAlias, cast
 from urllib.parse import quote
 
 import pooch
@@ -31,31 +34,47 @@ from model_emotion.inputs.registry import GROUPS, RAW, REGISTRY
 
 FILES = "https://raw.githubusercontent.com"
 ARCHIVES = "https://github.com"
-SINGLY = 50  # up to this many missing files are fetched one by one, more as an archive
-TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
+SINGLY = 50
+"""Up to this many missing files are requested one by one; more are requested as an archive."""
+TIMEOUT = (10, 60)
+"""Seconds to wait for a connection, and for the next bytes."""
 BROKEN = (requests.RequestException, TransferError, tarfile.TarError)
 pooch.get_logger().setLevel("WARNING")
 
 
 class UnreachableError(InputError):
-    """Neither the mirror nor the public source gave all the files."""
+    """Neither the mirror nor the public source has all the files."""
 
 
 class _LackingError(Exception):
-    """A source does not have what it is asked for."""
+    """A source does not have the requested file."""
 
 
-def fetch(group, mirror=None, root=RAW, registry=REGISTRY, files=FILES, archives=ARCHIVES):
-    """Have in `root`/`group` the files that `registry`/`group`.txt lists, and nothing else; returns how many had to be fetched.
+Write = Callable[[str], None]
+"""Writes a file's content to a path."""
+_Source: TypeAlias = "_Directory | _Site | _Archive"
 
-    Files with the right sha256 are kept; all others there are removed. `mirror` is a directory or URL; `files` and
-    `archives` are where the public source lies. Raises UnreachableError when no source gives a file, InputError for a
-    wrong copy (removed) and for a file that can't be written. What arrived before an error stays.
+
+def fetch(
+    group: str,
+    mirror: str | None = None,
+    root: str | Path = RAW,
+    registry: str | Path = REGISTRY,
+    files: str = FILES,
+    archives: str = ARCHIVES,
+) -> int:
+    """Download the files of `registry`/`group`.txt to `root`/`group`, and return how many were downloaded.
+
+    Files that have the right SHA-256 already are kept. All other files in the folder are removed. mirror: a
+    directory or URL. files, archives: URLs of the public source. Raises UnreachableError if no source has a
+    file, and InputError if a file has a wrong hash (it is removed) or cannot be written. Files that arrived
+    before an error are kept.
     """
     store = _open(group, Path(root), Path(registry))
     missing = _clean(store)
     count = len(missing)
-    looked = [] if mirror else ["no mirror (MODEL_EMOTION_MIRROR is not set)"]
+    source: _Source
+    tried = [] if mirror else ["no mirror (MODEL_EMOTION_MIRROR is not set)"]
     with tqdm(
         desc=f"fetch {group}",
         total=len(store.registry),
@@ -67,37 +86,42 @@ def fetch(group, mirror=None, root=RAW, registry=REGISTRY, files=FILES, archives
             source = _Site(mirror) if mirror.startswith(("http://", "https://")) else _Directory(mirror)
             missing, problem = _take(source, missing, store, bar)
             if missing:
-                looked.append(f"the mirror {source.where} ({problem})")
-                tqdm.write(
-                    f"{looked[-1]}: asking the public source for {len(missing)} of {count} files",
-                    file=sys.stderr,
-                )
+                tried.append(f"the mirror {source.where} ({problem})")
+                left = f"{len(missing)} of {count} files"
+                tqdm.write(f"{tried[-1]}: requesting {left} from the public source", file=sys.stderr)
         if missing:
             source = _Site(files) if len(missing) <= SINGLY else _Archive(archives, GROUPS[group], bar)
             missing, problem = _take(source, missing, store, bar)
-            looked.append(f"{source.where} ({problem})")
+            tried.append(f"{source.where} ({problem})")
     if missing:
-        names = ", ".join(name.removeprefix(f"{GROUPS[group]}/") for name in missing[:3])
+        names = [name.removeprefix(f"{GROUPS[group]}/") for name in missing[:3]]
         raise UnreachableError(
-            f"{len(missing)} of the {len(store.registry)} files of group '{group}' can't be had: {names}{', …' * (len(missing) > 3)}; "
-            f"looked in: {', '.join(looked)}. What has arrived is kept. Run again with a connection, or with a mirror laid out as "
-            "OWNER/REPO/COMMIT/PATH: MODEL_EMOTION_MIRROR=/path/or/url make repro"
+            f"{len(missing)} of the {len(store.registry)} files of group '{group}' can't be had: "
+            f"{', '.join(names + ['…'] * (len(missing) > 3))}; tried: {', '.join(tried)}. "
+            "Files that have arrived are kept. Run again with a network connection, or with a mirror that has the "
+            "files at OWNER/REPO/COMMIT/PATH: MODEL_EMOTION_MIRROR=/path/or/url make repro"
         )
     return count
 
 
-def _open(group, root, registry):
-    """The group as a pooch store: its members' names and sha256, its folder."""
+def _open(group: str, root: Path, registry: Path) -> pooch.Pooch:
+    """Return the group as a pooch store, which has the folder, and the names and SHA-256 of the files.
+
+    Raises InputError if the registry names a file that is outside the group's commit.
+    """
     store = pooch.create(path=root / group, base_url="")
     store.load_registry(registry / f"{group}.txt")
     for name in store.registry:
         if not name.startswith(f"{GROUPS[group]}/") or ".." in name.split("/"):
-            raise InputError(f"{registry / group}.txt: '{name}' is no path below {GROUPS[group]}")
+            raise InputError(f"{registry / group}.txt: '{name}' is not a path below {GROUPS[group]}")
     return store
 
 
-def _clean(store):
-    """Remove what is no member or not whole, a killed run's temporary files too; returns the names that are missing."""
+def _clean(store: pooch.Pooch) -> list[str]:
+    """Remove files that are not in the registry or have a wrong hash; return the names of the missing files.
+
+    This also removes temporary files of a run that was killed.
+    """
     for folder, _, names in os.walk(store.abspath, topdown=False):
         for file in (Path(folder) / name for name in names):
             sha256 = store.registry.get(file.relative_to(store.abspath).as_posix())
@@ -108,8 +132,8 @@ def _clean(store):
     return [name for name in store.registry if not (store.abspath / name).exists()]
 
 
-def _take(source, names, store, bar):
-    """Place what `source` has of `names`; returns the names that are left and why it did not give them."""
+def _take(source: _Source, names: Sequence[str], store: pooch.Pooch, bar: tqdm) -> tuple[list[str], str]:
+    """Store the files of `names` that `source` has; return the names that are left, and the reason."""
     left, problem = list(names), "not found there"
     try:
         for name, write in source.offer(names):
@@ -126,8 +150,12 @@ def _take(source, names, store, bar):
     return left, problem
 
 
-def _place(store, name, where, write):
-    """Let `write(path)` fill a temporary file, check it, give it its name. An error names the file and its source."""
+def _place(store: pooch.Pooch, name: str, where: str | Path, write: Write) -> None:
+    """Write a temporary file, check its hash and rename it.
+
+    Raises InputError, which names the file and its source, for a wrong hash and for a file that cannot be
+    written.
+    """
 
     def download(_, part, __):
         write(part)
@@ -137,25 +165,27 @@ def _place(store, name, where, write):
         store.fetch(name, downloader=download)
     except BROKEN:
         raise
-    except ValueError as error:  # pooch: another hash than expected
+    except ValueError as error:  # pooch found a wrong hash
         raise InputError(f"{name} from {where}: {error}") from None
     except OSError as error:
-        raise InputError(f"{store.path / name}: {error.strerror or error} (it comes from {where})") from None
+        raise InputError(
+            f"{Path(store.path) / name}: {error.strerror or error} (while writing it from {where})"
+        ) from None
 
 
 class _Directory:
     """Files below a directory."""
 
-    def __init__(self, base):
+    def __init__(self, base: str) -> None:
         self.where = Path(base).expanduser()
 
-    def offer(self, names):
+    def offer(self, names: Sequence[str]) -> Iterator[tuple[str, Write]]:
         if not self.where.is_dir():
             raise _LackingError("no such directory")
         for name in names:
             yield name, partial(self._write, name)
 
-    def _write(self, name, part):
+    def _write(self, name: str, part: str) -> None:
         try:
             shutil.copyfile(self.where / name, part)
         except FileNotFoundError:
@@ -163,55 +193,56 @@ class _Directory:
 
 
 class _Site:
-    """Files below a URL, one request each."""
+    """Files below a URL, with one request for each."""
 
-    def __init__(self, base):
+    def __init__(self, base: str) -> None:
         self.where = base.rstrip("/")
 
-    def offer(self, names):
+    def offer(self, names: Sequence[str]) -> Iterator[tuple[str, Write]]:
         with _session() as session:
             for name in names:
                 yield name, partial(self._write, session, name)
 
-    def _write(self, session, name, part):
+    def _write(self, session: requests.Session, name: str, part: str) -> None:
         with _get(session, f"{self.where}/{quote(name)}") as response, open(part, "wb") as out:
             for chunk in response.iter_content(1 << 20):
                 out.write(chunk)
 
 
 class _Archive:
-    """A commit's files as one .tar.gz, read once, as it streams in; what is not asked for is passed over."""
+    """A commit's files as one .tar.gz, which is read once, as it arrives; other files in it are skipped."""
 
-    def __init__(self, base, pin, bar):
+    def __init__(self, base: str, pin: str, bar: tqdm) -> None:
         owner, repo, commit = pin.split("/")
         self.where = f"{base}/{owner}/{repo}/archive/{commit}.tar.gz"
         self._pin, self._bar = pin, bar
 
-    def offer(self, names):
+    def offer(self, names: Sequence[str]) -> Iterator[tuple[str, Write]]:
         wanted = set(names)
         with _session() as session, _get(session, self.where) as response:
-            stream = _Metered(response.raw, self._bar)
+            stream = cast(IO[bytes], _Metered(response.raw, self._bar))  # tarfile only calls read
             with tarfile.open(fileobj=stream, mode="r|gz", bufsize=1 << 18) as archive:
                 for member in archive:
-                    name = f"{self._pin}/{member.name.partition('/')[2]}"  # the archive's one folder is REPO-COMMIT
-                    if name in wanted and member.isfile():
+                    # the archive's only folder is REPO-COMMIT
+                    name = f"{self._pin}/{member.name.partition('/')[2]}"
+                    if name in wanted and member.isfile() and (content := archive.extractfile(member)):
                         wanted.remove(name)
-                        yield name, partial(self._write, archive.extractfile(member))
+                        yield name, partial(self._write, content)
                     if not wanted:
                         return
 
-    def _write(self, member, part):
+    def _write(self, member: IO[bytes], part: str) -> None:
         with open(part, "wb") as out:
             shutil.copyfileobj(member, out)
 
 
 class _Metered:
-    """A stream that shows on a progress bar how much of it was read."""
+    """A stream that shows on a progress bar how many megabytes were read."""
 
-    def __init__(self, stream, bar):
+    def __init__(self, stream: IO[bytes], bar: tqdm) -> None:
         self._stream, self._bar, self._count, self._shown = stream, bar, 0, time.monotonic()
 
-    def read(self, size):
+    def read(self, size: int) -> bytes:
         data = self._stream.read(size)
         self._count += len(data)
         if time.monotonic() > self._shown + self._bar.mininterval:
@@ -220,8 +251,11 @@ class _Metered:
         return data
 
 
-def _session():
-    """A session that waits and asks again on 429 and 5xx, as long as the server says or twice as long each time."""
+def _session() -> requests.Session:
+    """Return a session that repeats requests with status 429 or 5xx.
+
+    It waits as long as the server says, otherwise twice as long each time.
+    """
     retry = Retry(
         total=6,
         connect=1,
@@ -237,8 +271,8 @@ def _session():
     return session
 
 
-def _get(session, url):
-    """An open response with a body to stream. Raises _LackingError for 404."""
+def _get(session: requests.Session, url: str) -> requests.Response:
+    """Return an open response whose body can be streamed. Raises _LackingError for status 404."""
     response = session.get(url, stream=True, timeout=TIMEOUT)
     if response.status_code == 404:
         response.close()
@@ -247,19 +281,19 @@ def _get(session, url):
     return response
 
 
-def _reason(error):
-    """A few words for an error of a transfer, whose own go over several lines."""
+def _reason(error: Exception) -> str:
+    """Describe an error of a transfer in a few words; its own message can have several lines."""
     match error:
-        case requests.HTTPError():
-            return f"status {error.response.status_code}"
+        case requests.HTTPError(response=requests.Response() as response):
+            return f"status {response.status_code}"
         case requests.exceptions.RetryError():
-            return "too busy, asked several times"
+            return "too busy, after several requests"
         case requests.Timeout():
             return "no answer in time"
         case requests.exceptions.ChunkedEncodingError() | TransferError():
-            return "the transfer broke off"
+            return "the transfer was interrupted"
         case tarfile.TarError():
-            return "the archive broke off or is none"
+            return "the archive is incomplete or not a .tar.gz file"
         case requests.ConnectionError():
             return "no connection"
         case _:

@@ -1,7 +1,12 @@
-"""GoEmotions (Demszky et al. 2020) as one tidy table: a row a text, a 0/1 column a label, comment ids left out."""
+"""Read GoEmotions (Demszky et al. 2020) into one tidy table, without the ids of the comments.
+
+Each text has a row, each label a column of 0 and 1.
+"""
 
 import csv
 import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,23 +15,29 @@ from model_emotion.base.errors import InputError
 
 SPLITS = ("train", "dev", "test")
 LABELS = 28
+"""Number of labels: 27 emotions and neutral."""
 
 
-def read_labels(path):
-    """The 28 label names in GoEmotions' order, `neutral` last; label id i is name i. Raises InputError."""
+def read_labels(path: Path) -> list[str]:
+    """Return the 28 label names in GoEmotions' order; label id i is name i, and `neutral` is the last.
+
+    Raises InputError if the names are not 28 different ones that end with `neutral`.
+    """
     names = path.read_text(encoding="utf-8").split()
     if len(names) != LABELS or len(set(names)) != LABELS or names[-1] != "neutral":
         raise InputError(
-            f"{path}: {len(names)} names, {len(set(names))} different; must be {LABELS}, 'neutral' the last"
+            f"{path}: {len(names)} names, {len(set(names))} of them different; "
+            f"must be {LABELS} different names that end with 'neutral'"
         )
     return names
 
 
-def read_split(path, labels):
-    """One split's TSV (text, comma-separated label ids, comment id) -> data frame `text` + a uint8 column a label, file order.
+def read_split(path: Path, labels: Sequence[str]) -> pd.DataFrame:
+    """Read the TSV file of one split in file order: `text` and a uint8 column for each label.
 
-    Quotes are read as the csv module does by default, as the study did: a text that begins with a quotation mark loses it.
-    Raises InputError that names file and line; texts are people's and are not repeated.
+    A line of the file has a text, label ids with commas between them, and a comment id. Quotation marks are
+    read with the csv module's defaults, as in the study: a text that begins with a quotation mark loses it.
+    Raises InputError, which names the file and line. It never shows a text, because people wrote them.
     """
     texts, rows = [], []
     try:
@@ -49,18 +60,18 @@ def read_split(path, labels):
     return table
 
 
-def _label_row(ids, count):
-    """'4,27' -> [count] zeros and ones, uint8."""
+def _label_row(ids: str, count: int) -> np.ndarray:
+    """Return uint8 zeros and ones [count] of label ids like '4,27'. Raises ValueError if an id is invalid."""
     row = np.zeros(count, dtype=np.uint8)
     for label in ids.split(","):
         if not (label.isascii() and label.isdigit() and int(label) < count):
-            raise ValueError(f"the second field is not label ids from 0 to {count - 1} with commas between")
+            raise ValueError(f"the second field must be label ids from 0 to {count - 1}, separated by commas")
         row[int(label)] = 1
     return row
 
 
-def tidy(splits):
-    """{split: its table} -> one data frame with `split` as its first column, splits in the order given."""
+def tidy(splits: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Join the tables of the splits, in their order, into one with `split` as its first column."""
     return pd.concat(
         [table.assign(split=split)[["split", *table]] for split, table in splits.items()], ignore_index=True
     )

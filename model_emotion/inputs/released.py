@@ -1,10 +1,14 @@
-"""The authors' released measurements, read into the tables of a run.
+"""Read the measurements that the study's authors released into the tables of a run.
 
-Three kinds of file: activations, one CSV an emotion and seed; unmasked accuracies, one CSV; masked accuracies, one JSON an
-emotion, seed and kind of mask. What the study calls activations "before ReLU" is the output of GELU.
+Activations are in a CSV file for each emotion and seed, unmasked accuracies in one CSV file, and masked
+accuracies in a JSON file for each emotion, seed and kind of mask. The study calls the activations "before
+ReLU", but they are outputs of GELU.
 """
 
 import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,41 +21,48 @@ from model_emotion.base.results import ACCURACY, MASKED_ACCURACY
 BACKBONE = "FacebookAI/roberta-base"
 
 
-def read_neurons(path, neurons=study.LAYERS * study.WIDTH):
-    """One file of activations (a header, one row) -> [neurons] float64, the decimals as read."""
+def read_neurons(path: Path, neurons: int = study.LAYERS * study.WIDTH) -> np.ndarray:
+    """Return the activations float64 [neurons] of one file, which has a header and one row.
+
+    Raises InputError if the file does not hold that many finite numbers.
+    """
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     if len(lines) != 2:
-        raise InputError(f"{path}: a header and one row were expected, not {len(lines)} lines")
+        raise InputError(f"{path}: must have 2 lines (a header and one row), not {len(lines)} lines")
     try:
         values = np.array(lines[1].split(","), dtype=float)
     except ValueError:
         raise InputError(f"{path}: a value is not a number") from None
     if len(values) != neurons:
-        raise InputError(f"{path}: {len(values):,} values, not {neurons:,}")
+        raise InputError(f"{path}: must have {neurons:,} values, not {len(values):,}")
     if not np.isfinite(values).all():
         raise InputError(f"{path}: value {np.flatnonzero(~np.isfinite(values))[0] + 1:,} is not finite")
     return values
 
 
-def _check_accuracy(value, path, key):
+def _check_accuracy(value: Any, path: Path, key: str) -> float:
+    """Return an accuracy as a float. Raises InputError if it is not a number from 0 to 1."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
         raise InputError(f"{path}: {key} is not an accuracy between 0 and 1")
     return float(value)
 
 
-def read_accuracy(path, emotions, seeds):
-    """The unmasked accuracies -> a run's accuracy table, in the order of `emotions` and `seeds`."""
+def read_accuracy(path: Path, emotions: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:
+    """Return the unmasked accuracies as a run's accuracy table, in the order of `emotions` and `seeds`.
+
+    Raises InputError if the file is no such table or lacks a row.
+    """
     try:
         table = read_csv(path)
-    except ValueError as error:  # pandas' own errors and a wrong encoding are of this kind
-        raise InputError(f"{path}: not a table ({' '.join(str(error).split())})") from None
+    except ValueError as error:  # pandas' own errors and a wrong encoding are ValueErrors
+        raise InputError(f"{path}: cannot be read as a CSV table ({' '.join(str(error).split())})") from None
     missing = {"sentiment", "random_seed", "accuracy"} - set(table.columns)
     if missing:
         raise InputError(f"{path}: no column {sorted(missing)[0]}")
     if table.duplicated(["sentiment", "random_seed"]).any():
-        raise InputError(f"{path}: an emotion and seed stands twice")
+        raise InputError(f"{path}: an emotion and seed are listed twice")
     accuracy = table.set_index(["sentiment", "random_seed"])["accuracy"].to_dict()
-    rows = []
+    rows: list[tuple] = []
     for emotion in emotions:
         for seed in seeds:
             if (emotion, seed) not in accuracy:
@@ -61,15 +72,21 @@ def read_accuracy(path, emotions, seeds):
     return pd.DataFrame(rows, columns=ACCURACY)
 
 
-def read_masked(path, emotion, seed, kind, top_k):
-    """One JSON of masked accuracies -> (attribute, k, accuracy) for every attribute and k; kind is `attribute` or `random`."""
+def read_masked(
+    path: Path, emotion: str, seed: int, kind: str, top_k: Sequence[int]
+) -> Iterator[tuple[str, int, float]]:
+    """Yield (attribute, k, accuracy) of every attribute and k from one JSON file of masked accuracies.
+
+    kind: `attribute` or `random`. Raises InputError if the file is of another emotion or seed, or lacks a
+    value.
+    """
     word = {"attribute": "top", "random": "random"}[kind]
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error})") from None
     if not isinstance(values, dict) or (values.get("sentiment"), values.get("seed")) != (emotion, seed):
-        raise InputError(f"{path}: does not belong to {emotion}, seed {seed}")
+        raise InputError(f"{path}: its sentiment and seed are not {emotion}, seed {seed}")
     for name, attribute in study.MASK_NAMES.items():
         for k in top_k:
             key = f"{name}_{word}{k}"
@@ -78,17 +95,22 @@ def read_masked(path, emotion, seed, kind, top_k):
             yield attribute, k, _check_accuracy(values[key], path, key)
 
 
-def read_masked_accuracy(path_of, emotions, seeds, top_k):
-    """All JSON files -> a run's table of masked accuracies.
+def read_masked_accuracy(
+    path_of: Callable[[str, str, int], Path],
+    emotions: Sequence[str],
+    seeds: Sequence[int],
+    top_k: Mapping[str, Sequence[int]],
+) -> pd.DataFrame:
+    """Return all released masked accuracies as a run's table of masked accuracies.
 
-    path_of(kind, emotion, seed) -> path; top_k: {kind: sizes}. The study drew one random mask for each attribute and size.
+    path_of: maps kind of mask, emotion and seed to a file. top_k: kind of mask -> sizes.
+    The study drew one random mask for each attribute and size. Raises InputError as `read_masked` does.
     """
-    rows = []
+    rows: list[tuple] = []
     for kind, draw in (("attribute", None), ("random", 1)):
         for emotion in emotions:
             for seed in seeds:
-                for attribute, k, accuracy in read_masked(
-                    path_of(kind, emotion, seed), emotion, seed, kind, top_k[kind]
-                ):
+                path = path_of(kind, emotion, seed)
+                for attribute, k, accuracy in read_masked(path, emotion, seed, kind, top_k[kind]):
                     rows.append((emotion, seed, attribute, kind, draw, k, accuracy, None))
     return pd.DataFrame(rows, columns=MASKED_ACCURACY).astype({"draw": "Int64"})

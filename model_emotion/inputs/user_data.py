@@ -1,13 +1,16 @@
-"""A user's own attributes and texts, files in data/own, in the place of the study's: read, checked, and made what later stages read.
+"""Read and check a user's own attributes and texts, files in data/own that replace the study's.
 
-What is wrong is said before any work, in one line that names file, data row (from 1, below the header) and column. Texts, which are
-people's, are not repeated.
+An error is reported before any work, in one line that names the file, the data row (counted from 1, below the
+header) and the column. It never shows a text, because people wrote them.
 """
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.settings import did_you_mean
@@ -17,24 +20,24 @@ from model_emotion.inputs.goemotions import SPLITS
 FOLDER = Path("data/own")
 
 
-def read_ratings(name, emotions):
-    """The file of ratings as data frame [rows, attributes] of finite floats, its index the emotions. Raises UserError.
+def read_ratings(name: str, emotions: Sequence[str]) -> pd.DataFrame:
+    """Read a file of ratings into a data frame [rated emotions, attributes] of finite floats.
 
-    emotions: those of the run, each of which must have a row; there may be more.
+    The index holds the rated emotions. emotions: those of the run, each of which must have a row.
+    Raises UserError if the file cannot be read or a column, row or value is missing or invalid.
     """
     path, table = FOLDER / name, _read(name)
     if "emotion" not in table:
         raise UserError(f"{path}: no column 'emotion' among {_listed(table)}")
     rated = table.pop("emotion")
     if twice := _first(rated.duplicated()):
-        raise UserError(f"{path}: data row {twice}: '{rated[twice - 1]}' stands twice")
+        raise UserError(f"{path}: data row {twice}: '{rated[twice - 1]}' is listed twice")
     for place, emotion in enumerate(emotions):
         if emotion not in set(rated):
-            raise UserError(
-                f"params.yaml: emotions[{place}]: '{emotion}' has no row in {path}{did_you_mean(emotion, map(str, rated))}"
-            )
+            similar = did_you_mean(emotion, map(str, rated))
+            raise UserError(f"params.yaml: emotions[{place}]: '{emotion}' has no row in {path}{similar}")
     if not len(table.columns):
-        raise UserError(f"{path}: no attribute: there is no column beside 'emotion'")
+        raise UserError(f"{path}: no attribute: add a column of ratings beside 'emotion'")
     for attribute in table:
         try:
             nameable(attribute)
@@ -44,18 +47,18 @@ def read_ratings(name, emotions):
         if row := _first(~np.isfinite(numbers)):
             raise UserError(f"{path}: data row {row}, column '{attribute}': is not a number")
         if numbers[rated.isin(emotions)].nunique() == 1:
-            raise UserError(
-                f"{path}: column '{attribute}' is the same for all of params.yaml's emotions: it tells none apart"
-            )
+            same = f"column '{attribute}' is the same for all of params.yaml's emotions"
+            raise UserError(f"{path}: {same}; give ratings that differ, or remove the column")
         table[attribute] = numbers
     return table.set_index(rated)
 
 
-def read_texts(name, emotions, asked):
-    """The file of texts as data frame `split`, `text` and a uint8 column a label, rows as they stand. Raises UserError.
+def read_texts(name: str, emotions: Sequence[str], evaluated: str) -> pd.DataFrame:
+    """Read a file of texts, in file order: `split`, `text` and a uint8 column for each label.
 
-    emotions: those of the run, each a label with and without in train, dev and the split `asked`. A column that is not 0 and 1
-    throughout is no label and left out.
+    emotions: those of the run. Each must be a label that train, dev and the split `evaluated` have both as 0
+    and as 1. Columns with other values than 0 and 1 are not labels and are left out. Raises UserError if the
+    file cannot be read or a column or value is missing or invalid.
     """
     path, table = FOLDER / name, _read(name)
     for column in ("text", "split"):
@@ -71,11 +74,11 @@ def read_texts(name, emotions, asked):
     labels = {column: values.astype(np.uint8) for column, values in columns.items() if values.notna().all()}
     for place, emotion in enumerate(emotions):
         if emotion not in columns:
-            raise UserError(f"params.yaml: emotions[{place}]: '{emotion}' is no column of {path}"
-                            + (did_you_mean(emotion, labels) or f"; its labels are {_listed(labels)}"))  # fmt: skip
+            other = did_you_mean(emotion, labels) or f"; its labels are {_listed(labels)}"
+            raise UserError(f"params.yaml: emotions[{place}]: '{emotion}' is no column of {path}{other}")
         if row := _first(columns[emotion].isna()):
             raise UserError(f"{path}: data row {row}, column '{emotion}': is not 0 or 1")
-        for split in dict.fromkeys(("train", "dev", asked)):
+        for split in dict.fromkeys(("train", "dev", evaluated)):
             of_split = labels[emotion][table["split"] == split]
             if of_split.nunique() < 2:
                 lacks = "no row" if not of_split.any() else "every row"
@@ -85,19 +88,19 @@ def read_texts(name, emotions, asked):
     return pd.DataFrame({"split": table["split"].astype(str), "text": table["text"].astype(str), **labels})
 
 
-def _read(name):
-    """A file of data/own as a data frame; the cells of a CSV are all text. Raises UserError."""
+def _read(name: str) -> pd.DataFrame:
+    """Read a file of data/own into a data frame; all cells of a CSV file are strings. Raises UserError."""
     path = FOLDER / name
     if not path.is_file():
         there = sorted(file.name for file in FOLDER.glob("*") if file.suffix.lower() in OWN_KINDS)
         raise UserError(
-            f"{path}: not there" + (did_you_mean(name, there) or f"; {FOLDER} has {_listed(there)}")
+            f"{path}: not found" + (did_you_mean(name, there) or f"; {FOLDER} has {_listed(there)}")
         )
     try:
         table = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
     except UnicodeDecodeError:
         raise UserError(f"{path}: not UTF-8; save it as CSV UTF-8") from None
-    except ValueError as error:  # those of pandas and pyarrow are
+    except ValueError as error:  # pandas' and pyarrow's errors are ValueErrors
         raise UserError(
             f"{path}: can't be read as {path.suffix[1:]}: {' '.join(str(error).split())}"
         ) from None
@@ -105,40 +108,40 @@ def _read(name):
         raise UserError(f"{path}: has no rows")
     table = table.set_axis(table.columns.map(str), axis=1)
     if row := _first(table.columns.duplicated()):
-        raise UserError(f"{path}: column '{table.columns[row - 1]}' stands twice")
+        raise UserError(f"{path}: column '{table.columns[row - 1]}' is listed twice")
     if row := _first([not str(column).strip() for column in table]):
-        raise UserError(
-            f"{path}: column {row} has no name; where it is pandas' index, write with index=False"
-        )
+        raise UserError(f"{path}: column {row} has no name; if it is pandas' index, write with index=False")
     return table.reset_index(drop=True)
 
 
-def _csv(path):
+def _csv(path: Path) -> pd.DataFrame:
+    """Read a CSV file as strings; unlike pandas' own header, this keeps repeated column names."""
     rows = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     return rows.iloc[1:].set_axis(rows.iloc[0], axis=1).reset_index(drop=True)
 
 
-def _number(cell):
+def _number(cell: Any) -> float:
+    """Return a cell as a number, or NaN."""
     try:
         return float(cell)
     except (TypeError, ValueError):
         return np.nan
 
 
-def _zero_or_one(column):
-    """Its values as 0 and 1, NaN where one is neither."""
+def _zero_or_one(column: pd.Series) -> pd.Series:
+    """Return the values of a column as 0 and 1, and NaN for others."""
     numbers = column.map(_number)
     return numbers.where(numbers.isin([0, 1]))
 
 
-def _first(wrong):
-    """The first data row, from 1, where something is wrong; 0 where nothing is."""
+def _first(wrong: ArrayLike) -> int:
+    """Return the number, from 1, of the first data row that is wrong, or 0 if there is none."""
     wrong = np.asarray(wrong, dtype=bool)
     return int(wrong.argmax()) + 1 if wrong.any() else 0
 
 
-def _listed(names, most=12):
-    """'a, b, c', the rest counted."""
-    names = [str(name) for name in names]
+def _listed(values: Iterable, most: int = 12) -> str:
+    """Return 'a, b, c', with the number of names beyond `most`."""
+    names = [str(value) for value in values]
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more if names else "nothing"

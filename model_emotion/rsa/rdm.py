@@ -77,15 +77,16 @@ def square(vector: ArrayLike) -> np.ndarray:
 
 
 def of_subjects(similarity: pd.DataFrame) -> pd.DataFrame:
-    """Return similarity.csv as an RDM table: `emotion_a, emotion_b` and a column per subject."""
+    """Return similarity.csv as an RDM table: `emotion_a, emotion_b` and a column for each subject."""
     wide = similarity.set_index("subject").T
     pairs = wide.index.str.split("|", expand=True).to_frame(index=False, name=["emotion_a", "emotion_b"])
     return pairs.join(wide.reset_index(drop=True))
 
 
-def percentiles(vector: np.ndarray) -> np.ndarray:
+def percentiles(vector: ArrayLike) -> np.ndarray:
     """Return the percentiles [pairs] of distances [pairs], 0 to 100; ties get their average."""
-    return 100 * (rankdata(vector) - 0.5) / len(vector)
+    ranks = rankdata(vector)
+    return 100 * (ranks - 0.5) / len(ranks)
 
 
 def select(table: pd.DataFrame, emotions: Sequence[str]) -> pd.DataFrame:

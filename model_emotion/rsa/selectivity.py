@@ -55,9 +55,10 @@ def selectivity(
 
 
 def staircase(ranks: np.ndarray, k: int) -> np.ndarray:
-    """Return the neurons among the k best of any attribute, each once, as indices into ranks [neurons, attributes].
+    """Return the neurons among the k best of any attribute, each once, as indices into ranks.
 
-    Those of the first attribute come first, by rank, then those that the second attribute adds, and so on.
+    ranks [neurons, attributes]. The first attribute's neurons come first, by rank, then those that the second
+    attribute adds, and so on.
     """
     best = ranks <= k
     neurons = np.flatnonzero(best.any(axis=1))
@@ -66,7 +67,7 @@ def staircase(ranks: np.ndarray, k: int) -> np.ndarray:
 
 
 def share_by_layer(ranks: np.ndarray, layers: np.ndarray, k: int) -> np.ndarray:
-    """Return the share of each layer's neurons that are among the k best: [attributes, layers], fractions of 1.
+    """Return the share of each layer's neurons among the k best, [attributes, layers], as fractions of 1.
 
     ranks [neurons, attributes]; layers [neurons], the number of each neuron's layer.
     """
