@@ -4,6 +4,7 @@ import pandas as pd
 
 from model_emotion.base.results import folder, read_activations
 from model_emotion.masking.mask_plan import Plan
+from model_emotion.masking.masks import by_activity
 from model_emotion.rsa.selectivity import rank_table
 
 
