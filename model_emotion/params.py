@@ -1,101 +1,50 @@
-"""params.yaml as typed, checked values. Every stage reads the whole file first, so a slip is found before any work."""
+"""params.yaml as typed, checked values.
 
-import re
-from difflib import get_close_matches
+Every stage reads the whole file first, so that an invalid value is found before any work.
+"""
+
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from model_emotion.base import study
-from model_emotion.base.errors import UserError
+from model_emotion.base.files import read_yaml
+from model_emotion.base.validation import check, nameable, one_of, unique
 
-
-class ParamsError(UserError):
-    """params.yaml can't be used; the message names the key."""
-
-
-def did_you_mean(value, known):
-    """'; did you mean …?' where one of the known names is near, else nothing."""
-    near = get_close_matches(value, known, n=1, cutoff=0.5)
-    return f"; did you mean '{near[0]}'?" if near else ""
-
-
-def _one_of(known, what):
-    def check(value):
-        if value not in known:
-            raise ValueError(f"'{value}' is not one of the {len(known)} {what}{did_you_mean(value, known)}")
-        return value
-
-    return check
-
-
-def _no_truth_value(value):
-    if isinstance(value, bool):
-        raise ValueError(f"{value} is not a number")
-    return value
-
-
-def _unique(values):
-    seen = set()
-    for value in values:
-        if value in seen:
-            raise ValueError(f"{value!r} stands twice")
-        seen.add(value)
-    return values
-
-
-NOT_NAMES = ("NA", "NULL", "NaN", "None", "nan", "null", "emotion", "emotion_a", "emotion_b", "epoch", "train_loss", "dev_accuracy",
-             "human", "model", "random")  # fmt: skip
-"""What a CSV takes for a gap, and what results call something else."""
-
-
-def nameable(value):
-    """The value, if it can name an emotion or an attribute, as files, columns and masks are named after them; else ValueError."""
-    if not re.fullmatch(r"[^\W\d_]([\w -]*\w)?", value) or value in NOT_NAMES:
-        raise ValueError(f"'{value}' can't be a name: one begins with a letter and has letters, digits, '_', '-' and blanks, "
-                         f"and is not one of {', '.join(NOT_NAMES)}")  # fmt: skip
-    return value
-
-
-one_emotion, one_attribute = _one_of(study.EMOTIONS, "emotions"), _one_of(study.ATTRIBUTES, "attributes")
+one_emotion, one_attribute = one_of(study.EMOTIONS, "emotions"), one_of(study.ATTRIBUTES, "attributes")
 Name = Annotated[str, AfterValidator(nameable)]
 Emotion = Annotated[str, AfterValidator(one_emotion)]
 Attribute = Annotated[str, AfterValidator(one_attribute)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+StudySeed = Annotated[int, AfterValidator(one_of(study.SEEDS, "seeds of the study"))]
+StudySize = Annotated[int, AfterValidator(one_of(study.ATTRIBUTE_TOP_K, "mask sizes of the study"))]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Draws = Annotated[int, Field(ge=1, le=10_000)]
-Emotions = Annotated[list[Emotion], Field(min_length=4), AfterValidator(_unique)]
-Labels = Annotated[list[Name], Field(min_length=4), AfterValidator(_unique)]
-Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_unique)]
-Counts = Annotated[list[Count], Field(min_length=1), AfterValidator(_unique)]
-CountsOrShares = Annotated[list[Count | Share], Field(min_length=1), AfterValidator(_unique)]
+Emotions = Annotated[list[Emotion], Field(min_length=4), AfterValidator(unique)]
+Labels = Annotated[list[Name], Field(min_length=4), AfterValidator(unique)]
+Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)]
+Counts = Annotated[list[Count], Field(min_length=1), AfterValidator(unique)]
+CountsOrShares = Annotated[list[Count | Share], Field(min_length=1), AfterValidator(unique)]
 
 
 class Section(BaseModel):
+    """A section of params.yaml: unknown keys and values of a wrong type are errors."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 OWN_KINDS = (".csv", ".parquet")
-"""What a file of one's own can be."""
+"""The kinds of a user's own files."""
 
 
-def _in_own_folder(value):
+def _in_own_folder(value: str) -> str:
     if Path(value).name != value or Path(value).suffix.lower() not in OWN_KINDS:
         raise ValueError(
-            f"'{value}' is not the name of a CSV or Parquet file in data/own, where DVC sees that it changes"
+            f"'{value}' is not the name of a CSV or Parquet file in data/own; copy the file there"
         )
     return value
 
@@ -104,52 +53,48 @@ OwnFile = Annotated[str, AfterValidator(_in_own_folder)]
 
 
 class Own(Section):
-    """The run `live`'s own attributes and texts, files in data/own; None: the study's."""
+    """The user's own attributes and texts for the run `live`, files in data/own; None: the study's."""
 
     attributes: OwnFile | None
     texts: OwnFile | None
 
 
 class Study(Section):
-    """The grid of the run `published`."""
+    """The emotions, seeds, mask sizes and neurons of the run `published`."""
 
     emotions: Emotions
-    seeds: Annotated[
-        list[Annotated[Literal[study.SEEDS], BeforeValidator(_no_truth_value)]],
-        Field(min_length=2),
-        AfterValidator(_unique),
-    ]
-    top_k: Annotated[list[Literal[study.ATTRIBUTE_TOP_K]], Field(min_length=1), AfterValidator(_unique)]
+    seeds: Annotated[list[StudySeed], Field(min_length=2), AfterValidator(unique)]
+    top_k: Annotated[list[StudySize], Field(min_length=1), AfterValidator(unique)]
     layers: Literal[12]
     width: Literal[3072]
 
     @property
-    def is_the_studys(self):
-        """True when the grid is the study's own, as its claims suppose."""
-        return (tuple(self.emotions), tuple(self.seeds), tuple(self.top_k)) == (
-            study.EMOTIONS,
-            study.SEEDS,
-            study.ATTRIBUTE_TOP_K,
-        )
+    def is_the_studys(self) -> bool:
+        """Whether the design is the study's, as its claims assume."""
+        chosen = tuple(self.emotions), tuple(self.seeds), tuple(self.top_k)
+        return chosen == (study.EMOTIONS, study.SEEDS, study.ATTRIBUTE_TOP_K)
 
 
 class Backbone(Section):
-    """The model that the run `live` measures, and how a class is read from it."""
+    """The model that the run `live` measures, and the words that stand for the two classes."""
 
     name: Annotated[str, Field(min_length=1)]
     revision: Annotated[str, Field(pattern="^([0-9a-f]{40})?$")]
     layers: Count
     width: Count
-    verbalizer: Annotated[list[str], Field(min_length=2, max_length=2), AfterValidator(_unique)]
+    verbalizer: Annotated[list[str], Field(min_length=2, max_length=2), AfterValidator(unique)]
     verbalizer_scale: Positive
     precision: Literal["float32", "bf16", "tf32"]
 
     @property
-    def neurons(self):
+    def neurons(self) -> int:
+        """The number of neurons in the model."""
         return self.layers * self.width
 
 
 class Training(Section):
+    """How a soft prompt is trained."""
+
     prompt_len: Count
     examples: Count | None
     epochs: Count
@@ -163,13 +108,15 @@ class Training(Section):
 
 
 class Evaluation(Section):
+    """How many texts a prompt is evaluated on."""
+
     examples: Count | None
     unmasked_examples: Count | None
     rows: Count
 
 
 class Protocol(Section):
-    """Where the study's way and the textbook's part."""
+    """Choices in which the study departs from standard practice."""
 
     negatives: Literal["with_replacement_any", "balanced_true_negatives"]
     positions: Literal["zero", "native"]
@@ -181,22 +128,28 @@ class Protocol(Section):
 
 
 class Activation(Section):
+    """Where the activation of a neuron is read."""
+
     point: Literal["post_gelu", "pre_gelu", "sign"]
 
 
 class Executor(Section):
+    """Where the run `live` is computed."""
+
     kind: Literal["local", "dask"]
     workers: Count | None
     address: Annotated[str, Field(pattern=r"^\w+://\S+:\d+$")] | None
 
     @model_validator(mode="after")
-    def _only_a_cluster_has_an_address(self):
+    def _only_a_cluster_has_an_address(self) -> "Executor":
         if self.address and self.kind != "dask":
-            raise ValueError(f"address: {self.address} is a cluster's; kind must be dask")
+            raise ValueError(f"address: {self.address} is the address of a cluster; set kind: dask")
         return self
 
 
 class Masks(Section):
+    """The masks of the run `live`; `mask_plan` says what they mean."""
+
     ranking: Literal["attributes", "spaces", "activation"]
     ranking_seeds: Seeds | None
     kind: Literal["binary", "float"]
@@ -207,11 +160,15 @@ class Masks(Section):
 
 
 class Resampling(Section):
+    """The number of random samples, and their seed."""
+
     samples: Annotated[int, Field(ge=100, le=1_000_000)]
     seed: Seed
 
 
 class Analysis(Section):
+    """Thresholds and sizes of the analyses of both runs."""
+
     searchlight_alpha: Share
     drop_alpha: Share
     top_k: Count
@@ -221,6 +178,8 @@ class Analysis(Section):
 
 
 class Figures(Section):
+    """What the figures show."""
+
     top_k: Count
     attribute: Name
     emotion: Name
@@ -228,7 +187,9 @@ class Figures(Section):
 
 
 class Params(Section):
-    runs: Annotated[list[Literal["published", "live"]], Field(min_length=1), AfterValidator(_unique)]
+    """All of params.yaml."""
+
+    runs: Annotated[list[Literal["published", "live"]], Field(min_length=1), AfterValidator(unique)]
     study: Study
     backbone: Backbone
     own: Own
@@ -244,110 +205,61 @@ class Params(Section):
     figures: Figures
     executor: Executor
 
-    def sizes(self):
-        """top_k as counts of neurons of the backbone."""
+    def sizes(self) -> list[int]:
+        """Return top_k as numbers of neurons of the backbone."""
         return [k if isinstance(k, int) else round(k * self.backbone.neurons) for k in self.top_k]
 
     @model_validator(mode="after")
-    def _within(self):
+    def _names(self) -> "Params":
         if "live" not in self.runs or "published" not in self.runs:
-            raise ValueError(
-                f"runs: {self.runs}, but the pipeline has both; for the published run alone there is `make published`"
-            )
-        if (
-            not self.own.texts
-        ):  # with texts of its own their labels say what there is, and the stage `own` looks
+            raise ValueError(f"runs: {self.runs}, but the pipeline needs both; see also `make published`")
+        if not self.own.texts:  # the stage `targets` compares the user's own texts with `emotions`
             for place, emotion in enumerate(self.emotions):
                 _at(f"emotions[{place}]", one_emotion, emotion)
         if not self.own.attributes:
             _at("figures.attribute", one_attribute, self.figures.attribute)
-        backbone, sizes = self.backbone, self.sizes()
-        for place, k in enumerate(sizes):
-            if not 1 <= k <= backbone.neurons:
-                said, is_ = self.top_k[place], "more than" if k else "less than one of"
-                raise ValueError(
-                    f"top_k[{place}]: {said} is {is_} the {backbone.neurons} neurons of {backbone.name}"
-                )
-            if k in sizes[:place]:
-                raise ValueError(
-                    f"top_k[{place}]: {self.top_k[place]} of {backbone.neurons} neurons are {k}, as another size is"
-                )
-        for place, seed in enumerate(self.masks.ranking_seeds or ()):
-            if seed not in self.seeds:
-                raise ValueError(f"masks.ranking_seeds[{place}]: {seed} is not one of seeds {self.seeds}")
-        if self.masks.ranking_seeds and len(self.masks.ranking_seeds) == len(self.seeds):
-            raise ValueError(
-                "masks.ranking_seeds: all of seeds; one at least must be left that the masks are asked of"
-            )
-        for key, k in (("analysis.top_k", self.analysis.top_k), ("figures.top_k", self.figures.top_k)):
-            if k not in self.study.top_k:
-                raise ValueError(f"{key}: {k} is not one of study.top_k {self.study.top_k}")
         if self.figures.emotion not in (*self.study.emotions, *self.emotions):
             raise ValueError(
-                f"figures.emotion: '{self.figures.emotion}' is not one of study.emotions, nor of emotions"
+                f"figures.emotion: '{self.figures.emotion}' is in neither study.emotions nor emotions"
             )
         return self
 
+    @model_validator(mode="after")
+    def _mask_sizes(self) -> "Params":
+        backbone, sizes = self.backbone, self.sizes()
+        for place, k in enumerate(sizes):
+            given = f"top_k[{place}]: {self.top_k[place]}"
+            if not 1 <= k <= backbone.neurons:
+                less_or_more = "more than" if k else "less than one of"
+                raise ValueError(
+                    f"{given} is {less_or_more} the {backbone.neurons} neurons of {backbone.name}"
+                )
+            if k in sizes[:place]:
+                raise ValueError(f"{given} of {backbone.neurons} neurons are {k}, the same size as another")
+        for key, k in (("analysis.top_k", self.analysis.top_k), ("figures.top_k", self.figures.top_k)):
+            if k not in self.study.top_k:
+                raise ValueError(f"{key}: {k} is not one of study.top_k {self.study.top_k}")
+        return self
 
-def _at(key, check, value):
-    """check(value), its complaint headed by the key."""
+    @model_validator(mode="after")
+    def _ranking_seeds(self) -> "Params":
+        ranking = self.masks.ranking_seeds or []
+        for place, seed in enumerate(ranking):
+            if seed not in self.seeds:
+                raise ValueError(f"masks.ranking_seeds[{place}]: {seed} is not one of seeds {self.seeds}")
+        if len(ranking) == len(self.seeds):
+            raise ValueError("masks.ranking_seeds: must leave at least one seed for evaluating the masks")
+        return self
+
+
+def _at(key: str, check_value: Callable[[Any], Any], value: Any) -> None:
+    """Check a value. Raises ValueError that begins with the key."""
     try:
-        check(value)
+        check_value(value)
     except ValueError as error:
         raise ValueError(f"{key}: {error}") from None
 
 
-def _key(location):
-    """('emotions', 3) -> 'emotions[3]'; the names pydantic gives to the branches of a union are left out."""
-    key = ""
-    for part in location:
-        if isinstance(part, int):
-            key += f"[{part}]"
-        elif re.fullmatch(r"\w+", part) and part not in ("int", "float"):
-            key += f".{part}" if key else part
-    return key
-
-
-def _explain(error, path, model):
-    """One line for pydantic's first error."""
-    first = error.errors()[0]
-    key, message = _key(first["loc"]), first["msg"].removeprefix("Value error, ")
-    match first["type"]:
-        case "extra_forbidden":
-            near = get_close_matches(str(first["loc"][-1]), _siblings(first["loc"], model), n=1)
-            message = "unknown key" + (f"; did you mean '{near[0]}'?" if near else "")
-        case "missing":
-            message = "is missing"
-        case "value_error":
-            pass
-        case _:
-            message = f"{message}, not {first['input']!r}"
-    return f"{path}: {key}: {message}" if key else f"{path}: {message}"
-
-
-def _siblings(location, section):
-    """The keys that can stand where the last part of a location in a section does."""
-    for part in location[:-1]:
-        section = section.model_fields[part].annotation
-    return list(section.model_fields)
-
-
-def check(values, path="params.yaml", model=Params):
-    """Params, or another model, of plain values, as a YAML file holds them. Raises ParamsError with one line that names the key."""
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        raise ParamsError(_explain(error, path, model)) from None
-
-
-def load_params(path="params.yaml"):
-    """Params read from a YAML file. Raises ParamsError with one line that names the key."""
-    try:
-        values = YAML(typ="safe").load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ParamsError(f"{path}: not found; run this from the project's root") from None
-    except UnicodeDecodeError as error:
-        raise ParamsError(f"{path}: not UTF-8 at byte {error.start + 1}") from None
-    except YAMLError as error:
-        raise ParamsError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    return check(values, path)
+def load_params(path: str | Path = "params.yaml") -> Params:
+    """Read and check params.yaml. Raises UserError with one line that names the wrong key."""
+    return check(read_yaml(path), path, Params)

@@ -1,4 +1,4 @@
-"""One group of the public inputs -> data/raw/GROUP. `python stages/fetch.py --group human`"""
+"""fetch: a group of the public inputs -> data/raw/GROUP"""
 
 import argparse
 import os
@@ -9,7 +9,7 @@ from model_emotion.params import load_params
 from model_emotion.project import stage
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--group", required=True, choices=GROUPS)
     group = parser.parse_args().group

@@ -1,4 +1,4 @@
-"""GoEmotions' three splits -> data/goemotions.parquet."""
+"""goemotions: the three splits of GoEmotions -> data/goemotions.parquet"""
 
 from model_emotion.base.files import write_parquet
 from model_emotion.inputs.goemotions import SPLITS, read_labels, read_split, tidy
@@ -7,7 +7,7 @@ from model_emotion.params import load_params
 from model_emotion.project import stage
 
 
-def main():
+def main() -> None:
     load_params()
     labels = read_labels(raw("human", "Data/raw_data/subjective_comparison/emotions.txt"))
     splits = {

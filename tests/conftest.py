@@ -1,4 +1,4 @@
-"""What tests share: `raw`, the study's files where they can be had, what is made of them, and synthetic projects."""
+"""Shared fixtures: the study's files if they can be downloaded, tables made from them, synthetic projects."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ import pytest
 from model_emotion.base import study
 from model_emotion.base.errors import InputError
 from model_emotion.base.files import write_parquet
-from model_emotion.inputs import registry
+from model_emotion.inputs import registry, released
 from model_emotion.inputs.download import UnreachableError, fetch
 from model_emotion.inputs.goemotions import SPLITS, read_labels, read_split, tidy
 
@@ -26,9 +26,10 @@ signal.signal(
 
 @pytest.fixture(scope="session")
 def raw(tmp_path_factory):
-    """A function like `inputs.raw`: raw(group, path) -> Path. Files come from data/raw, else from a mirror or the network.
+    """Return a function like `inputs.registry.raw`: raw(group, path) -> Path.
 
-    A test that asks for a file which can't be had is skipped; a file that is wrong is an error.
+    Files come from data/raw, else from a mirror or the network. A test is skipped if its file cannot be
+    downloaded; a file with a wrong hash is an error.
     """
     folder = tmp_path_factory.mktemp("raw")
     mirror, tried = os.environ.get("MODEL_EMOTION_MIRROR"), set()
@@ -43,7 +44,7 @@ def raw(tmp_path_factory):
                     fetch(group, mirror, root=folder, registry=ROOT / registry.REGISTRY)
         if not (folder / group / registry.GROUPS[group] / path).is_file():
             pytest.skip(
-                "the study's files are not reachable: neither data/raw, a mirror (MODEL_EMOTION_MIRROR) nor the network"
+                "the study's files are in neither data/raw nor MODEL_EMOTION_MIRROR, nor on the network"
             )
         return registry.raw(group, path, root=folder)
 
@@ -65,6 +66,26 @@ def goemotions(raw, tmp_path_factory):
         path,
     )
     return path
+
+
+@pytest.fixture(scope="session")
+def released_masks(raw):
+    """The study's masked accuracies, all sizes."""
+    folders = {"attribute": "RSA_tau_14property", "random": "random"}
+
+    def file(kind, emotion, seed):
+        return raw(
+            "masking", f"Result/masking/RoBERTa/{folders[kind]}/Acc_perSeed_JSON/{emotion}-{seed}.json"
+        )
+
+    sizes = {"attribute": study.ATTRIBUTE_TOP_K, "random": study.RANDOM_TOP_K}
+    return released.read_masked_accuracy(file, study.EMOTIONS, study.SEEDS, sizes)
+
+
+@pytest.fixture
+def study_masks(released_masks):
+    """The study's masked accuracies, N = 4000."""
+    return released_masks[released_masks["k"] == 4000].reset_index(drop=True)
 
 
 @pytest.fixture(scope="session")
@@ -138,7 +159,10 @@ def _copied(project, tmp_path, monkeypatch):
 
 @pytest.fixture
 def world(tiny_project, tmp_path, monkeypatch):
-    """A copy of the synthetic project as the current folder; a function that changes params.yaml: world("training.lr", 0.1)."""
+    """Make a copy of the synthetic project the current folder.
+
+    Returns a function that changes params.yaml: world("training.lr", 0.1).
+    """
     return _copied(tiny_project, tmp_path, monkeypatch)
 
 

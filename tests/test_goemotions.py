@@ -1,4 +1,4 @@
-"""GoEmotions as one table: equal to the study's own dev.csv and test.csv, free of ids, strict about its rows."""
+"""GoEmotions as one table: equal to the study's dev.csv and test.csv; malformed rows are errors."""
 
 import csv
 import subprocess

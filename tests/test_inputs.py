@@ -1,4 +1,4 @@
-"""Fetching: real files through the real code, from directories and from small servers on this machine that misbehave."""
+"""Downloads, from folders and from small local servers that misbehave."""
 
 import errno
 import hashlib
@@ -22,7 +22,7 @@ import pytest
 from urllib3 import Retry
 
 from model_emotion.base.errors import InputError
-from model_emotion.inputs import download
+from model_emotion.inputs import download, sources
 from model_emotion.inputs.download import UnreachableError, fetch
 from model_emotion.inputs.registry import GROUPS, RAW, REGISTRY, STUDY, raw
 
@@ -35,7 +35,7 @@ WORLD = {f"{STUDY}/Data/a b%41/{i}.csv": bytes([i]) * (1000 + i) for i in range(
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `content` (path -> bytes). A path's entry in `script` is a list of what its next answers are instead."""
+    """Serves `content` (path -> bytes); `script` (path -> list) has answers to give first instead."""
 
     def __init__(self, content):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -217,7 +217,7 @@ def test_the_datasheet_s_table_is_right(raw):
 @pytest.mark.parametrize("name", [f"{STUDY}/../../x.csv", "thunlp/Model_Emotion/main/x.csv", "/etc/passwd"])
 def test_a_registry_can_t_name_files_outside_its_commit(place, name):
     (place["registry"] / "human.txt").write_text(f"{name} {'0' * 64}\n")
-    with pytest.raises(InputError, match=r"human\.txt: '.*' is no path below thunlp"):
+    with pytest.raises(InputError, match=r"human\.txt: '.*' is not a path below thunlp"):
         fetch("human", **place)
 
 
@@ -296,7 +296,7 @@ def test_a_busy_server_is_asked_again_after_the_time_it_names(place, server):
 
 def test_a_server_that_stays_busy_is_given_up(place, server, monkeypatch):
     monkeypatch.setattr(
-        download, "Retry", lambda **options: Retry(**options | {"total": 2, "backoff_factor": 0})
+        sources, "Retry", lambda **options: Retry(**options | {"total": 2, "backoff_factor": 0})
     )
     name = list(WORLD)[0]
     server.script[name] = [busy(0)] * 9
@@ -320,7 +320,7 @@ def test_a_body_cut_short_leaves_what_came_before_and_the_next_run_asks_for_the_
     server.script[names[2]] = [cut(WORLD[names[2]], 500)]
     with pytest.raises(
         UnreachableError,
-        match=r"2 of the 4 files .* Data/a b%41/2\.csv, Data/a b%41/3\.csv; .*the transfer broke off",
+        match=r"2 of the 4 files .* Data/a b%41/2\.csv, Data/a b%41/3\.csv; .*the transfer stopped",
     ):
         fetch("human", **place | {"files": server.url})
     assert set(here(place)) == set(names[:2])
@@ -406,7 +406,7 @@ def test_an_archive_cut_short_keeps_its_good_members(place, server, many, monkey
     body = tar(noise)
     server.script[ARCHIVE] = [lambda handler: handler.answer(body[:700_000], len(body) if promised else None)]
     server.content = {ARCHIVE: body}
-    with pytest.raises(UnreachableError, match=r"2 of the 4 files .* Data/a b%41/2\.csv.* broke off"):
+    with pytest.raises(UnreachableError, match=r"2 of the 4 files .* Data/a b%41/2\.csv.* stopped"):
         fetch("human", **place | {"archives": server.url})
     assert here(place) == {name: noise[name] for name in list(noise)[:2]}
     fetch("human", **place | {"archives": server.url})
@@ -427,7 +427,7 @@ def test_an_archive_with_an_altered_member_or_without_one(place, server, many):
 @pytest.mark.parametrize("page", [b"<html>log in first</html>" * 100, b""])
 def test_an_archive_that_is_none(place, server, many, page):
     server.content = {ARCHIVE: page}
-    with pytest.raises(UnreachableError, match="broke off or is none"):
+    with pytest.raises(UnreachableError, match="is incomplete or not an archive"):
         fetch("human", **place | {"archives": server.url})
 
 
@@ -455,11 +455,11 @@ def test_a_full_disk_names_the_file(place, server, mirror, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(download.shutil, "copyfile", full)
+        patch.setattr(sources.shutil, "copyfile", full)
         with pytest.raises(InputError, match=r"human/thunlp/.*/0\.csv: No space left on device"):
             fetch("human", str(mirror), **place)
     with monkeypatch.context() as patch:
-        patch.setattr(download.requests.Response, "iter_content", full)
+        patch.setattr(sources.requests.Response, "iter_content", full)
         with pytest.raises(InputError, match=r"human/thunlp/.*/0\.csv: No space left on device"):
             fetch("human", **place | {"files": server.url})
     assert not here(place)
@@ -468,7 +468,8 @@ def test_a_full_disk_names_the_file(place, server, mirror, monkeypatch):
 def test_a_killed_run_goes_on_where_it_stopped(place, server):
     names, started = list(WORLD), threading.Event()
     server.script[names[2]] = [dribble(WORLD[names[2]] * 100, started)]
-    call = f"from model_emotion.download import fetch; fetch('human', {server.url!r}, {str(place['root'])!r}, {str(place['registry'])!r})"
+    places = f"{str(place['root'])!r}, {str(place['registry'])!r}"
+    call = f"from model_emotion.inputs.download import fetch; fetch('human', {server.url!r}, {places})"
     process = subprocess.Popen([sys.executable, "-c", call], cwd=ROOT, stderr=subprocess.DEVNULL)
     assert started.wait(10)
     process.send_signal(signal.SIGKILL)
@@ -486,7 +487,7 @@ def test_a_killed_run_goes_on_where_it_stopped(place, server):
 
 def test_a_reader_is_told_how_to_get_a_missing_file(tmp_path):
     with pytest.raises(
-        InputError, match=r"raw/human/thunlp/.*/x\.csv: not there; fetch it with `dvc repro fetch@human`"
+        InputError, match=r"raw/human/thunlp/.*/x\.csv: not found; download it with `dvc repro fetch@human`"
     ):
         raw("human", "x.csv", root=tmp_path / "raw")
 
@@ -516,7 +517,7 @@ def test_the_stage_ends_in_one_line_without_network(project):
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
     (line,) = [line for line in ended.stderr.splitlines() if "error" in line]
-    assert line.startswith("error: 648 of the 648 files of group 'masking' can't be had: ")
+    assert line.startswith("error: 648 of the 648 files of group 'masking' could not be downloaded: ")
     assert f"https://github.com/{ARCHIVE} (no connection)" in line
 
 
@@ -530,8 +531,8 @@ def test_the_stage_fetches_the_study_s_files(project, raw):
 
 
 def test_the_stage_loads_nothing_heavy():
-    call = "import sys, stages.fetch; print([name for name in ('pandas', 'numpy', 'torch', 'scipy') if name in sys.modules])"
+    call = "import sys, stages.fetch; print({'pandas', 'numpy', 'torch', 'scipy'} & set(sys.modules))"
     assert (
         subprocess.run([sys.executable, "-c", call], cwd=ROOT, capture_output=True, text=True).stdout
-        == "[]\n"
+        == "set()\n"
     )

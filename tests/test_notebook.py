@@ -226,7 +226,7 @@ def test_accuracies_have_wilsons_interval(ran):
         ("share", 1e-6, "top_k[0]: 1e-06 is less than one of the 9216 neurons"),
         ("draws", 0, "draws: "),
         ("seeds", 1, "seeds: "),
-        ("seeds", [1, 1], "seeds: 1 stands twice"),
+        ("seeds", [1, 1], "seeds: 1 is listed twice"),
         ("examples", 0, "examples: "),
         ("texts", 1, "texts: "),
     ],

@@ -1,4 +1,4 @@
-"""params.yaml: a slip is refused in one line that names the key, before any work."""
+"""params.yaml: an invalid value is an error that names the key, before any work."""
 
 import subprocess
 import sys
@@ -8,14 +8,15 @@ import pytest
 import yaml
 from command import call
 
-from model_emotion.params import ParamsError, load_params
+from model_emotion.base.errors import UserError
+from model_emotion.params import load_params
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
 def refused(tmp_path):
-    """A function that sets one key of the project's own params.yaml and returns the message it is refused with."""
+    """Return a function that sets one key of the project's params.yaml and returns the error message."""
 
     def refuse(key, value):
         values = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -26,7 +27,7 @@ def refused(tmp_path):
         target[key.split(".")[-1]] = value
         path = tmp_path / "params.yaml"
         path.write_text(yaml.safe_dump(values))
-        with pytest.raises(ParamsError) as caught:
+        with pytest.raises(UserError) as caught:
             load_params(path)
         assert "\n" not in str(caught.value)
         return str(caught.value).removeprefix(f"{path}: ")
@@ -50,9 +51,9 @@ GOOD = ["joy", "fear", "anger", "love"]
             "emotions[3]: 'gratitud' is not one of the 27 emotions; did you mean 'gratitude'?",
         ),
         ("study.emotions", [*GOOD, "happy"], "study.emotions[4]: 'happy' is not one of the 27 emotions"),
-        ("emotions", [*GOOD, "joy"], "emotions: 'joy' stands twice"),
+        ("emotions", [*GOOD, "joy"], "emotions: 'joy' is listed twice"),
         ("emotions", [], "emotions: "),
-        ("seeds", [1, 1], "seeds: 1 stands twice"),
+        ("seeds", [1, 1], "seeds: 1 is listed twice"),
         ("seeds", [], "seeds: "),
         ("seeds", "1", "seeds: "),
         ("seeds", [-1], "seeds[0]: "),
@@ -69,7 +70,11 @@ GOOD = ["joy", "fear", "anger", "love"]
         ("masks.kind", "bin", "masks.kind: "),
         ("masks.draws", "2", "masks.draws: "),
         ("masks.ranking_seeds", [3], "masks.ranking_seeds[0]: 3 is not one of seeds [1]"),
-        ("masks.ranking_seeds", [1], "masks.ranking_seeds: all of seeds; one at least must be left"),
+        (
+            "masks.ranking_seeds",
+            [1],
+            "masks.ranking_seeds: must leave at least one seed for evaluating the masks",
+        ),
         ("masks.ranking_seeds", [], "masks.ranking_seeds: "),
         ("analysis.drop_alpha", 1.5, "analysis.drop_alpha: "),
         ("analysis.drop_alpha", float("nan"), "analysis.drop_alpha: "),
@@ -80,7 +85,7 @@ GOOD = ["joy", "fear", "anger", "love"]
             "valense",
             "figures.attribute: 'valense' is not one of the 14 attributes; did you mean 'valence'?",
         ),
-        ("top_k", [0.11, 1014], "top_k[1]: 1014 of 9216 neurons are 1014, as another size is"),
+        ("top_k", [0.11, 1014], "top_k[1]: 1014 of 9216 neurons are 1014, the same size as another"),
         ("top_k", [0.00001], "top_k[0]: 1e-05 is less than one of the 9216 neurons"),
         ("backbone.verbalizer", ["no"], "backbone.verbalizer: "),
         ("backbone.revision", "main", "backbone.revision: "),
@@ -94,7 +99,7 @@ GOOD = ["joy", "fear", "anger", "love"]
         (
             "runs",
             ["published"],
-            "runs: ['published'], but the pipeline has both; for the published run alone there is `make published`",
+            "runs: ['published'], but the pipeline needs both; see also `make published`",
         ),
         ("study", None, "study: "),
         (
@@ -108,18 +113,18 @@ GOOD = ["joy", "fear", "anger", "love"]
             "own.texts: 'posts.xlsx' is not the name of a CSV or Parquet file in data/own",
         ),
         ("own.ratings", "a.csv", "own.ratings: unknown key"),
-        ("emotions", [*GOOD, "../up"], "emotions[4]: '../up' can't be a name"),
-        ("emotions", [*GOOD, "NA"], "emotions[4]: 'NA' can't be a name"),
+        ("emotions", [*GOOD, "../up"], "emotions[4]: '../up' cannot be a name"),
+        ("emotions", [*GOOD, "NA"], "emotions[4]: 'NA' cannot be a name"),
         (
             "figures.emotion",
             "hapiness",
-            "figures.emotion: 'hapiness' is not one of study.emotions, nor of emotions",
+            "figures.emotion: 'hapiness' is in neither study.emotions nor emotions",
         ),
         ("executor.kind", "slurm", "executor.kind: "),
         (
             "executor.address",
             "tcp://10.0.0.1:8786",
-            "executor: address: tcp://10.0.0.1:8786 is a cluster's; kind must be dask",
+            "executor: address: tcp://10.0.0.1:8786 is the address of a cluster; set kind: dask",
         ),
         ("executor", {"kind": "dask", "workers": None, "address": "10.0.0.1"}, "executor.address: "),
     ],
@@ -138,16 +143,16 @@ def test_own_data_bring_names_of_their_own(tmp_path):
 
 
 def test_files_that_are_no_parameters_are_named(tmp_path):
-    with pytest.raises(ParamsError, match="not found"):
+    with pytest.raises(UserError, match="not found"):
         load_params(tmp_path / "params.yaml")
     (tmp_path / "params.yaml").write_text("runs: [published\nstudy: {")
     (tmp_path / "latin.yaml").write_bytes("# é".encode("latin-1"))
-    with pytest.raises(ParamsError, match="latin.yaml: not UTF-8 at byte 3"):
+    with pytest.raises(UserError, match="latin.yaml: not UTF-8 at byte 3"):
         load_params(tmp_path / "latin.yaml")
-    with pytest.raises(ParamsError, match="not YAML"):
+    with pytest.raises(UserError, match="not YAML"):
         load_params(tmp_path / "params.yaml")
     (tmp_path / "params.yaml").write_text("")
-    with pytest.raises(ParamsError):
+    with pytest.raises(UserError):
         load_params(tmp_path / "params.yaml")
 
 
@@ -164,7 +169,7 @@ def test_every_stage_refuses_it_before_any_work(stage, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = call(stage, *options.get(stage, []))
     assert done.returncode == 1
-    assert done.stderr.strip() == "error: params.yaml: seeds: 1 stands twice"
+    assert done.stderr.strip() == "error: params.yaml: seeds: 1 is listed twice"
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
 
 
@@ -178,5 +183,5 @@ def test_a_stage_started_by_its_file_refuses_it_too(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (
         1,
         "",
-        "error: params.yaml: seeds: 1 stands twice\n",
+        "error: params.yaml: seeds: 1 is listed twice\n",
     )

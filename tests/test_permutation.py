@@ -1,4 +1,4 @@
-"""The largest tau under permuted emotions: against all 120 orders of five emotions by scipy, and its level on data without any effect."""
+"""The largest tau under permuted emotions: against scipy for all 120 orders of five, and its level."""
 
 from itertools import permutations as all_orders
 
@@ -13,7 +13,7 @@ from model_emotion.rsa.rdm import absolute_rdm, pair_indices, square
 
 
 def world(rng, emotions, neurons, attributes, decimals=9):
-    """RDMs of neurons [neurons, pairs], two seeds each, and of attributes [pairs, attributes]; few decimals make ties."""
+    """Return RDMs of neurons [neurons, pairs] and attributes [pairs, attributes]; few decimals make ties."""
     activations = np.round(rng.standard_normal((2, neurons, emotions)), decimals)
     return absolute_rdm(activations).mean(axis=0), absolute_rdm(
         np.round(rng.random((attributes, emotions)), decimals)
@@ -131,7 +131,7 @@ def test_without_an_effect_p_is_uniform():
 
 
 def test_the_usual_p_of_a_tau_is_too_small_for_distances():
-    """Why emotions are permuted: as if 351 distances were independent, chance is called rare at several times its rate."""
+    """Why emotions are permuted: with independent distances, false positives are too many."""
     rdms, attributes = world(np.random.default_rng(6), 27, 400, 5)
     _, z = correlate(lambda rows: rdms[rows], len(rdms), pattern(attributes))
     assert (stats.norm.sf(z) <= 0.01).mean() > 0.03

@@ -1,6 +1,7 @@
-"""The same bytes on every processor: what is computed here, and again in a process whose libraries use older instructions.
+"""The same bytes on every processor: results here, and in a process whose libraries use older instructions.
 
-OpenBLAS and numpy choose their instructions by the processor; the variables below make them choose as if it were an older one.
+OpenBLAS and numpy choose their instructions by the processor. Environment variables make them choose as on an
+older processor.
 """
 
 import hashlib
@@ -19,7 +20,8 @@ from model_emotion.base import statistics, study
 from model_emotion.base.results import MASKED_ACCURACY
 from model_emotion.human import appraisal, similarity
 from model_emotion.masking import drops
-from model_emotion.retests import masks, neurons
+from model_emotion.retests import drops as retests_of_drops
+from model_emotion.retests import neurons
 from model_emotion.retests.weights import human_correlation_of_attributes
 from model_emotion.rsa import rdm
 
@@ -33,7 +35,7 @@ OLDER = {
 
 UNREPAIRED = "numpy's arctanh"
 DISTRIBUTIONS = {"human correlation", "re-tests of masks"}
-"""Their p and limits are made by scipy of the C library's exp and log, which another system may round otherwise."""
+"""Their p and limits use the C library's exp and log, which another system may round differently."""
 
 EXPECTED = {
     "product": "01ccc02a614c6f80",
@@ -52,7 +54,7 @@ EXPECTED = {
 
 
 def made_masked(rng):
-    """Masked accuracies of 5 emotions, 3 seeds and 14 attributes' masks, with 4 random masks that all share."""
+    """Return masked accuracies of 5 emotions, 3 seeds and 14 attributes, with 4 shared random masks."""
     rows = []
     for emotion in study.EMOTIONS[:5]:
         for seed in (1, 2, 3):
@@ -75,11 +77,15 @@ def operations():
     x, y = rng.integers(1, 1000, (2, 5000)) / 997
     masked = made_masked(rng)
     weights = pd.Series(rng.integers(1, 1000, 14) / 997, study.ATTRIBUTES)
-    each, over_emotions, over_attributes = drops.human_correlation(drops.accuracy_drops(masked), weights)
+    dropped = drops.accuracy_drops(masked)
+    each, over_emotions, over_attributes = drops.human_correlation(dropped, weights)
     retests = [
-        *masks.masks_hurt(masked, 10, 200, 1), *human_correlation_of_attributes(masked, 10, weights),
-        *masks.share_of_distance(masked, masked.assign(majority=0.5), 10, 200, 1),
-    ]  # fmt: skip
+        *retests_of_drops.hurt_over_attributes(masked, dropped, 10),
+        *retests_of_drops.hurt_over_emotions(dropped, 10),
+        *retests_of_drops.hurt_over_all(masked, dropped, 10, 200, 1),
+        *human_correlation_of_attributes(dropped, 10, weights),
+        *retests_of_drops.share_of_distance(dropped, masked.assign(majority=0.5), 10, 200, 1),
+    ]
     labels = (rng.random((5000, 27)) < 0.05).astype(float)
     r = rng.integers(-(10**6), 10**6, 2000) / 10**6
     return {

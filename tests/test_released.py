@@ -88,7 +88,7 @@ def test_malformed_masked_accuracies_are_named(copy, change, message):
     [
         (lambda text: text.replace("accuracy", "acc"), "no column accuracy"),
         (lambda text: text.replace("joy,1,", "joy,2,"), "no row for joy, seed 1"),
-        (lambda text: text.replace("joy,1,", "joy,3,"), "stands twice"),
+        (lambda text: text.replace("joy,1,", "joy,3,"), "is listed twice"),
         (lambda text: text.replace("joy,1,0.", "joy,1,nan"), "joy, seed 1 is not an accuracy"),
     ],
 )
@@ -162,5 +162,5 @@ def test_a_cut_file_of_activations_is_named(tmp_path):
     path = tmp_path / "a.safetensors"
     results.write_activations(_activations(np.zeros((1, 2, 6))), path)
     path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(UserError, match="a.safetensors: not activations of a run"):
+    with pytest.raises(UserError, match="a.safetensors: not a complete safetensors file with activations"):
         results.read_activations(path)

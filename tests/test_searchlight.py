@@ -1,4 +1,4 @@
-"""The searchlight and the whole model's RSA, against scipy on the study's own files and on a small planted world."""
+"""The searchlight and RSA of the whole model, against scipy on the study's files and on planted data."""
 
 import numpy as np
 import pandas as pd
@@ -61,7 +61,7 @@ def test_equals_scipy_on_the_studys_neurons(some_neurons, study_rdms):
 
 
 def test_spaces_equal_scipy(some_neurons, study_rdms, raw):
-    # Euclidean distance over a space's attributes; for the affective space scipy's pdist on the raw mean ratings says the same
+    # scipy's pdist on the raw mean ratings gives the same distances for the affective space
     spaces = space_rdms(study_rdms)
     assert list(spaces) == ["affective", "basic-emotions", "appraisal"]
     by_hand = [np.sqrt(row["arousal"] ** 2 + row["valence"] ** 2) for _, row in study_rdms.iterrows()]

@@ -1,13 +1,13 @@
-"""Errors that a person can mend. A command shows them as one line, without a traceback."""
+"""Errors that the user can fix. A command shows them as one line, without a traceback."""
 
 
 class UserError(Exception):
-    """Something the person at the keyboard can mend: a parameter, an input, a full disk."""
+    """Something that the user can fix, such as a parameter, an input or a full disk."""
 
-    def _render_traceback_(self):
-        """The lines that IPython, and so Jupyter, shows in place of a traceback."""
+    def _render_traceback_(self) -> list[str]:
+        """Return the lines that IPython and Jupyter show in place of a traceback."""
         return [f"error: {self}"]
 
 
 class InputError(UserError):
-    """An input that is missing, altered or malformed; the message is 'FILE: what is wrong'."""
+    """An input that is missing, changed or malformed. The message is 'FILE: what is wrong'."""

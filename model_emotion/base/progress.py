@@ -1,4 +1,4 @@
-"""Bars that show how far long work has come and how much time is left."""
+"""Progress bars."""
 
 from collections.abc import Iterable
 from typing import TypeVar
@@ -9,9 +9,9 @@ Item = TypeVar("Item")
 
 
 def progress(items: Iterable[Item], label: str, total: int | None = None, unit: str = "it") -> Iterable[Item]:
-    """The items, with a bar on the terminal while they are gone through.
+    """Return the items, with a progress bar on the terminal while they are iterated over.
 
-    label: what stands before the bar. total: number of items, where `items` has no length. There is no bar where the output is no
-    terminal, nor for work of less than two seconds.
+    label: the text before the bar. total: the number of items if `items` has no length. There is no bar if
+    the output is not a terminal, or if the work takes less than two seconds.
     """
     return tqdm(items, desc=label, total=total, unit=unit, delay=2, leave=False, disable=None)

@@ -1,12 +1,13 @@
-"""The study's names and orders, which every table and figure here follows.
+"""The study's names, and their order in every table and figure.
 
-The study is Li et al., arXiv 2302.09582 (iScience 27(12) 111401). Nothing here is a result.
+The study is Li et al., arXiv 2302.09582 (iScience 27(12) 111401). These are settings, not results.
 """
 
 EMOTIONS = (
-    "realization", "surprise", "admiration", "gratitude", "optimism", "approval", "pride", "excitement", "joy",
-    "love", "amusement", "caring", "relief", "curiosity", "desire", "disgust", "disapproval", "anger", "annoyance",
-    "confusion", "fear", "disappointment", "grief", "sadness", "nervousness", "embarrassment", "remorse",
+    "realization", "surprise", "admiration", "gratitude", "optimism", "approval", "pride", "excitement",
+    "joy", "love", "amusement", "caring", "relief", "curiosity", "desire", "disgust", "disapproval", "anger",
+    "annoyance", "confusion", "fear", "disappointment", "grief", "sadness", "nervousness", "embarrassment",
+    "remorse",
 )  # fmt: skip
 """The 27 emotions of GoEmotions without `neutral`, in the order of the study's figures."""
 
@@ -39,7 +40,7 @@ MASK_NAMES = {
 """Attribute names of the study's masking files -> names used here."""
 
 HEADLINE_ATTRIBUTES = ("happy-face", "valence", "control", "fairness")
-"""Those whose masks did most harm in the study: the ones that experiments are compared by."""
+"""The attributes whose masks lowered accuracy most in the study; experiments are compared by them."""
 
 SEEDS = (1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 42, 100)
 LAYERS, WIDTH = 12, 3072

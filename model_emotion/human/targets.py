@@ -10,9 +10,10 @@ import pandas as pd
 from model_emotion.base import study
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_csv
+from model_emotion.base.validation import did_you_mean
 from model_emotion.human import user_ratings
 from model_emotion.inputs import user_data
-from model_emotion.params import Params, did_you_mean
+from model_emotion.params import Params
 from model_emotion.rsa import rdm
 
 HUMAN = Path("results/human")
@@ -23,14 +24,15 @@ TABLES = ("attributes", "attribute_rdms", "mean_rdm", "weights", "agreement")
 def user_tables(params: Params) -> dict[str, pd.DataFrame]:
     """Return the tables of the run `live` that differ from results/human, by name.
 
-    Raises UserError if params.yaml names an emotion without ratings, or settings that do not go with the user's.
+    Raises UserError if params.yaml names an emotion without ratings, or settings that do not go with the
+    user's.
     """
-    tables = {}
+    tables: dict[str, pd.DataFrame] = {}
     unknown = [emotion for emotion in params.emotions if emotion not in study.EMOTIONS]
     if params.own.texts:
         tables["agreement"] = _no_rows("agreement")  # of the raters of GoEmotions
     if params.own.attributes:
-        tables |= _tables_of_ratings(params)
+        tables |= _tables_of_ratings(params.own.attributes, params)
     elif unknown:
         key = f"emotions[{params.emotions.index(unknown[0])}]"
         raise UserError(
@@ -54,19 +56,18 @@ def _no_rows(name: str) -> pd.DataFrame:
     return read_csv(HUMAN / f"{name}.csv").iloc[:0]
 
 
-def _tables_of_ratings(params: Params) -> dict[str, pd.DataFrame]:
-    """Return the tables made of the file of ratings that params.yaml names."""
-    file, bootstrap, shown = params.own.attributes, params.analysis.bootstrap, params.figures.attribute
+def _tables_of_ratings(file: str, params: Params) -> dict[str, pd.DataFrame]:
+    """Return the tables made of a user's file of ratings."""
+    bootstrap, shown = params.analysis.bootstrap, params.figures.attribute
     ratings, path = user_data.read_ratings(file, params.emotions), user_data.FOLDER / file
-    if params.masks.ranking == "spaces" and not any(
-        set(names) <= set(ratings) for names in study.SPACES.values()
-    ):
+    whole_space = any(set(names) <= set(ratings) for names in study.SPACES.values())
+    if params.masks.ranking == "spaces" and not whole_space:
         raise UserError(
             f"params.yaml: masks.ranking: 'spaces' needs all attributes of a space, but {path} lacks some"
         )
     if shown not in {*ratings, *study.ATTRIBUTES}:
         near = did_you_mean(shown, ratings)
-        raise UserError(f"params.yaml: figures.attribute: '{shown}' is no column of {path}{near}")
+        raise UserError(f"params.yaml: figures.attribute: '{shown}' is not a column of {path}{near}")
     scores = user_ratings.rescaled(ratings)
     distances = user_ratings.attribute_rdms(scores, params.emotions)
     tables = {

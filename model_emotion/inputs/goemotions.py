@@ -1,7 +1,9 @@
-"""GoEmotions (Demszky et al. 2020) as one tidy table: a row a text, a 0/1 column a label, comment ids left out."""
+"""GoEmotions (Demszky et al. 2020) as one tidy table: a row per text, a 0/1 column per label."""
 
 import csv
 import io
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,21 +14,21 @@ SPLITS = ("train", "dev", "test")
 LABELS = 28
 
 
-def read_labels(path):
-    """The 28 label names in GoEmotions' order, `neutral` last; label id i is name i. Raises InputError."""
+def read_labels(path: Path) -> list[str]:
+    """Read the 28 label names in the order of their ids, `neutral` last. Raises InputError."""
     names = path.read_text(encoding="utf-8").split()
     if len(names) != LABELS or len(set(names)) != LABELS or names[-1] != "neutral":
         raise InputError(
-            f"{path}: {len(names)} names, {len(set(names))} different; must be {LABELS}, 'neutral' the last"
+            f"{path}: {len(names)} names, {len(set(names))} different; must be {LABELS}, with 'neutral' last"
         )
     return names
 
 
-def read_split(path, labels):
-    """One split's TSV (text, comma-separated label ids, comment id) -> data frame `text` + a uint8 column a label, file order.
+def read_split(path: Path, labels: list[str]) -> pd.DataFrame:
+    """Read a split's TSV (text, label ids, comment id): `text` and a uint8 column per label, in file order.
 
-    Quotes are read as the csv module does by default, as the study did: a text that begins with a quotation mark loses it.
-    Raises InputError that names file and line; texts are people's and are not repeated.
+    Quotes are read as the csv module does by default, as in the study: a text that begins with a quotation
+    mark loses it. Raises InputError that names file and line, but does not repeat the text.
     """
     texts, rows = [], []
     try:
@@ -49,18 +51,18 @@ def read_split(path, labels):
     return table
 
 
-def _label_row(ids, count):
-    """'4,27' -> [count] zeros and ones, uint8."""
+def _label_row(ids: str, count: int) -> np.ndarray:
+    """Return label ids such as '4,27' as zeros and ones, uint8 [count]."""
     row = np.zeros(count, dtype=np.uint8)
     for label in ids.split(","):
         if not (label.isascii() and label.isdigit() and int(label) < count):
-            raise ValueError(f"the second field is not label ids from 0 to {count - 1} with commas between")
+            raise ValueError(f"the second field must be label ids from 0 to {count - 1}, separated by commas")
         row[int(label)] = 1
     return row
 
 
-def tidy(splits):
-    """{split: its table} -> one data frame with `split` as its first column, splits in the order given."""
+def tidy(splits: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Join the tables of {split: table} in their order; the first column is `split`."""
     return pd.concat(
         [table.assign(split=split)[["split", *table]] for split, table in splits.items()], ignore_index=True
     )

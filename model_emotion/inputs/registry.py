@@ -1,7 +1,8 @@
-"""The public inputs on this machine: which groups there are, where a file of one lies, what a reader says of a bad one.
+"""The groups of public inputs, and where their files are on this machine.
 
-`data/registry/GROUP.txt` pins a group's files as OWNER/REPO/COMMIT/PATH with their sha256; `data/raw/GROUP` holds them,
-laid out the same way. `model_emotion.inputs.download` brings them there; `data/README.md` says what they are.
+`data/registry/GROUP.txt` lists a group's files as OWNER/REPO/COMMIT/PATH, each with its SHA-256.
+`data/raw/GROUP` holds them in the same layout. `model_emotion.inputs.download` downloads them.
+`data/README.md` describes them.
 """
 
 from pathlib import Path
@@ -18,17 +19,20 @@ GROUPS = {
     "masking": STUDY,
     "reference": STUDY,
 }
-"""Group -> the repository, at its pinned commit, that all its files come from."""
+"""Group -> the repository of all its files, at a pinned commit."""
 
 RAW = Path("data/raw")
 REGISTRY = Path("data/registry")
 
 
-def raw(group, path, root=RAW):
-    """Path of a fetched file; `path` is its path inside the group's repository. Raises InputError when it is not there."""
+def raw(group: str, path: str, root: Path = RAW) -> Path:
+    """Return where a downloaded file is. Raises InputError if it is missing.
+
+    path: inside the repository of the group.
+    """
     file = Path(root) / group / GROUPS[group] / path
     if not file.is_file():
         raise InputError(
-            f"{file}: not there; fetch it with `dvc repro fetch@{group}` (`make repro` does it all)"
+            f"{file}: not found; download it with `dvc repro fetch@{group}` (`make repro` does everything)"
         )
     return file

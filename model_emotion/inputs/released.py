@@ -1,10 +1,13 @@
 """The authors' released measurements, read into the tables of a run.
 
-Three kinds of file: activations, one CSV an emotion and seed; unmasked accuracies, one CSV; masked accuracies, one JSON an
-emotion, seed and kind of mask. What the study calls activations "before ReLU" is the output of GELU.
+There are three kinds of file: activations, a CSV per emotion and seed; accuracies without masks, one CSV;
+accuracies with masks, a JSON per emotion, seed and kind of mask. What the study calls activations "before
+ReLU" is GELU's output.
 """
 
 import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,11 +20,11 @@ from model_emotion.base.results import ACCURACY, MASKED_ACCURACY
 BACKBONE = "FacebookAI/roberta-base"
 
 
-def read_neurons(path, neurons=study.LAYERS * study.WIDTH):
-    """One file of activations (a header, one row) -> [neurons] float64, the decimals as read."""
+def read_neurons(path: Path, neurons: int = study.LAYERS * study.WIDTH) -> np.ndarray:
+    """Read one file of activations (a header and one row) as float64 [neurons]. Raises InputError."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     if len(lines) != 2:
-        raise InputError(f"{path}: a header and one row were expected, not {len(lines)} lines")
+        raise InputError(f"{path}: must have a header and one row, but has {len(lines)} lines")
     try:
         values = np.array(lines[1].split(","), dtype=float)
     except ValueError:
@@ -33,14 +36,14 @@ def read_neurons(path, neurons=study.LAYERS * study.WIDTH):
     return values
 
 
-def _check_accuracy(value, path, key):
+def _check_accuracy(value: object, path: Path, key: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
         raise InputError(f"{path}: {key} is not an accuracy between 0 and 1")
     return float(value)
 
 
-def read_accuracy(path, emotions, seeds):
-    """The unmasked accuracies -> a run's accuracy table, in the order of `emotions` and `seeds`."""
+def read_accuracy(path: Path, emotions: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:
+    """Read the accuracies without masks as accuracy.csv, in the order of `emotions` and `seeds`."""
     try:
         table = read_csv(path)
     except ValueError as error:  # pandas' own errors and a wrong encoding are of this kind
@@ -49,7 +52,7 @@ def read_accuracy(path, emotions, seeds):
     if missing:
         raise InputError(f"{path}: no column {sorted(missing)[0]}")
     if table.duplicated(["sentiment", "random_seed"]).any():
-        raise InputError(f"{path}: an emotion and seed stands twice")
+        raise InputError(f"{path}: an emotion and seed is listed twice")
     accuracy = table.set_index(["sentiment", "random_seed"])["accuracy"].to_dict()
     rows = []
     for emotion in emotions:
@@ -61,15 +64,17 @@ def read_accuracy(path, emotions, seeds):
     return pd.DataFrame(rows, columns=ACCURACY)
 
 
-def read_masked(path, emotion, seed, kind, top_k):
-    """One JSON of masked accuracies -> (attribute, k, accuracy) for every attribute and k; kind is `attribute` or `random`."""
+def read_masked(
+    path: Path, emotion: str, seed: int, kind: str, top_k: Sequence[int]
+) -> Iterator[tuple[str, int, float]]:
+    """Yield (attribute, k, accuracy) of one JSON with masked accuracies. kind: `attribute` or `random`."""
     word = {"attribute": "top", "random": "random"}[kind]
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error})") from None
     if not isinstance(values, dict) or (values.get("sentiment"), values.get("seed")) != (emotion, seed):
-        raise InputError(f"{path}: does not belong to {emotion}, seed {seed}")
+        raise InputError(f"{path}: is not of {emotion}, seed {seed}")
     for name, attribute in study.MASK_NAMES.items():
         for k in top_k:
             key = f"{name}_{word}{k}"
@@ -78,17 +83,22 @@ def read_masked(path, emotion, seed, kind, top_k):
             yield attribute, k, _check_accuracy(values[key], path, key)
 
 
-def read_masked_accuracy(path_of, emotions, seeds, top_k):
-    """All JSON files -> a run's table of masked accuracies.
+def read_masked_accuracy(
+    path_of: Callable[[str, str, int], Path],
+    emotions: Sequence[str],
+    seeds: Sequence[int],
+    top_k: Mapping[str, Sequence[int]],
+) -> pd.DataFrame:
+    """Read all JSON files as masked_accuracy.csv.
 
-    path_of(kind, emotion, seed) -> path; top_k: {kind: sizes}. The study drew one random mask for each attribute and size.
+    path_of: returns the file of (kind, emotion, seed). top_k: {kind: sizes}. The study drew one random mask
+    for each attribute and size.
     """
     rows = []
     for kind, draw in (("attribute", None), ("random", 1)):
         for emotion in emotions:
             for seed in seeds:
-                for attribute, k, accuracy in read_masked(
-                    path_of(kind, emotion, seed), emotion, seed, kind, top_k[kind]
-                ):
+                path = path_of(kind, emotion, seed)
+                for attribute, k, accuracy in read_masked(path, emotion, seed, kind, top_k[kind]):
                     rows.append((emotion, seed, attribute, kind, draw, k, accuracy, None))
     return pd.DataFrame(rows, columns=MASKED_ACCURACY).astype({"draw": "Int64"})

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml import YAML
 
 from model_emotion.base.errors import UserError
-from model_emotion.params import check
+from model_emotion.base.validation import check
+from model_emotion.params import Params
 from model_emotion.project.commands import output
 from model_emotion.project.stage import run
 
@@ -53,7 +54,7 @@ class Experiment(BaseModel):
             if leaf not in place:
                 raise UserError(f"{setting.key}: {path} has no such key")
             place[leaf] = setting.value
-        return check(values, path)
+        return check(values, path, Params)
 
 
 def load(name, folder="experiments"):

@@ -1,28 +1,34 @@
-"""Kendall's score of two vectors, concordant minus discordant pairs of elements, as compiled loops over integers.
+"""Kendall's score of two vectors, concordant minus discordant pairs, as compiled loops over integers.
 
-Both algorithms read a vector as a ranking: `order`, its elements by ascending value, and `starts`, which is true at the
-places of `order` where a group of tied elements begins. Ties in either vector add nothing to the score.
+Both algorithms read a vector as a ranking: `order`, its elements by ascending value, and `starts`, which is
+true at the places of `order` where a group of tied elements begins. Ties in either vector add nothing to the
+score.
 
-Short vectors: sets of bits. Element p has the set of later elements q > p that are greater, and the set of those that
-are not tied with it. Two vectors disagree on the pairs where the first sets differ. The processor counts 64 pairs at a time,
-so that work grows with the square of the length.
+Short vectors: sets of bits. Each element p has the set of later elements q > p that are greater, and the set
+of those that are not tied with it. Two vectors disagree on the pairs where the first sets differ. The
+processor counts 64 pairs at a time. Time grows with the square of the length.
 
-Long vectors: walking through one vector in ascending order and counting, for each element, how many elements
-before it are lower in the other vector. Counts are kept at three levels (bits of a word, words, superblocks of 64 words),
-so that work grows with the length alone. Knight (1966) counts the same by merge sort.
+Long vectors: a walk through one vector in ascending order. For each element it counts how many earlier
+elements are lower in the other vector. Counts are kept at three levels (bits of a word, words, superblocks of
+64 words), so time grows only with the length. Knight (1966) counts the same by merge sort.
 """
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
+from numba import extending
 from numba.core import types
-from numba.extending import intrinsic
 
 from model_emotion.base.processor import compiled
 
+intrinsic: Callable[..., Any] = extending.intrinsic
+
 LONG = 1024
-"""Elements from which walking is faster than sets of bits (46 emotions have 1,035 pairs)."""
+"""Length from which a walk is faster than sets of bits; 46 emotions have 1,035 pairs."""
 TILE = 16
-"""Vectors whose sets of bits stay in a core's cache while those of the others pass."""
+"""Vectors that are compared with all others together: their sets of bits fit into a core's cache."""
 
 ONE = np.uint64(1)
 ALL = np.uint64(2**64 - 1)
@@ -34,7 +40,7 @@ LATER_WORDS = np.triu(np.ones((64, 64), dtype=np.int16), 1)
 
 @intrinsic
 def _popcount(context, word):
-    """Number of bits that are set in a word."""
+    """Return the number of bits that are set in a word."""
 
     def code(context, builder, signature, arguments):
         return builder.call(builder.module.declare_intrinsic("llvm.ctpop", [ir.IntType(64)]), arguments)
@@ -43,43 +49,11 @@ def _popcount(context, word):
 
 
 @compiled
-def ordered_starts(x, order):
-    """Vectors x [rows, n] and their argsort -> (order as int32, where groups of tied values start), [rows, n] each."""
-    rows, n = x.shape
-    short, starts = np.empty((rows, n), dtype=np.int32), np.empty((rows, n), dtype=np.bool_)
-    for row in range(rows):
-        before = np.nan  # equal to nothing
-        for place in range(n):
-            element = np.uint64(order[row, place])
-            value = x[row, element]
-            short[row, place] = element
-            starts[row, place] = value != before
-            before = value
-    return short, starts
-
-
-@compiled
-def tie_sums(starts):
-    """[rows, n] starts -> [rows, 3] sums over groups of t tied elements: t(t-1), t(t-1)(t-2) and t(t-1)(2t+5)."""
-    rows, n = starts.shape
-    sums = np.zeros((rows, 3))
-    for row in range(rows):
-        first = 0
-        for place in range(1, n + 1):
-            if place == n or starts[row, place]:
-                t = place - first
-                if t > 1:
-                    pairs = float(t) * (t - 1)
-                    sums[row, 0] += pairs
-                    sums[row, 1] += pairs * (t - 2)
-                    sums[row, 2] += pairs * (2 * t + 5)
-                first = place
-    return sums
-
-
-@compiled
 def _offsets(n):
-    """Where the words of each column begin: word w of element p stands at offset[w] + p, for all p that have later elements in it."""
+    """Return where the words of each column begin.
+
+    Word w of element p is at offset[w] + p, for all p that have later elements in that word.
+    """
     words = (n + 63) // 64
     offset = np.zeros(words + 1, dtype=np.int64)
     for w in range(words):
@@ -98,7 +72,7 @@ def _fill(row, n):
 
 @compiled
 def _write_greater(order, starts, offset, greater):
-    """The set of greater elements of each element; bits of elements that are not later are left as they come."""
+    """Write the set of greater elements of each element; bits of earlier elements are undefined."""
     n = len(order)
     row = np.empty(len(offset) - 1, dtype=np.uint64)
     _fill(row, n)
@@ -117,7 +91,7 @@ def _write_greater(order, starts, offset, greater):
 
 @compiled
 def _write_untied(order, starts, offset, untied):
-    """The set of later elements of each element that are not tied with it."""
+    """Write the set of later elements of each element that are not tied with it."""
     n = len(order)
     row = np.empty(len(offset) - 1, dtype=np.uint64)
     _fill(row, n)
@@ -141,8 +115,8 @@ def _write_untied(order, starts, offset, untied):
 
 
 @compiled
-def sets(order, starts):
-    """Rankings [rows, n] -> the sets (greater, untied), each [rows, words]."""
+def sets(order: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sets (greater, untied) of rankings [rows, n], each [rows, words]."""
     rows, n = order.shape
     offset = _offsets(n)
     greater = np.zeros((rows, offset[-1]), dtype=np.uint64)
@@ -155,7 +129,7 @@ def sets(order, starts):
 
 @compiled
 def _differ(x, y, untied):
-    """Number of untied pairs that the sets `greater` of x and y disagree on."""
+    """Return the number of untied pairs on which the sets `greater` of x and y differ."""
     count = np.uint64(0)
     for i in range(len(x)):
         count += _popcount((x[i] ^ y[i]) & untied[i])
@@ -164,7 +138,7 @@ def _differ(x, y, untied):
 
 @compiled
 def _differ_and_untied(x, x_untied, y, y_untied):
-    """(the same where neither vector is tied, the number of pairs where neither is)."""
+    """Return how many pairs that are tied in neither vector x and y differ on, and how many there are."""
     count, among = np.uint64(0), np.uint64(0)
     for i in range(len(x)):
         both = x_untied[i] & y_untied[i]
@@ -174,8 +148,18 @@ def _differ_and_untied(x, x_untied, y, y_untied):
 
 
 @compiled
-def scores_by_sets(order, starts, tied, y_greater, y_untied, y_pairs):
-    """Scores [rows, m] of rankings [rows, n] with m vectors' sets [m, words]; tied [rows]: which have ties; y_pairs [m]: untied pairs."""
+def scores_by_sets(
+    order: np.ndarray,
+    starts: np.ndarray,
+    tied: np.ndarray,
+    y_greater: np.ndarray,
+    y_untied: np.ndarray,
+    y_pairs: np.ndarray,
+) -> np.ndarray:
+    """Return the scores [rows, m] of rankings [rows, n] with m vectors, given as sets [m, words].
+
+    tied: bool [rows], which rankings have ties. y_pairs: [m] untied pairs of each vector.
+    """
     rows, n = order.shape
     m = len(y_greater)
     offset = _offsets(n)
@@ -201,8 +185,11 @@ def scores_by_sets(order, starts, tied, y_greater, y_untied, y_pairs):
 
 
 @compiled
-def places(order, starts):
-    """Rankings [rows, n] -> of each element: its place in the order, where its group of ties begins and where it ends, [rows, n] each."""
+def places(order: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return each element's place in the order, and where its group of ties begins and ends, each [rows, n].
+
+    order, starts: rankings [rows, n].
+    """
     rows, n = order.shape
     place, first, last = np.empty_like(order), np.empty_like(order), np.empty_like(order)
     for row in range(rows):
@@ -220,7 +207,7 @@ def places(order, starts):
 
 @compiled
 def _below(limit, bits, in_block, in_supers):
-    """Number of places below `limit` that have been met."""
+    """Return the number of places below `limit` that have been visited."""
     word, block = np.uint64(limit) >> WORD, np.uint64(limit) >> SUPER
     within = _popcount(bits[word] & ((ONE << (np.uint64(limit) & IN_WORD)) - ONE))
     return np.int64(in_supers[block]) + np.int64(in_block[block, word & WORDS]) + np.int64(within)
@@ -228,7 +215,7 @@ def _below(limit, bits, in_block, in_supers):
 
 @compiled
 def _meet(place, bits, in_block, in_supers):
-    """Count a place as met."""
+    """Mark a place as visited."""
     word, block = np.uint64(place) >> WORD, np.uint64(place) >> SUPER
     bits[word] |= ONE << (np.uint64(place) & IN_WORD)
     row = word & WORDS
@@ -240,7 +227,7 @@ def _meet(place, bits, in_block, in_supers):
 
 @compiled
 def _walk(order, starts, tied, place, first, last, bits, in_block, in_supers):
-    """Concordant pairs and, where x has ties, discordant ones (else 0); x as a ranking, y as `places`."""
+    """Return the concordant pairs and, if x has ties, the discordant ones, else 0. y is given as `places`."""
     bits[:] = np.uint64(0)
     in_block[:] = 0
     in_supers[:] = 0
@@ -264,8 +251,19 @@ def _walk(order, starts, tied, place, first, last, bits, in_block, in_supers):
 
 
 @compiled
-def scores_by_walking(order, starts, tied, place, first, last, y_pairs):
-    """Scores [rows, m] of rankings [rows, n] with m vectors' `places` [m, n]; tied [rows]; y_pairs [m]: untied pairs."""
+def scores_by_walking(
+    order: np.ndarray,
+    starts: np.ndarray,
+    tied: np.ndarray,
+    place: np.ndarray,
+    first: np.ndarray,
+    last: np.ndarray,
+    y_pairs: np.ndarray,
+) -> np.ndarray:
+    """Return the scores [rows, m] of rankings [rows, n] with m vectors, given as `places` [m, n].
+
+    tied: bool [rows], which rankings have ties. y_pairs: [m] untied pairs of each vector.
+    """
     rows, n = order.shape
     m = len(place)
     bits = np.empty(n // 64 + 1, dtype=np.uint64)
@@ -274,17 +272,9 @@ def scores_by_walking(order, starts, tied, place, first, last, y_pairs):
     score = np.empty((rows, m), dtype=np.int64)
     for row in range(rows):
         for column in range(m):
-            concordant, discordant = _walk(
-                order[row],
-                starts[row],
-                tied[row],
-                place[column],
-                first[column],
-                last[column],
-                bits,
-                in_block,
-                in_supers,
-            )
+            x = order[row], starts[row], tied[row]
+            y = place[column], first[column], last[column]
+            concordant, discordant = _walk(*x, *y, bits, in_block, in_supers)
             if not tied[row]:
                 discordant = y_pairs[column] - concordant
             score[row, column] = concordant - discordant

@@ -1,12 +1,14 @@
-"""How large the largest tau of all neurons gets by chance: the searchlight against attributes whose emotions are permuted.
+"""The permutation test of the searchlight: how large does the largest tau of all neurons become by chance?
 
-The distances of 27 emotions are not 351 independent values, so what is permuted is the emotions (Mantel 1967): an attribute's RDM
-keeps its geometry and loses which emotion is which. Neurons whose tau is above what the largest of all neurons exceeds in 5 % of
-the permutations hold the chance of even one false neuron below 5 % (Nichols & Holmes 2002).
+The distances of 27 emotions are not 351 independent values. So emotions are permuted, not pairs (Mantel
+1967): an attribute's RDM keeps its geometry, and its emotions change places. The critical tau is what the
+largest tau of all neurons exceeds in 5 % of the permutations. The chance of even one false neuron above it is
+below 5 % (Nichols & Holmes 2002).
 
-Tau of every neuron with every permuted RDM, 36,864 neurons x 14 attributes x 1,999 permutations, would take many minutes. Only the
-largest is wanted, and a neuron of large tau has a large Spearman's rho, which is one matrix product. So rho chooses a few
-candidates, and their tau is computed. With few emotions or neurons, all taus take less time.
+Tau of every neuron with every permuted RDM (36,864 neurons x 14 attributes x 1,999 permutations) would take
+many minutes. Only the largest is needed, and a neuron with a large tau also has a large Spearman's rho, which
+takes one matrix product. So rho selects a few candidates, whose tau is computed. With few emotions or
+neurons, it is faster to compute all taus.
 """
 
 from collections.abc import Callable
@@ -22,38 +24,46 @@ from model_emotion.rsa import concordance
 from model_emotion.rsa.kendall import ROWS, Ranking, correlate_rankings, pattern, ranking
 from model_emotion.rsa.rdm import pair_indices, square
 
-CANDIDATES = (
-    16  # neurons a permutation whose tau is computed, at 351 pairs; with fewer pairs as many as cost the same
-)
 PAIRS = 351
-CELLS = 2**24  # rho held at a time: 64 MB
-FEW = (
-    5 * 10**5
-)  # neurons times squared pairs / 128 up to which all taus take less time than the choice of candidates
-AT_ONCE = 256  # orders whose taus are held at a time
+CANDIDATES = 16
+"""Neurons whose tau is computed for a permutation of PAIRS pairs; with fewer pairs, as many as take the same
+time."""
+CELLS = 2**24
+"""Values of rho in memory at a time: 64 MB."""
+FEW = 5 * 10**5
+"""Neurons times squared pairs / 128 up to which all taus take less time than the selection of candidates."""
+AT_ONCE = 256
+"""Permutations whose taus are in memory at a time."""
 
 
 def permutations(n: int, samples: int, seed: int) -> np.ndarray:
-    """[samples, n] random orders of n emotions."""
+    """Return random orders of n emotions, [samples, n]."""
     return np.random.default_rng(seed).permuted(np.tile(np.arange(n), (samples, 1)), axis=1)
 
 
 def permuted_pairs(orders: np.ndarray) -> np.ndarray:
-    """[samples, n] orders -> [samples, n(n-1)/2] places: `rdm[places[s]]` has emotion orders[s, i] of `rdm` in the place of emotion i."""
+    """Return the indices [samples, n(n-1)/2] that permute an RDM by orders [samples, n] of its emotions.
+
+    `rdm[indices[s]]` has the emotion orders[s, i] of `rdm` in the place of emotion i.
+    """
     a, b = pair_indices(orders.shape[1])
     return square(np.arange(len(a), dtype=np.int32))[orders[:, a], orders[:, b]]
 
 
 def critical(largest: np.ndarray, alpha: float) -> np.ndarray:
-    """What a tau must exceed: of N maxima [N, …], the observed one among them, the (alpha N + 1)-th largest (Nichols & Holmes 2002)."""
+    """Return what a tau must exceed: the (alpha N + 1)-th largest of N maxima [N, …] (Nichols & Holmes 2002).
+
+    The maxima include the observed one.
+    """
     return np.sort(largest, axis=0)[::-1][int(np.floor(alpha * len(largest) + 1e-9))]
 
 
 def least_p(largest: np.ndarray, alpha: float) -> tuple[np.ndarray, float]:
-    """p of several maxima [N, m], those observed first, corrected for being m by the least of them in each order (Westfall & Young 1993).
+    """Correct the p of m maxima for their number, by the least p in each order (Westfall & Young 1993).
 
-    Returns those p [m], and the level at which each maximum by itself is to be tested so that in a share `alpha` of the orders, at most,
-    any of the m is: 0, at which nothing is, where N is too small for that.
+    largest: maxima [N, m] in N orders, the observed ones first. Returns the corrected p [m], and the level
+    for testing each maximum by itself so that, in at most a share `alpha` of the orders, any of the m is
+    significant. The level is 0, at which nothing is significant, if N is too small.
     """
     p = (len(largest) + 1 - stats.rankdata(largest, method="min", axis=0)) / len(largest)
     least = np.sort(p.min(axis=1))
@@ -69,13 +79,15 @@ def largest_tau(
     orders: np.ndarray,
     candidates: int | None = None,
 ) -> np.ndarray:
-    """The largest tau-b of `count` vectors with each RDM under each order of the emotions: [samples, m].
+    """Return the largest tau-b of vectors with each RDM under each order of the emotions: [samples, m].
 
-    vectors: function of a slice that gives those vectors, [rows, pairs], as for `kendall.correlate`; rdms [pairs, m]; orders
-    [samples, emotions], the same for all RDMs, so that their maximum under one order is a sample too. What is constant counts as -1.
+    vectors: returns those of a slice, `count` in all, [rows, pairs], as for `kendall.correlate`. rdms:
+    [pairs, m]. orders: [samples, emotions], the same for all RDMs, so that their maximum under one order is a
+    sample too. The tau of a constant vector counts as -1.
 
-    Tau is computed of all where that is not much work, else of the `candidates` of largest rho. The neuron of largest tau is nearly always
-    among the first three of them; where it is not among the first half, tau is computed of all. Time grows with neurons x RDMs x samples.
+    Tau is computed for all vectors if that is little work, else for the `candidates` with the largest rho.
+    The vector with the largest tau is nearly always among the first three of them. If it is not among the
+    first half, tau is computed for all. Time grows with vectors x RDMs x samples.
     """
     ranked, rdms = _ranked(vectors, count), np.asarray(rdms, dtype=float)
     pairs = ranked.order.shape[1]
@@ -89,21 +101,22 @@ def largest_tau(
     return np.column_stack([_largest_with(rdm, ranked, unit, there, candidates) for rdm in each])
 
 
-def _largest_of_all(rdm, ranked, there):
-    """The largest tau of all vectors with one RDM [pairs] under each permutation `there`: [samples]."""
+def _largest_of_all(rdm: np.ndarray, ranked: Ranking, there: np.ndarray) -> np.ndarray:
+    """Return the largest tau of all vectors with an RDM [pairs] under each permutation: [samples]."""
     parts = [pattern(rdm[part].T) for part in np.array_split(there, -(-len(there) // AT_ONCE))]
     taus = (correlate_rankings(lambda rows: ranked[rows], len(ranked.order), part)[0] for part in parts)
     return np.concatenate([_defined(tau).max(axis=0) for tau in taus])
 
 
-def _largest_with(rdm, ranked, unit, there, candidates):
-    """The largest tau with one RDM [pairs] under each permutation `there` of its pairs: [samples]."""
+def _largest_with(
+    rdm: np.ndarray, ranked: Ranking, unit: np.ndarray, there: np.ndarray, candidates: int
+) -> np.ndarray:
+    """Return the largest tau of the candidates with an RDM [pairs] under each permutation: [samples]."""
     chosen = _candidates(unit, _unit(stats.rankdata(rdm)[None])[0][there], candidates)
     neuron, sample = chosen.ravel(), np.repeat(np.arange(len(there)), candidates)
 
-    def permuted(
-        rows,
-    ):  # tau of a vector with a permuted RDM is that of the vector, permuted back, with the RDM
+    def permuted(rows: slice) -> Ranking:
+        # tau of a vector with a permuted RDM is that of the vector, permuted back, with the RDM
         order = there[sample[rows][:, None], ranked.order[neuron[rows]]]
         return Ranking(order, ranked.starts[neuron[rows]])
 
@@ -114,9 +127,9 @@ def _largest_with(rdm, ranked, unit, there, candidates):
     return largest
 
 
-def _candidates(unit, y, count):
-    """Rows [samples, count] of `unit` with the largest rho with each row of y [samples, pairs], best first."""
-    chosen = []
+def _candidates(unit: np.ndarray, y: np.ndarray, count: int) -> np.ndarray:
+    """Return the rows [samples, count] of `unit` with the largest rho with each row of y [samples, pairs]."""
+    chosen: list[np.ndarray] = []
     with ThreadPoolExecutor(cores()) as pool:
         for block in np.array_split(y, -(-len(y) * len(unit) // CELLS)):
             parts = np.array_split(block @ unit.T, cores())
@@ -126,7 +139,7 @@ def _candidates(unit, y, count):
 
 @compiled
 def _places_of_largest(values, count):
-    """[rows, n] float32 -> [rows, count] places of each row's largest values, the largest first."""
+    """Return the places [rows, count] of the largest values of float32 [rows, n], largest first."""
     rows, n = values.shape
     places, largest = np.empty((rows, count), dtype=np.int64), np.empty(count, dtype=np.float32)
     for row in range(rows):
@@ -144,16 +157,15 @@ def _places_of_largest(values, count):
     return places
 
 
-def _ranked(vectors, count):
-    """A Ranking of all vectors."""
+def _ranked(vectors: Callable[[slice], np.ndarray], count: int) -> Ranking:
+    """Rank all vectors."""
     blocks = [ranking(vectors(slice(start, min(start + ROWS, count)))) for start in range(0, count, ROWS)]
-    return Ranking(
-        *(np.concatenate([getattr(block, name) for block in blocks]) for name in ("order", "starts"))
-    )
+    order, starts = ([getattr(block, name) for block in blocks] for name in ("order", "starts"))
+    return Ranking(np.concatenate(order), np.concatenate(starts))
 
 
-def _unit_ranks(ranked):
-    """[count, pairs] average ranks as unit vectors, whose products are rho."""
+def _unit_ranks(ranked: Ranking) -> np.ndarray:
+    """Return average ranks as unit vectors [count, pairs]; their products are rho."""
     unit = []
     for start in range(0, len(ranked.order), ROWS):
         _, first, last = concordance.places(*vars(ranked[start : start + ROWS]).values())
@@ -161,12 +173,12 @@ def _unit_ranks(ranked):
     return np.concatenate(unit)
 
 
-def _unit(ranks):
-    """[rows, pairs] -> float32, each row centred and of length 1; a constant one is 0."""
+def _unit(ranks: np.ndarray) -> np.ndarray:
+    """Return ranks [rows, pairs] as float32, each row centred and of length 1; a constant row is 0."""
     centred = (ranks - ranks.mean(axis=1, keepdims=True)).astype(np.float32)
     length = np.linalg.norm(centred, axis=1, keepdims=True)
     return np.divide(centred, length, out=np.zeros_like(centred), where=length > 0)
 
 
-def _defined(tau):
+def _defined(tau: np.ndarray) -> np.ndarray:
     return np.nan_to_num(tau, nan=-1.0)

@@ -4,36 +4,42 @@ A vector holds the lower triangle of a symmetric matrix read column by column, a
 (2,1), (3,1), … (n,1), (3,2), … For 27 emotions these are 351 pairs.
 """
 
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 
-def pair_indices(n):
-    """Indices (a, b), each [n(n-1)/2], of the pairs of n patterns; a < b."""
+def pair_indices(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the indices (a, b), each [n(n-1)/2], of the pairs of n patterns; a < b."""
     return np.triu_indices(n, 1)  # upper triangle by rows = lower triangle by columns
 
 
-def pair_names(names):
-    """Data frame `emotion_a, emotion_b` that names the pairs of `names`."""
+def pair_names(names: Sequence[str]) -> pd.DataFrame:
+    """Return the pairs of `names` as a data frame `emotion_a, emotion_b`."""
     a, b = pair_indices(len(names))
-    names = np.asarray(names)
-    return pd.DataFrame({"emotion_a": names[a], "emotion_b": names[b]})
+    every = np.asarray(names)
+    return pd.DataFrame({"emotion_a": every[a], "emotion_b": every[b]})
 
 
-def keep_ties(means):
-    """Means of judgements at 12 decimals: what is equal by arithmetic must stay tied in ranks, whatever the order of a sum."""
+def keep_ties(means: np.ndarray) -> np.ndarray:
+    """Round means of judgements to 12 decimals, so that arithmetically equal means are tied in ranks.
+
+    Without it, their last bits would depend on the order of the sum.
+    """
     return np.round(means, 12)
 
 
 @np.vectorize
-def fifteen_digits(value):
-    """A number >= 0 as the study's table of distances holds it: 15 significant digits, each cell the same float.
+def fifteen_digits(value: float) -> float:
+    """Round a number >= 0 to 15 significant digits as in the study's table of distances, to the same float.
 
-    Distances of mean ratings that are equal by arithmetic differ in their last bits; which of them are tied, and so the ranks of the
-    neurons, depends on how they were rounded. The study's cells follow from these steps, which are those of data.table's `fwrite`:
-    scale to [1, 10) and take 16 digits in floating point, the rest cut off, then round the last digit half up.
+    Arithmetically equal distances of mean ratings differ in their last bits. Which of them are tied, and so
+    the ranks of the neurons, depends on how they were rounded. The study's cells follow from the steps of
+    data.table's `fwrite`: scale to [1, 10), take 16 digits in floating point and cut off the rest, then round
+    the last digit half up.
     """
     if value == 0:
         return 0.0
@@ -47,21 +53,21 @@ def fifteen_digits(value):
     return float(f"{digits}e{ten - 14}")
 
 
-def absolute_rdm(values):
-    """[..., n] values of one attribute or neuron -> [..., n(n-1)/2] absolute differences."""
+def absolute_rdm(values: ArrayLike) -> np.ndarray:
+    """Return the absolute differences [..., n(n-1)/2] of the values [..., n] of an attribute or neuron."""
     values = np.asarray(values)
     a, b = pair_indices(values.shape[-1])
     return np.abs(values[..., a] - values[..., b])
 
 
-def cosine_rdm(patterns):
-    """[n, features] -> [n(n-1)/2] distances 1 - cosine."""
+def cosine_rdm(patterns: np.ndarray) -> np.ndarray:
+    """Return the distances 1 - cosine [n(n-1)/2] of patterns [n, features]."""
     unit = patterns / np.linalg.norm(patterns, axis=-1, keepdims=True)
     return 1 - (unit @ unit.T)[pair_indices(len(patterns))]
 
 
-def square(vector):
-    """[n(n-1)/2] -> symmetric [n, n] with a zero diagonal."""
+def square(vector: np.ndarray) -> np.ndarray:
+    """Return an RDM [n(n-1)/2] as a symmetric matrix [n, n] with a zero diagonal."""
     n = int(round((1 + np.sqrt(1 + 8 * len(vector))) / 2))
     matrix = np.zeros((n, n), dtype=np.asarray(vector).dtype)
     matrix[pair_indices(n)] = vector
@@ -75,11 +81,12 @@ def of_subjects(similarity: pd.DataFrame) -> pd.DataFrame:
     return pairs.join(wide.reset_index(drop=True))
 
 
-def select(table, emotions):
-    """Rows of an RDM table (`emotion_a, emotion_b`, …) for the pairs of `emotions`, in their order, values only.
+def select(table: pd.DataFrame, emotions: Iterable[str]) -> pd.DataFrame:
+    """Return the values of an RDM table (`emotion_a, emotion_b`, …) for `emotions`, in their order.
 
-    Raises KeyError that names the first emotion which the table lacks.
+    Raises KeyError that names the first emotion that the table lacks.
     """
+    emotions = list(emotions)
     known = set(table["emotion_a"]) | set(table["emotion_b"])
     for emotion in emotions:
         if emotion not in known:

@@ -1,5 +1,6 @@
-"""The searchlight: how well each single neuron's geometry of the emotions follows each human attribute's."""
+"""The searchlight: Kendall's tau of each neuron's RDM of the emotions with each human attribute's RDM."""
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -13,13 +14,16 @@ from model_emotion.rsa.correction import q_bh, q_rank
 from model_emotion.rsa.kendall import correlate, pattern
 
 TILE = 64
-"""Neurons whose activations stay in a core's cache while their distances are summed."""
+"""Neurons that are handled together: their activations fit into a core's cache."""
 
 
 @dataclass(frozen=True)
 class Searchlight:
-    """Per neuron and attribute, each [neurons, attributes]: Kendall's tau-b, one-sided p, the study's q, Benjamini and Hochberg's q,
-    and the rank of the neuron for the attribute (1 = largest tau, ties share their average)."""
+    """Results per neuron and attribute, each [neurons, attributes].
+
+    tau: Kendall's tau-b. p: one-sided. q: the study's; q_bh: Benjamini and Hochberg's. rank: of the neuron
+    for the attribute; 1 is the largest tau, and ties share their average.
+    """
 
     tau: np.ndarray
     p: np.ndarray
@@ -29,13 +33,16 @@ class Searchlight:
 
 
 def mean_rdm(activations: np.ndarray) -> np.ndarray:
-    """[seeds, emotions, neurons] -> [neurons, pairs]: |difference| of each pair of emotions, averaged over seeds, in float64."""
+    """Return the RDM of each neuron, float64 [neurons, pairs]: absolute differences, averaged over seeds.
+
+    activations: [seeds, emotions, neurons].
+    """
     return _mean_rdm(np.ascontiguousarray(activations, dtype=float))
 
 
 @compiled
 def _mean_rdm(activations):
-    """The same of float64. Differences are added in the order of the seeds, so that the sum is the same on every processor."""
+    """Do the work of `mean_rdm`, summing seeds in their order, so that every processor agrees."""
     seeds, emotions, neurons = activations.shape
     mean, total = np.empty((neurons, emotions * (emotions - 1) // 2)), np.empty(TILE)
     for begin in range(0, neurons, TILE):
@@ -53,37 +60,42 @@ def _mean_rdm(activations):
     return mean
 
 
-def searchlight(activations, attribute_rdms):
-    """Kendall's tau-b of every neuron's mean RDM with every attribute's RDM.
+def searchlight(activations: np.ndarray, attribute_rdms: np.ndarray) -> Searchlight:
+    """Compute Kendall's tau-b of every neuron's mean RDM with every attribute's RDM.
 
-    activations [seeds, emotions, neurons]; attribute_rdms [pairs, attributes], pairs in the order of `rdm.pair_indices`.
-    p is one-sided (greater), by the normal approximation corrected for ties; q over all neurons and attributes.
-    A neuron that is the same for all emotions has no tau: NaN, p = 1 and the last rank.
-    Raises ValueError where a value is NaN.
+    activations: [seeds, emotions, neurons]. attribute_rdms: [pairs, attributes], pairs in the order of
+    `rdm.pair_indices`. p is one-sided (greater), by the normal approximation corrected for ties; q corrects
+    for all neurons and attributes. A neuron that is constant over emotions has no tau: NaN, p = 1 and the
+    last rank. Raises ValueError if a value is NaN.
     """
     tau, z = correlate(
         lambda rows: mean_rdm(activations[:, :, rows]), activations.shape[2], pattern(attribute_rdms)
     )
     p = np.where(np.isnan(tau), 1.0, stats.norm.sf(z))
     order = np.where(np.isnan(tau), np.inf, -tau)
-    with ThreadPoolExecutor() as pool:  # sorting, each on a core
+    with ThreadPoolExecutor() as pool:  # each sorts, on a core of its own
         q, also = pool.submit(q_rank, p), pool.submit(q_bh, p)
         rank = stats.rankdata(order, axis=0)
     return Searchlight(tau=tau, p=p, q=q.result(), q_bh=also.result(), rank=rank)
 
 
-def space_rdms(attribute_rdms):
-    """Table of attribute RDMs -> table of the spaces' RDMs: Euclidean distance over a space's attributes, in their own units.
+def space_rdms(attribute_rdms: pd.DataFrame) -> pd.DataFrame:
+    """Return the RDMs of the spaces, frame [pairs, spaces]: Euclidean distances over a space's attributes.
 
-    Of those of the three spaces whose attributes are all there.
+    The attributes are not rescaled. A space is left out if some of its attributes are. attribute_rdms: frame
+    [pairs, attributes].
     """
     whole = {space: list(names) for space, names in SPACES.items() if set(names) <= set(attribute_rdms)}
     rdms = {space: np.sqrt((attribute_rdms[names] ** 2).sum(axis=1)) for space, names in whole.items()}
     return pd.DataFrame(rdms, index=attribute_rdms.index)
 
 
-def table(found, attributes, width, alpha):
-    """A Searchlight as a long table, neuron by neuron; neuron, layer and unit count from 1; significant where q < alpha."""
+def table(found: Searchlight, attributes: Iterable[str], width: int, alpha: float) -> pd.DataFrame:
+    """Return a searchlight as a long table, neuron by neuron.
+
+    Columns: `neuron, layer, unit` (from 1), `attribute, tau, p, q, q_bh, rank`, and `significant`, which is q
+    < alpha.
+    """
     neurons, attributes = len(found.tau), list(attributes)
     neuron = np.repeat(np.arange(neurons, dtype=np.int32), len(attributes))
     return pd.DataFrame(
@@ -100,7 +112,7 @@ def table(found, attributes, width, alpha):
     )
 
 
-def significant_by_layer(searchlight_table):
-    """Number of significant neurons of each attribute in each layer: `attribute, layer, neurons, significant`."""
+def significant_by_layer(searchlight_table: pd.DataFrame) -> pd.DataFrame:
+    """Count the significant neurons of each attribute and layer: `attribute, layer, neurons, significant`."""
     by = searchlight_table.groupby(["attribute", "layer"], observed=True)["significant"]
     return by.agg(neurons="size", significant="sum").reset_index()

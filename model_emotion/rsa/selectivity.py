@@ -1,22 +1,30 @@
-"""How selective the best neurons are: whether attributes choose the same ones."""
+"""How selective the best neurons are: do different attributes choose the same ones?"""
+
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
 
-def rank_table(searchlight_table):
-    """The table's ranks as a frame [neurons, attributes]."""
+def rank_table(searchlight_table: pd.DataFrame) -> pd.DataFrame:
+    """Return the ranks of a searchlight's table as a frame [neurons, attributes]."""
     attributes = list(searchlight_table["attribute"].cat.categories)
     return pd.DataFrame(searchlight_table["rank"].to_numpy().reshape(-1, len(attributes)), columns=attributes)
 
 
-def selected(ranks, k):
-    """Frame of ranks [neurons, attributes] -> bool array: rank <= k, as the study chooses (ties can make it more or fewer than k)."""
+def selected(ranks: pd.DataFrame, k: int) -> np.ndarray:
+    """Return bool [neurons, attributes]: whether a rank is at most k, as the study selects neurons.
+
+    With ties, more or fewer than k neurons can be selected. ranks: frame [neurons, attributes].
+    """
     return ranks.to_numpy() <= k
 
 
-def overlap(ranks, top_k):
-    """Neurons that two attributes share among their k best: `k, attribute_a, attribute_b, shared`; an attribute with itself is its size."""
+def overlap(ranks: pd.DataFrame, top_k: Iterable[int]) -> pd.DataFrame:
+    """Count the neurons that two attributes share among their k best: `k, attribute_a, attribute_b, shared`.
+
+    An attribute with itself shares all neurons that it selects. ranks: frame [neurons, attributes].
+    """
     frames = []
     for k in top_k:
         chosen = selected(ranks, k).astype(int)
@@ -30,10 +38,14 @@ def overlap(ranks, top_k):
     return pd.concat(frames, ignore_index=True)
 
 
-def selectivity(ranks, significant, top_k):
-    """For each k: how many neurons are among the best of exactly n attributes, and attributes whose k best hold insignificant neurons.
+def selectivity(
+    ranks: pd.DataFrame, significant: np.ndarray, top_k: Iterable[int]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Count, for each k, neurons by the number of attributes that select them, and insignificant neurons.
 
-    significant: bool [neurons, attributes]. Returns (`k, attributes, neurons` for n >= 1, `k, attribute, insignificant`).
+    Returns `k, attributes, neurons`: how many neurons are among the k best of exactly n >= 1 attributes. And
+    `k, attribute, insignificant`: how many of an attribute's k best neurons are not significant. ranks: frame
+    [neurons, attributes]. significant: bool [neurons, attributes].
     """
     shared, weak = [], []
     for k in top_k:

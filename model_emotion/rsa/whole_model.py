@@ -1,4 +1,4 @@
-"""The model's geometry of the emotions as a whole and layer by layer, beside the human one (the study's first version)."""
+"""RSA of the whole model and of each layer with the human RDMs, as in the first version of the study."""
 
 import numpy as np
 import pandas as pd
@@ -9,15 +9,16 @@ from model_emotion.rsa.kendall import correlate, pattern
 from model_emotion.rsa.rdm import cosine_rdm
 
 
-def model_rdm(activations):
-    """[seeds, emotions, neurons] -> [pairs]: 1 - cosine of two emotions' activations, averaged over seeds."""
+def model_rdm(activations: np.ndarray) -> np.ndarray:
+    """Return the RDM [pairs] of activations [seeds, emotions, neurons]: 1 - cosine, averaged over seeds."""
     return np.mean([cosine_rdm(of_seed) for of_seed in activations.astype(float, copy=False)], axis=0)
 
 
-def model_rsa(activations, layers, references):
-    """Kendall's tau-b of the model's RDM with each reference RDM: `layer` (0 is the whole model), `reference, tau, p, q, q_bh`.
+def model_rsa(activations: np.ndarray, layers: int, references: pd.DataFrame) -> pd.DataFrame:
+    """Return Kendall's tau-b of the model's RDM with each reference: `layer, reference, tau, p, q, q_bh`.
 
-    activations [seeds, emotions, layers x width]; references: table [pairs, references]. p one-sided (greater), q over the whole table.
+    Layer 0 is the whole model. activations: [seeds, emotions, layers x width]. references: frame [pairs,
+    references]. p is one-sided (greater); q corrects for the whole table.
     """
     parts = [activations, *np.split(activations, layers, axis=2)]
     rdms = np.array([model_rdm(part) for part in parts])

@@ -10,8 +10,9 @@ from pydantic import Field
 from model_emotion.base.errors import UserError
 from model_emotion.base.results import MEASURED, folder, read_activations
 from model_emotion.base.study import EMOTIONS
+from model_emotion.base.validation import check
 from model_emotion.live.session import TEXTS
-from model_emotion.params import Attribute, Count, Draws, Emotion, Section, Seeds, Share, check, load_params
+from model_emotion.params import Attribute, Count, Draws, Emotion, Params, Section, Seeds, Share, load_params
 
 ATTRIBUTE_RDMS = Path("results/human/attribute_rdms.csv")
 ACTIVATIONS = folder(MEASURED) / "activations.safetensors"
@@ -40,7 +41,7 @@ def begin(**choices):
     chosen, values = check(choices, "your choices", Choices), load_params().model_dump()
     values |= {"seeds": chosen.seeds, "top_k": [chosen.share]}
     values["masks"]["draws"], values["training"]["examples"] = chosen.draws, chosen.examples
-    params = check(values, "your choices and params.yaml")
+    params = check(values, "your choices and params.yaml", Params)
     if missing := [
         str(path) for path in (TEXTS, ATTRIBUTE_RDMS, ACTIVATIONS, SEARCHLIGHT) if not path.is_file()
     ]:
