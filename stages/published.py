@@ -1,4 +1,6 @@
-"""published: the authors' released measurements -> results/published/{activations.safetensors, accuracy.csv, masked_accuracy.csv}"""
+"""published: the authors' released measurements -> results/published/, activations and accuracies"""
+
+from pathlib import Path
 
 import numpy as np
 
@@ -15,35 +17,30 @@ PLM = "Data/raw_data/PLM/prompt_tuning_RoBERTa"
 MASKING = {"attribute": "RSA_tau_14property", "random": "random"}
 
 
-def main():
+def main() -> None:
     grid = load_params().study
     emotions, seeds, out = tuple(grid.emotions), tuple(grid.seeds), folder("published")
 
-    def activation_file(emotion, seed):
+    def activation_file(emotion: str, seed: int) -> Path:
         return raw("activations", f"{PLM}/neurons_activation_before_relu/{emotion}-{seed}.csv")
 
-    def masking_file(kind, emotion, seed):
-        return raw(
-            "masking", f"Result/masking/RoBERTa/{MASKING[kind]}/Acc_perSeed_JSON/{emotion}-{seed}.json"
-        )
+    def masking_file(kind: str, emotion: str, seed: int) -> Path:
+        folder_of_kind = f"Result/masking/RoBERTa/{MASKING[kind]}/Acc_perSeed_JSON"
+        return raw("masking", f"{folder_of_kind}/{emotion}-{seed}.json")
 
-    values = np.array(
-        [
-            [released.read_neurons(activation_file(emotion, seed)) for emotion in emotions]
-            for seed in progress(seeds, "activations", unit="seed")
-        ]
-    )
-    write_activations(
-        Activations(values, seeds, emotions, grid.layers, grid.width, released.BACKBONE),
-        out / "activations.safetensors",
-    )
+    read = [
+        [released.read_neurons(activation_file(emotion, seed)) for emotion in emotions]
+        for seed in progress(seeds, "activations", unit="seed")
+    ]
+    of_backbone = grid.layers, grid.width, released.BACKBONE
+    activations = Activations(np.array(read), seeds, emotions, *of_backbone)
+    write_activations(activations, out / "activations.safetensors")
 
     accuracy = released.read_accuracy(raw("activations", f"{PLM}/accuracy.csv"), emotions, seeds)
     write_csv(accuracy, out / "accuracy.csv")
     sizes = {"attribute": tuple(grid.top_k), "random": study.RANDOM_ONLY_TOP_K + tuple(grid.top_k)}
-    write_csv(
-        released.read_masked_accuracy(masking_file, emotions, seeds, sizes), out / "masked_accuracy.csv"
-    )
+    masked = released.read_masked_accuracy(masking_file, emotions, seeds, sizes)
+    write_csv(masked, out / "masked_accuracy.csv")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""searchlight: activations and attribute RDMs of a run -> results/RUN/{searchlight, searchlight_spaces}.parquet, model_rsa.csv"""
+"""searchlight: a run's activations and attribute RDMs -> results/RUN/, searchlights and whole-model RSA"""
 
 from model_emotion.base.files import read_csv, write_csv, write_parquet
 from model_emotion.base.results import folder, read_activations
@@ -10,7 +10,7 @@ from model_emotion.rsa.searchlight import searchlight, significant_by_layer, spa
 from model_emotion.rsa.whole_model import model_rsa
 
 
-def main():
+def main() -> None:
     run = stage.run_option(__doc__)
     alpha, out = load_params().analysis.searchlight_alpha, folder(run)
 
@@ -19,9 +19,8 @@ def main():
     attributes = rdm.select(read_csv(out / "attribute_rdms.csv"), activations.emotions)
     references, human = attributes, read_csv(out / "mean_rdm.csv")
     if len(human):  # people judged these emotions
-        references = (
-            rdm.select(human, activations.emotions).rename(columns={"distance": "human"}).join(attributes)
-        )
+        judged = rdm.select(human, activations.emotions).rename(columns={"distance": "human"})
+        references = judged.join(attributes)
 
     for name, targets in (("searchlight", attributes), ("searchlight_spaces", space_rdms(attributes))):
         found = table(searchlight(ranking, targets.to_numpy()), targets.columns, activations.width, alpha)

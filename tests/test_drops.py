@@ -1,4 +1,4 @@
-"""What masking does, against scipy and plain loops on the study's own files, and small cases by hand."""
+"""Drops and their tests, against scipy and plain loops on the study's own files, and small cases by hand."""
 
 import importlib.util
 import json
@@ -7,16 +7,17 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from made_up_runs import accuracies
 from scipy import stats
 
 from model_emotion.base import study
 from model_emotion.base.errors import UserError
 from model_emotion.base.results import MASKED_ACCURACY
-from model_emotion.inputs import released
 from model_emotion.masking.drops import (
     accuracy_by_mask,
     accuracy_drops,
     drop_table,
+    floor,
     human_correlation,
     metrics,
     unimodality,
@@ -33,14 +34,8 @@ def json_file(raw):
 
 
 @pytest.fixture(scope="module")
-def masked(json_file):
-    sizes = {"attribute": study.ATTRIBUTE_TOP_K, "random": study.RANDOM_TOP_K}
-    return released.read_masked_accuracy(json_file, study.EMOTIONS, study.SEEDS, sizes)
-
-
-@pytest.fixture(scope="module")
-def drops(masked):
-    return accuracy_drops(masked)
+def drops(released_masks):
+    return accuracy_drops(released_masks)
 
 
 def plain(json_file, kind, emotion, seed, attribute, k):
@@ -80,8 +75,8 @@ def test_pooled_drops_equal_scipys_paired_t(drops, json_file):
     assert row["drop"] == pytest.approx(np.mean(random) - np.mean(own))
 
 
-def test_accuracy_by_mask_equals_a_plain_loop(masked, json_file):
-    table = accuracy_by_mask(masked).set_index(["emotion", "attribute", "kind", "k"])
+def test_accuracy_by_mask_equals_a_plain_loop(released_masks, json_file):
+    table = accuracy_by_mask(released_masks).set_index(["emotion", "attribute", "kind", "k"])
     for emotion, attribute, kind, k in [
         ("joy", "novelty", "random", 500),
         ("grief", "control", "attribute", 6000),
@@ -140,9 +135,14 @@ def test_the_drop_grows_with_the_weight_gives_a_positive_r():
 
 
 def test_metrics_are_those_of_the_size_to_six_decimals_without_a_sums_noise():
-    by_attribute = pd.DataFrame({
-        "attribute": ["valence", "happy-face", "valence"], "k": [2, 2, 1], "drop": [-1.85e-17, 1 / 3, 0.5], "star": [False, True, True],
-    })  # fmt: skip
+    by_attribute = pd.DataFrame(
+        {
+            "attribute": ["valence", "happy-face", "valence"],
+            "k": [2, 2, 1],
+            "drop": [-1.85e-17, 1 / 3, 0.5],
+            "star": [False, True, True],
+        }
+    )
     tables = {
         "drop_by_attribute": by_attribute,
         "drop_by_emotion": pd.DataFrame({"emotion": ["joy", "fear"], "k": [2, 1], "star": [True, True]}),
@@ -152,8 +152,12 @@ def test_metrics_are_those_of_the_size_to_six_decimals_without_a_sums_noise():
     accuracy = pd.DataFrame({"emotion": ["joy", "fear"], "accuracy": [0.6, 0.7], "majority": [0.5, np.nan]})
     found = metrics(accuracy, tables, 2)
     assert found == {
-        "mean_accuracy": 0.65, "k": 2, "emotions_hurt": 1, "attributes_hurting": 1, "drop": {"happy-face": 0.333333, "valence": 0.0},
-    }  # fmt: skip
+        "mean_accuracy": 0.65,
+        "k": 2,
+        "emotions_hurt": 1,
+        "attributes_hurting": 1,
+        "drop": {"happy-face": 0.333333, "valence": 0.0},
+    }
     assert "-0" not in json.dumps(found)
     found = metrics(accuracy.fillna(0.5), tables, 1)
     assert (
@@ -165,7 +169,7 @@ def test_metrics_are_those_of_the_size_to_six_decimals_without_a_sums_noise():
 
 
 def test_what_no_mask_changes_has_no_drop_and_no_star():
-    """A mean of 20 equal accuracies can be off in its last digit: a difference of that size in all rows would be as certain as can be."""
+    """A mean of 20 equal accuracies can be off in its last digit; in all rows, that would be significant."""
     rows = []
     for correct in range(57):
         for name in ("valence", "arousal"):
@@ -190,3 +194,23 @@ def test_without_diptest_unimodality_has_no_rows_and_the_rest_is_as_it_was(drops
     pd.testing.assert_frame_equal(
         without.drop_table(drops, ["emotion"], 0.05), drop_table(drops, ["emotion"], 0.05)
     )
+
+
+def test_floor_is_wilsons_interval_that_does_not_lie_above_the_majority():
+    few, unknown = accuracies({"pride": [0.75]}, n=8), accuracies({"anger": [0.5]}, np.nan)
+    every = pd.concat([accuracies({"joy": [0.7, 0.8], "fear": [0.6], "love": [0.3]}), few, unknown])
+    table = floor(every).set_index("emotion")
+    assert list(table.columns) == ["accuracy", "ci_low", "ci_high", "majority", "floor"]
+    assert table["floor"].to_dict() == {
+        "joy": False,
+        "fear": False,
+        "love": True,
+        "pride": True,
+        "anger": False,
+    }
+    wilson = stats.binomtest(75, 100).proportion_ci(
+        method="wilson"
+    )  # of the examples of one seed, not of both
+    assert table.loc["joy", ["accuracy", "ci_low", "ci_high"]].tolist() == pytest.approx([0.75, *wilson])
+    # 60 of 100: .502 to .691, just above .5; .6 of 95 is not
+    assert floor(accuracies({"fear": [0.6]}, n=95))["floor"].tolist() == [True]

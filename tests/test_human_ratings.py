@@ -24,7 +24,6 @@ AFFECTIVE, PHYSICAL, APPRAISAL = (
 WORDS = "Data/raw_data/subjective_comparison/emotions.txt"
 JUDGEMENTS = "Data/raw_data/subjective_comparison/data.xlsx"
 ALPHABET = sorted(study.EMOTIONS) + ["neutral"]
-pytestmark = pytest.mark.xdist_group("ratings")  # one reading of the surveys for all
 SECRET = "A story that nobody may read"
 
 
@@ -239,10 +238,22 @@ def put(row, column, value):
         (put(2, "7_Arousal_1", ""), ["column '7_Arousal_1'", "data row 3", "not a number"]),
         (put(2, "7_Arousal_1", "nan"), ["column '7_Arousal_1'", "data row 3", "not a number"]),
         (put(0, "28_Valence_1 ", "nine"), ["column '28_Valence_1'", "data row 1", "not a number"]),
-        (put(3, "1_Valence_1 ", "10"), ["column '1_Valence_1'", "data row 4", "scale"]),
-        (put(3, "1_Valence_1 ", "-99"), ["column '1_Valence_1'", "data row 4", "scale"]),
-        (put(3, "1_Valence_1 ", "4.5"), ["column '1_Valence_1'", "data row 4", "scale"]),
-        (put(3, "1_Valence_1 ", "inf"), ["column '1_Valence_1'", "data row 4", "scale"]),
+        (
+            put(3, "1_Valence_1 ", "10"),
+            ["column '1_Valence_1'", "data row 4", "is not a whole number from 1 to 9"],
+        ),
+        (
+            put(3, "1_Valence_1 ", "-99"),
+            ["column '1_Valence_1'", "data row 4", "is not a whole number from 1 to 9"],
+        ),
+        (
+            put(3, "1_Valence_1 ", "4.5"),
+            ["column '1_Valence_1'", "data row 4", "is not a whole number from 1 to 9"],
+        ),
+        (
+            put(3, "1_Valence_1 ", "inf"),
+            ["column '1_Valence_1'", "data row 4", "is not a whole number from 1 to 9"],
+        ),
         (put(slice(None), "28_Arousal_1", "1"), ["no rater"]),
     ],
 )
@@ -262,7 +273,7 @@ def test_malformed_ratings(tmp_path, change, wanted):
         (drop("41_Item_1"), ["column '41_Item_1'", "missing"]),
         (put(4, "20_Item_1", SECRET), ["column '20_Item_1'", "data row 7", "not a number"]),
         (put(4, "43_Item_1", ""), ["column '43_Item_1'", "data row 7", "not a number"]),
-        (put(4, "20_Item_1", "0"), ["column '20_Item_1'", "data row 7", "scale"]),
+        (put(4, "20_Item_1", "0"), ["column '20_Item_1'", "data row 7", "is not a whole number from 1 to 9"]),
         (put(4, "EMOTION", SECRET), ["column 'EMOTION'", "data row 7"]),
         (put(slice(0, 1), "EMOTION", "JOY"), ["'realization'"]),
     ],
@@ -294,7 +305,7 @@ def test_a_file_cut_off(raw, tmp_path, words, name, keep):
         read(name, path, words)
     except InputError as error:
         assert str(path) in str(error) and len(str(error)) < len(str(path)) + 120
-    else:  # cut between two rows: then a rater less is no fault that a reader could see; the pinned hash is what tells
+    else:  # cut between two rows, which only the pinned hash reveals
         assert whole[: int(keep * len(whole))].endswith(b"\n")
 
 

@@ -1,4 +1,4 @@
-"""Intraclass correlations against Shrout and Fleiss's worked example, pingouin, scipy, and the study's figure."""
+"""Intraclass correlations, against Shrout and Fleiss's example, pingouin, scipy, and the study's figure."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Judged similarity and the attributes' weights against the released tables, scipy, and the study's figure."""
+"""Judged similarity and attributes' weights, against the released tables, scipy, and the study's figure."""
 
 from fractions import Fraction
 
@@ -179,7 +179,7 @@ PAIRS = [(a, b) for place, a in enumerate(NAMES) for b in NAMES[place + 1 :]]
 
 
 def made_workbook(path, change=None):
-    """Two subjects, one named by an id; the distance of a pair depends on the places of its words in NAMES."""
+    """Return judgements of two subjects; the distance of a pair depends on its words' places in NAMES."""
     book = openpyxl.Workbook()
     book.active.append([*similarity.HEADER, "id of a person", "id of another"])
     for a, b in PAIRS:
@@ -220,14 +220,14 @@ def put(row, column, value):
         (lambda sheet: sheet.delete_rows(2, 400), "no judgements"),
         (put(5, 6, "id of a person"), "column 6, data row 4 is not a number"),
         (put(5, 6, True), "column 6, data row 4 is not a number"),
-        (put(5, 5, 10), "column 5, data row 4 is off the scale"),
-        (put(5, 5, 0), "column 5, data row 4 is off the scale"),
+        (put(5, 5, 10), "column 5, data row 4 is not from 1 to 9"),
+        (put(5, 5, 0), "column 5, data row 4 is not from 1 to 9"),
         (put(5, 1, "happiness"), "data row 4 does not name two emotions"),
         (put(5, 1, None), "data row 4 does not name two emotions"),
         (put(2, 2, "admiration"), "data row 1 does not name two emotions"),
-        (put(3, 2, "amusement"), "data row 2 has a pair that stood before"),
+        (put(3, 2, "amusement"), "data row 2 repeats a pair"),
         (lambda sheet: sheet.delete_rows(2), "the pair admiration and amusement is missing"),
-        (lambda sheet: [setattr(cell, "value", None) for (cell,) in sheet["F2:F379"]], "no judgement at all"),
+        (lambda sheet: [setattr(cell, "value", None) for (cell,) in sheet["F2:F379"]], "has no judgement"),
     ],
 )
 def test_malformed_workbook(tmp_path, change, wanted):

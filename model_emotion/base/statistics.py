@@ -129,13 +129,13 @@ def mean_correlation(r: ArrayLike) -> MeanCorrelation:
     NaN stands for a correlation that could not be computed and is left out. Of a single r only `mean_r` and
     `df` are not NaN; of none, all are NaN. Raises ValueError if an r is not inside (-1, 1).
     """
-    r = np.asarray(r, dtype=float)
-    r = r[~np.isnan(r)]
-    if not (np.abs(r) < 1).all():
+    known = np.asarray(r, dtype=float)
+    known = known[~np.isnan(known)]
+    if not (np.abs(known) < 1).all():
         raise ValueError("a correlation is not inside (-1, 1)")
-    if not len(r):
+    if not len(known):
         return MeanCorrelation(*[math.nan] * 6)
-    mean = paired_drop([atanh(value) for value in r])  # the same t test against 0
+    mean = paired_drop([atanh(value) for value in known])  # the same t test against 0
     p = float(2 * stats.t.sf(abs(mean.t), mean.df))
     return MeanCorrelation(tanh(mean.drop), mean.t, mean.df, p, tanh(mean.ci_low), tanh(mean.ci_high))
 

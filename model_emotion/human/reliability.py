@@ -1,13 +1,15 @@
-"""Reliability of mean ratings: intraclass correlations after Shrout & Fleiss (1979) with McGraw & Wong's (1996) limits.
+"""Reliability of mean ratings: intraclass correlations (Shrout & Fleiss 1979; limits by McGraw & Wong 1996).
 
-Own sums of squares rather than pingouin's: that drops emotions with gaps, and rounds its limits to two decimals. It is the
-oracle of the tests.
+The sums of squares are computed here because pingouin drops emotions with gaps and rounds limits to two
+decimals. The tests compare with pingouin.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.stats import f as f_distribution
 
 from model_emotion.rsa.correction import q_rank
@@ -15,7 +17,7 @@ from model_emotion.rsa.correction import q_rank
 
 @dataclass(frozen=True)
 class ICC:
-    """An intraclass correlation of mean ratings with its F test against 0 and its two-sided confidence limits."""
+    """An intraclass correlation of mean ratings, its F test against 0 and its two-sided confidence limits."""
 
     kind: str
     icc: float
@@ -27,8 +29,11 @@ class ICC:
     ci_high: float
 
 
-def icc_2k(ratings, level=0.95):
-    """ICC(2,k), two-way random effects and absolute agreement, of a full table of ratings [targets, raters]."""
+def icc_2k(ratings: ArrayLike, level: float = 0.95) -> ICC:
+    """Compute ICC(2,k), two-way random effects and absolute agreement, of ratings [targets, raters].
+
+    level: of the confidence limits. Raises ValueError if a rating is missing.
+    """
     ratings = np.asarray(ratings, dtype=float)
     n, k = ratings.shape
     if np.isnan(ratings).any():
@@ -50,20 +55,20 @@ def icc_2k(ratings, level=0.95):
     rest = k * ms_raters + (k * n - k - n) * ms_error
     low = n * (ms_between - lower_f * ms_error) / (lower_f * rest + n * ms_between)
     high = n * (upper_f * ms_between - ms_error) / (rest + n * upper_f * ms_between)
-    low, high = (
-        k * limit / (1 + (k - 1) * limit) for limit in (low, high)
-    )  # from a single rating to the mean of k
+    low, high = (k * limit / (1 + (k - 1) * limit) for limit in (low, high))  # of the mean of k ratings
     icc = (ms_between - ms_error) / (ms_between + (ms_raters - ms_error) / n)
     return ICC("ICC(2,k)", icc, f, df1, df2, float(f_distribution.sf(f, df1, df2)), low, high)
 
 
-def icc_1k(ratings, level=0.95):
-    """ICC(1,k), one-way random effects, of a table of ratings [targets, places] with gaps (NaN).
+def icc_1k(ratings: ArrayLike, level: float = 0.95) -> ICC:
+    """Compute ICC(1,k), one-way random effects, of ratings [targets, places] with gaps (NaN).
 
-    The study's values are 1 - MSW / MSB of the unbalanced one-way analysis of variance of the ratings that are there: they
-    agree with the geometry of its figure within .00001. Its limits take the table for full, df2 = n (k - 1) = 297 with k the
-    places, as here; with the 272 degrees of freedom that its ratings have they would move by less than .002. What is not it:
-    filling gaps or leaving out the last place (off by .007 to .07), restricted maximum likelihood (.001 to .02).
+    The study's values are 1 - MSW / MSB of the unbalanced one-way analysis of variance of the existing
+    ratings: they agree with the geometry of its figure within .00001. Its limits treat the table as complete,
+    df2 = n (k - 1) = 297 for k places, as here. With the 272 degrees of freedom of the ratings, they would
+    change by less than .002. Other procedures do not give the study's values: filling gaps or leaving out the
+    last place is off by .007 to .07, restricted maximum likelihood by .001 to .02. Raises ValueError if a
+    target has no rating.
     """
     ratings = np.asarray(ratings, dtype=float)
     n, k = ratings.shape
@@ -81,8 +86,11 @@ def icc_1k(ratings, level=0.95):
     return ICC("ICC(1,k)", 1 - 1 / f, f, df1, df2, float(f_distribution.sf(f, df1, df2)), low, high)
 
 
-def with_gaps(values, groups, names):
-    """[rows] values and the group of each -> [names, most rows a group], a group's values from the left, NaN after them."""
+def with_gaps(values: np.ndarray, groups: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Arrange values [rows] by group: [names, rows of the largest group], NaN after each group's values.
+
+    groups: [rows] the name of each row's group.
+    """
     rows = [values[groups == name] for name in names]
     table = np.full((len(names), max(map(len, rows))), np.nan)
     for target, row in enumerate(rows):
@@ -90,8 +98,11 @@ def with_gaps(values, groups, names):
     return table
 
 
-def table(attributes, results):
-    """ICCs of the attributes as a data frame `attribute, kind, icc, f, df1, df2, p, q, ci_low, ci_high`; q over all of them."""
+def table(attributes: Sequence[str], results: Sequence[ICC]) -> pd.DataFrame:
+    """Return the ICCs of attributes as `attribute, kind, icc, f, df1, df2, p, q, ci_low, ci_high`.
+
+    q corrects for the number of attributes.
+    """
     frame = pd.DataFrame([asdict(result) for result in results])
     frame.insert(0, "attribute", attributes)
     frame.insert(frame.columns.get_loc("p") + 1, "q", q_rank(frame["p"]))

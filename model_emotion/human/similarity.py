@@ -1,6 +1,7 @@
-"""Judged similarity of emotions: one RDM a subject, their mean, and how much each attribute weighs in it."""
+"""Judged similarity of emotions: an RDM per subject, their mean, and the weight of each attribute in it."""
 
 import zlib
+from pathlib import Path
 from xml.etree.ElementTree import ParseError
 from zipfile import BadZipFile
 
@@ -14,41 +15,52 @@ from model_emotion.rsa import rdm
 from model_emotion.rsa.correction import q_rank
 from model_emotion.rsa.kendall import tau_b
 
-HEADER = (
-    "EmoPair_1",
-    "EmoPair_2",
-    "DistMean",
-    "DistStd",
-)  # then one column a subject, headed by an id that is never read
+HEADER = ("EmoPair_1", "EmoPair_2", "DistMean", "DistStd")
+"""The first columns. A column per subject follows; its header is an id, which is never read."""
+Row = tuple[object, ...]
 
 
-def judgements(path):
-    """The study's workbook of judgements -> [subjects, 351] distances (10 - rating, 1 to 9), NaN where there is none.
+def judgements(path: Path) -> np.ndarray:
+    """Read the study's workbook of judgements: distances [subjects, 351], NaN if missing.
 
-    Pairs stand in the order of rdm.pair_names(study.EMOTIONS); those with `neutral` are left out.
+    A distance is 10 - rating, from 1 to 9. Pairs are in the order of rdm.pair_names(study.EMOTIONS); pairs
+    with `neutral` are left out.
     """
+    rows, width = _rows(path)
+    found = _distances(path, rows, width)
+    pairs = rdm.pair_names(study.EMOTIONS)
+    for a, b in pairs.itertuples(index=False):
+        if frozenset((a, b)) not in found:
+            raise InputError(f"{path}: the pair {a} and {b} is missing")
+    table = np.array([found[frozenset(pair)] for pair in pairs.itertuples(index=False)], dtype=float).T
+    if np.isnan(table).all(axis=1).any() or np.isnan(table).all(axis=0).any():
+        raise InputError(f"{path}: a subject or a pair has no judgement")
+    return table
+
+
+def _rows(path: Path) -> tuple[list[Row], int]:
+    """Return the rows of the workbook that are not empty, and the number of its columns."""
     try:
         with open(path, "rb") as file:
             sheet = openpyxl.load_workbook(file, read_only=True, data_only=True).worksheets[0]
             first = next(sheet.iter_rows(max_row=1, values_only=True), ())
-            header, width = (
-                first[: len(HEADER)],
-                sum(cell is not None for cell in first),
-            )  # what heads a subject's column is not kept
-            rows = [
-                row
-                for row in sheet.iter_rows(min_row=2, values_only=True)
-                if any(cell is not None for cell in row)
-            ]
+            width, header = sum(cell is not None for cell in first), first[: len(HEADER)]
+            every = sheet.iter_rows(min_row=2, values_only=True)
+            rows = [row for row in every if any(cell is not None for cell in row)]
     except (BadZipFile, ParseError, zlib.error, EOFError, KeyError, ValueError, IndexError):
-        raise InputError(f"{path}: not an Excel workbook, or cut off") from None
+        raise InputError(f"{path}: not an Excel workbook, or incomplete") from None
     for place, name in enumerate(HEADER):
         if place >= len(header) or header[place] != name:
             raise InputError(f"{path}: column {place + 1} is not '{name}'")
     if width <= len(HEADER) or not rows:
-        raise InputError(f"{path}: no judgements in it")
+        raise InputError(f"{path}: has no judgements")
+    return rows, width
+
+
+def _distances(path: Path, rows: list[Row], width: int) -> dict[frozenset, list[float]]:
+    """Return the distances of each pair of emotions by subject."""
     words = {*study.EMOTIONS, "neutral"}
-    found = {}
+    found: dict[frozenset, list[float]] = {}
     for number, row in enumerate(rows, 1):
         if any(cell is not None for cell in row[width:]):
             raise InputError(f"{path}: data row {number} is longer than the header")
@@ -56,35 +68,37 @@ def judgements(path):
         if len(pair) != 2 or not pair <= words:
             raise InputError(f"{path}: data row {number} does not name two emotions")
         if pair in found:
-            raise InputError(f"{path}: data row {number} has a pair that stood before")
+            raise InputError(f"{path}: data row {number} repeats a pair")
         cells = row[len(HEADER) : width] + (None,) * (width - len(row))
         found[pair] = [
             _distance(value, path, column, number) for column, value in enumerate(cells, len(HEADER) + 1)
         ]
-    pairs = rdm.pair_names(study.EMOTIONS)
-    for a, b in pairs.itertuples(index=False):
-        if frozenset((a, b)) not in found:
-            raise InputError(f"{path}: the pair {a} and {b} is missing")
-    table = np.array([found[frozenset(pair)] for pair in pairs.itertuples(index=False)], dtype=float).T
-    if np.isnan(table).all(axis=1).any() or np.isnan(table).all(axis=0).any():
-        raise InputError(f"{path}: a subject or a pair has no judgement at all")
-    return table
+    return found
 
 
-def fill_gaps(table):
-    """[subjects, pairs] with NaN replaced by the pair's mean over the subjects who judged it."""
+def fill_gaps(table: np.ndarray) -> np.ndarray:
+    """Replace NaN in a table [subjects, pairs] by the pair's mean over the subjects who judged it."""
     return np.where(np.isnan(table), np.nanmean(table, axis=0), table)
 
 
-def mean_rdm(table):
-    """[subjects, pairs] without gaps -> [pairs], the mean human RDM."""
+def mean_rdm(table: np.ndarray) -> np.ndarray:
+    """Return the mean human RDM [pairs] of a table [subjects, pairs] without gaps."""
     return rdm.keep_ties(table.mean(axis=0))
 
 
-def bootstrap_means(table, samples, seed):
-    """[subjects, pairs] from 1 to 9 -> [samples, pairs]: means over as many subjects drawn with replacement.
+def similarity_table(table: np.ndarray) -> pd.DataFrame:
+    """Return distances [subjects, 351] as similarity.csv: `subject`, and a column `joy|love` per pair."""
+    pairs = rdm.pair_names(study.EMOTIONS)
+    individual = pd.DataFrame(table, columns=pairs["emotion_a"] + "|" + pairs["emotion_b"])
+    individual.insert(0, "subject", [f"s{number:02d}" for number in range(1, len(table) + 1)])
+    return individual
 
-    Both parts of a distance, whole multiples of 2 ** -30 and the rest, are so short that BLAS adds them exactly, whatever its order.
+
+def bootstrap_means(table: np.ndarray, samples: int, seed: int) -> np.ndarray:
+    """Return mean RDMs [samples, pairs] over subjects drawn with replacement. table: [subjects, pairs].
+
+    A distance, from 1 to 9, is split into whole multiples of 2 ** -30 and the rest. Both have so few digits
+    that BLAS adds them exactly, in any order.
     """
     subjects = len(table)
     counts = np.random.default_rng(seed).multinomial(subjects, np.full(subjects, 1 / subjects), size=samples)
@@ -92,12 +106,15 @@ def bootstrap_means(table, samples, seed):
     return rdm.keep_ties((counts @ whole + counts @ (table - whole)) / subjects)
 
 
-def attribute_weights(table, attribute_rdms, samples, seed):
-    """Weights of attributes in the human RDM: `attribute, tau, tau_boot, se, ci_low, ci_high, p, q`.
+def attribute_weights(
+    table: np.ndarray, attribute_rdms: pd.DataFrame, samples: int, seed: int
+) -> pd.DataFrame:
+    """Return the attributes' weights in the human RDM: `attribute, tau, tau_boot, se, ci_low, ci_high, p, q`.
 
-    table: [subjects, pairs] distances without gaps; attribute_rdms: data frame [pairs, attributes].
-    tau: Kendall's tau-b of the mean RDM with the attribute's. Over bootstrap samples of subjects: mean, standard error,
-    percentile interval of 95 %, and p, the share of samples at or below 0; q after the study's rule over the attributes.
+    table: distances [subjects, pairs] without gaps. attribute_rdms: frame [pairs, attributes]. tau is
+    Kendall's tau-b of the mean RDM with the attribute's. tau_boot is its mean over bootstrap samples of
+    subjects, se its standard error, the interval the percentiles at 95 %, and p the share of samples at or
+    below 0. q is the study's, over the attributes.
     """
     distances = attribute_rdms.to_numpy()
     tau = tau_b(mean_rdm(table)[None], distances)[0]
@@ -118,12 +135,12 @@ def attribute_weights(table, attribute_rdms, samples, seed):
     )
 
 
-def _distance(value, path, column, row):
-    """A cell as float, NaN where empty; what it holds is never shown."""
+def _distance(value: object, path: Path, column: int, row: int) -> float:
+    """Return a cell as a float, NaN if it is empty. No error shows its content."""
     if value is None:
         return np.nan
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"{path}: column {column}, data row {row} is not a number")
     if not 1 <= value <= 9:
-        raise InputError(f"{path}: column {column}, data row {row} is off the scale from 1 to 9")
+        raise InputError(f"{path}: column {column}, data row {row} is not from 1 to 9")
     return float(value)

@@ -1,4 +1,6 @@
-"""A user's own ratings as the study's are made: rescaled attributes, their RDMs and their weights in the human space."""
+"""A user's own ratings, treated as the study's: rescaled attributes, their RDMs and human weights."""
+
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -6,23 +8,26 @@ from model_emotion.base import study
 from model_emotion.rsa import rdm
 
 
-def rescaled(ratings):
-    """Ratings [rows, attributes], each attribute from 0, its least, to 1, its most, as the study's attributes are."""
+def rescaled(ratings: pd.DataFrame) -> pd.DataFrame:
+    """Rescale each attribute of ratings [rows, attributes] to the range from 0 to 1."""
     least, most = ratings.min(), ratings.max()
     return (ratings - least) / (most - least)
 
 
-def attribute_rdms(scores, emotions):
-    """Data frame [pairs of emotions, attributes] of absolute differences of rescaled ratings; what is equal by arithmetic is tied."""
-    return pd.DataFrame(
-        rdm.keep_ties(rdm.absolute_rdm(scores.loc[list(emotions)].to_numpy().T)).T, columns=scores.columns
-    )
+def attribute_rdms(scores: pd.DataFrame, emotions: Iterable[str]) -> pd.DataFrame:
+    """Return the RDMs of rescaled ratings, frame [pairs of emotions, attributes]: absolute differences.
+
+    Arithmetically equal differences are tied.
+    """
+    distances = rdm.absolute_rdm(scores.loc[list(emotions)].to_numpy().T)
+    return pd.DataFrame(rdm.keep_ties(distances).T, columns=scores.columns)
 
 
-def human_weights(scores, judgements, samples, seed):
-    """Weights of own attributes in the study's human space, as those of the study's attributes are computed: results/human/weights.csv.
+def human_weights(scores: pd.DataFrame, judgements: pd.DataFrame, samples: int, seed: int) -> pd.DataFrame:
+    """Return the weights of a user's attributes in the study's human space, as in results/human/weights.csv.
 
-    scores: rescaled ratings; judgements: results/human/similarity.csv. Over all of the 27 emotions that have ratings.
+    They are computed over those of the study's 27 emotions that have ratings. scores: rescaled ratings.
+    judgements: results/human/similarity.csv.
     """
     from model_emotion.human.similarity import attribute_weights  # loads torch
 

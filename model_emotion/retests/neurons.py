@@ -128,13 +128,15 @@ def split_half(
             found.append(_mean_where(own, best_of_own))
             elsewhere.append(_mean_where(other, best_of_own))
     share = "share of the k neurons of largest tau that two halves of the seeds have in common"
-    r = "r over the neurons of the taus of two halves of the seeds, stepped up (Spearman 1910, Brown 1910)"
+    reliability = (
+        "r over the neurons of the taus of two halves of the seeds, stepped up (Spearman 1910, Brown 1910)"
+    )
     best_elsewhere = "mean tau in one half of the seeds of the k neurons of largest tau in the other"
     chance = np.full(rdms.shape[1], k / activations.shape[2])
     rows, neurons = [], activations.shape[2]
     for question, what, found_in, references, size in (
         ("split_half", share, shares, chance, k),
-        ("split_half_reliability", r, reliabilities, 0 * chance, None),
+        ("split_half_reliability", reliability, reliabilities, 0 * chance, None),
         (
             "split_half_best",
             f"{best_elsewhere}; reference: in the other itself",

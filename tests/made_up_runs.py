@@ -1,0 +1,74 @@
+"""Made-up accuracies of a run, as accuracy.csv and masked_accuracy.csv, for tests of drops and re-tests."""
+
+import numpy as np
+import pandas as pd
+
+from model_emotion.base.results import ACCURACY, MASKED_ACCURACY
+from model_emotion.retests.rows import table as table_of
+
+
+def one(rows):
+    """Return the only row, as the table has it."""
+    (row,) = table_of(rows).to_dict("records")
+    return row
+
+
+def accuracies(values, majority=0.5, n=100):
+    """Return accuracy.csv of {emotion: accuracies of its seeds}."""
+    rows = [
+        (emotion, seed, value, majority, n)
+        for emotion, of in values.items()
+        for seed, value in enumerate(of, 1)
+    ]
+    return pd.DataFrame(rows, columns=ACCURACY)
+
+
+def masked_accuracies(attribute, random, emotions=("joy", "fear"), k=10):
+    """Return masked_accuracy.csv whose emotions lie around given means.
+
+    attribute: {attribute: accuracy}. random: {(attribute or None, draw): accuracy}.
+    """
+    shift = np.linspace(-0.02, 0.02, len(emotions))
+    rows = []
+    for emotion, by in zip(emotions, shift, strict=True):
+        rows += [
+            (emotion, 1, name, "attribute", None, k, value + by, 64) for name, value in attribute.items()
+        ]
+        rows += [
+            (emotion, 1, name, "random", draw, k, value + by, 64) for (name, draw), value in random.items()
+        ]
+    return pd.DataFrame(rows, columns=MASKED_ACCURACY).astype({"draw": "Int64"})
+
+
+def cube(emotions=5, seeds=3, attributes=4, effect=0.0, seed=0):
+    """Return masked_accuracy.csv whose effects differ by attribute, and the drops [emotion, seed, attribute].
+
+    Each attribute has one random mask of its own.
+    """
+    draw = np.random.default_rng(seed)
+    drop = effect + draw.normal(0, 0.1, attributes) + draw.normal(0, 0.02, (emotions, seeds, attributes))
+    rows = []
+    for e, s, a in np.ndindex(drop.shape):
+        masks = (("attribute", None, 0.7 - drop[e, s, a]), ("random", 1, 0.7))
+        rows += [(f"e{e}", s, f"a{a}", kind, number, 10, value, 64) for kind, number, value in masks]
+    return pd.DataFrame(rows, columns=MASKED_ACCURACY).astype({"draw": "Int64"}), drop
+
+
+def shared(draws, attributes=14, spread=0.05, seed=0):
+    """Return masked_accuracy.csv of attributes' masks that are as good as the random masks that they share.
+
+    Returns the accuracies [emotion, seed, mask] under both kinds of masks too.
+    """
+    draw = np.random.default_rng(seed)
+    masks = draw.normal(0.7, spread, attributes + draws) + draw.normal(0, 0.01, (3, 2, 1))
+    rows = []
+    for e, s, m in np.ndindex(masks.shape):
+        kind, name, number = (
+            ("attribute", f"a{m:02}", None) if m < attributes else ("random", None, m - attributes + 1)
+        )
+        rows.append((f"e{e}", s, name, kind, number, 10, masks[e, s, m], 64))
+    return (
+        pd.DataFrame(rows, columns=MASKED_ACCURACY).astype({"draw": "Int64"}),
+        masks[..., :attributes],
+        masks[..., attributes:],
+    )
