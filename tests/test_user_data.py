@@ -329,7 +329,7 @@ RATINGS, POSTS = "data/own/ratings.csv: ", "data/own/posts.csv: "
         (lambda: indexed("ratings", warmth=[1, 2, None, 4, 5, 6]), {"own.attributes": "ratings.parquet"},
          "data/own/ratings.parquet: data row 3, column 'warmth': is not a number"),
         (None, A | {"masks.ranking": "spaces"},
-         "params.yaml: masks.ranking: spaces, but data/own/ratings.csv has not all attributes of one"),
+         "params.yaml: masks.ranking: 'spaces' needs all attributes of a space, but data/own/ratings.csv lacks some"),
         (None, A | {"figures.attribute": "warmt"},
          "params.yaml: figures.attribute: 'warmt' is no column of data/own/ratings.csv; did you mean 'warmth'?"),
         # texts
