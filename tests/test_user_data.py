@@ -411,9 +411,9 @@ def test_dvc_sees_that_a_file_changes_and_what_does_not_follow_from_it_stays(her
     repos.dvc("init", "--quiet", "--no-scm").check_returncode()
 
     def repro():
-        """Whether `own` of the two runs ran, and its outputs' bytes."""
+        """Return whether `targets` of the two runs ran, and the bytes of its outputs."""
         caplog.clear()
-        done = repos.dvc("repro", "--single-item", "own@live", "own@published")
+        done = repos.dvc("repro", "--single-item", "targets@live", "targets@published")
         assert done.returncode == 0, done.stderr
         made = [
             *Path("results/live").glob("*.csv"),
