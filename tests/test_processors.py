@@ -20,7 +20,8 @@ from model_emotion.base import statistics, study
 from model_emotion.base.results import MASKED_ACCURACY
 from model_emotion.human import appraisal, similarity
 from model_emotion.masking import drops
-from model_emotion.retests import masks, neurons
+from model_emotion.retests import drops as drop_retests
+from model_emotion.retests import neurons
 from model_emotion.retests.weights import human_correlation_of_attributes
 from model_emotion.rsa import rdm
 
@@ -76,10 +77,14 @@ def operations():
     x, y = rng.integers(1, 1000, (2, 5000)) / 997
     masked = made_masked(rng)
     weights = pd.Series(rng.integers(1, 1000, 14) / 997, study.ATTRIBUTES)
-    each, over_emotions, over_attributes = drops.human_correlation(drops.accuracy_drops(masked), weights)
+    dropped = drops.accuracy_drops(masked)
+    each, over_emotions, over_attributes = drops.human_correlation(dropped, weights)
     retests = [
-        *masks.masks_hurt(masked, 10, 200, 1), *human_correlation_of_attributes(masked, 10, weights),
-        *masks.share_of_distance(masked, masked.assign(majority=0.5), 10, 200, 1),
+        *drop_retests.hurt_over_attributes(masked, dropped, 10),
+        *drop_retests.hurt_over_emotions(dropped, 10),
+        *drop_retests.hurt_over_all(masked, dropped, 10, 200, 1),
+        *human_correlation_of_attributes(dropped, 10, weights),
+        *drop_retests.share_of_distance(dropped, masked.assign(majority=0.5), 10, 200, 1),
     ]  # fmt: skip
     labels = (rng.random((5000, 27)) < 0.05).astype(float)
     r = rng.integers(-(10**6), 10**6, 2000) / 10**6

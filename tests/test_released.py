@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,8 +23,6 @@ def copy(raw, tmp_path):
 
 
 def spoil(path, change):
-    from pathlib import Path
-
     path = Path(path)
     path.write_text(change(path.read_text()))
     return path
@@ -162,5 +161,5 @@ def test_a_truncated_file_of_activations_is_named(tmp_path):
     path = tmp_path / "a.safetensors"
     results.write_activations(_activations(np.zeros((1, 2, 6))), path)
     path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(UserError, match="a.safetensors: not activations of a run"):
+    with pytest.raises(UserError, match="a.safetensors: not a complete safetensors file with activations"):
         results.read_activations(path)

@@ -329,7 +329,7 @@ RATINGS, POSTS = "data/own/ratings.csv: ", "data/own/posts.csv: "
         (lambda: indexed("ratings", warmth=[1, 2, None, 4, 5, 6]), {"own.attributes": "ratings.parquet"},
          "data/own/ratings.parquet: data row 3, column 'warmth': is not a number"),
         (None, A | {"masks.ranking": "spaces"},
-         "params.yaml: masks.ranking: spaces, but data/own/ratings.csv has not all attributes of one"),
+         "params.yaml: masks.ranking: 'spaces' needs all attributes of a space, but data/own/ratings.csv lacks some"),
         (None, A | {"figures.attribute": "warmt"},
          "params.yaml: figures.attribute: 'warmt' is no column of data/own/ratings.csv; did you mean 'warmth'?"),
         # texts
@@ -411,9 +411,9 @@ def test_dvc_sees_that_a_file_changes_and_what_does_not_follow_from_it_stays(her
     repos.dvc("init", "--quiet", "--no-scm").check_returncode()
 
     def repro():
-        """Whether `own` of the two runs ran, and its outputs' bytes."""
+        """Return whether `targets` of the two runs ran, and the bytes of its outputs."""
         caplog.clear()
-        done = repos.dvc("repro", "--single-item", "own@live", "own@published")
+        done = repos.dvc("repro", "--single-item", "targets@live", "targets@published")
         assert done.returncode == 0, done.stderr
         made = [
             *Path("results/live").glob("*.csv"),

@@ -98,8 +98,8 @@ def fetch(
         raise UnreachableError(
             f"{len(missing)} of the {len(store.registry)} files of group '{group}' can't be had: "
             f"{', '.join(names + ['…'] * (len(missing) > 3))}; tried: {', '.join(tried)}. "
-            "Files that have arrived are kept. Run again with a network connection, or with a mirror that has the "
-            "files at OWNER/REPO/COMMIT/PATH: MODEL_EMOTION_MIRROR=/path/or/url make repro"
+            "Files that have arrived are kept. Run again with a network connection, or with a mirror "
+            "that has the files at OWNER/REPO/COMMIT/PATH: MODEL_EMOTION_MIRROR=/path/or/url make repro"
         )
     return count
 
