@@ -38,7 +38,7 @@ def main() -> None:
     options, params = parser.parse_args(), load_params()
     if options.run and options.readme:
         parser.error("--readme updates the tables of all runs: leave out --run")
-    runs = [options.run] if options.run else params.runs
+    runs: list[str] = [options.run] if options.run else list(params.runs)
     if options.readme:
         return update_tables(runs)
     verdicts = content.verdicts(runs)
