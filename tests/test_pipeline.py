@@ -98,7 +98,7 @@ def test_what_python_compiles_changes_no_stage():
 
 
 def test_dvc_plots_every_figure(tmp_path):
-    """DVC shows each image in the folders that dvc.yaml names, without a complaint about their other files."""
+    """DVC shows each image in the folders that dvc.yaml names, and does not complain of other files."""
     plots = [plot for plot in read_yaml(ROOT / "dvc.yaml")["plots"] if isinstance(plot, str)]
     image = next((ROOT / "paper_figures/published").glob("*.png"))
     figures = [(run, entry.name) for run in ("published", "live") for entry in catalogue.entries(run)]
@@ -118,7 +118,7 @@ def test_dvc_plots_every_figure(tmp_path):
 
 
 def test_learning_curves_are_plotted(tmp_path):
-    """A folder of curves, a file a seed, as dvc.yaml names it: DVC says nothing, or little, where it can't read one."""
+    """DVC plots the folder of learning curves that dvc.yaml names; it hardly complains if it can't."""
     (plot,) = [entry for entry in read_yaml(ROOT / "dvc.yaml")["plots"] if isinstance(entry, dict)]
     (folder,) = plot
     (tmp_path / folder).mkdir(parents=True)

@@ -143,7 +143,7 @@ def mean_correlation(r: ArrayLike) -> MeanCorrelation:
 def line_interval(
     x: np.ndarray, y: np.ndarray, slope: float, intercept: float, at: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return a regression line of y on x, each [n], at places [m], and half of its 95 % confidence interval there."""
+    """Return a regression line of y on x, each [n], at places [m], and half its 95 % confidence interval."""
     n, centred = len(x), x - x.mean()
     residual = np.sqrt(((y - intercept - slope * x) ** 2).sum() / (n - 2))
     spread = np.sqrt(1 / n + (at - x.mean()) ** 2 / (centred**2).sum())

@@ -24,7 +24,7 @@ TABLES = ("attributes", "attribute_rdms", "mean_rdm", "weights", "agreement")
 def user_tables(params: Params) -> dict[str, pd.DataFrame]:
     """Return the tables of the run `live` that differ from results/human, by name.
 
-    Raises UserError if params.yaml names an emotion without ratings, or settings that do not go with the user's.
+    Raises UserError if params.yaml names an emotion without ratings, or settings that do not fit the ratings.
     """
     tables = {}
     unknown = [emotion for emotion in params.emotions if emotion not in study.EMOTIONS]
