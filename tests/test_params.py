@@ -19,6 +19,7 @@ def refused(tmp_path):
 
     def refuse(key, value):
         values = yaml.safe_load((ROOT / "params.yaml").read_text())
+        values["backbone"] |= {"layers": 6, "width": 1536}
         section, *rest = key.split(".")
         target = values
         for part in (section, *rest)[:-1]:
