@@ -47,6 +47,7 @@ def engine_of(model):
         pad_token_id=PAD,
         unk_token_id=3,
         encode=lambda word, **_: ids[word],
+        get_vocab=dict,
     )
     return Engine(wrap(model, tokenizer, "random model"))
 

@@ -21,6 +21,7 @@ def refused(tmp_path):
 
     def refuse(key, value):
         values = read_yaml(ROOT / "params.yaml")
+        values["backbone"] |= {"layers": 6, "width": 1536}
         section, *rest = key.split(".")
         target = values
         for part in (section, *rest)[:-1]:
