@@ -1,6 +1,7 @@
 """The original toolkit's tokenizer and model, on this project's backbones."""
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ import transformers
 from model_emotion.base.errors import UserError
 from model_emotion.model import backbone, checkpoint
 from model_emotion.model.backbone import Backbone
+from model_emotion.model.training import INITS
 
 
 class AutoTokenizer:
@@ -38,22 +40,29 @@ class RobertaForMaskedLMPrompt:
         cls,
         name: str,
         prompt_len: int = 100,
-        init_ids: Iterable[int] | None = None,
+        init_ids: Sequence[int] | torch.Tensor | None = None,
         num_labels: int = 2,
         revision: str = "",
+        prompt_init: str = "normal",
     ) -> "RobertaForMaskedLMPrompt":
         """Load a model by its name.
 
-        init_ids: ids of `<mask>` only, for a prompt that starts as copies of its embedding; None stands for
-        N(0, .02). revision: a commit, which models without a pinned one need. Raises BackboneError if the
-        model is not a masked encoder or cannot be found, and UserError for other arguments.
+        prompt_init: the prompt's first values, `normal` for N(0, .02) or `mask` for copies of `<mask>`'s
+        embedding. init_ids: has no effect, as in the original, whose prompts start as N(0, .02) whatever the
+        ids; a warning says so. revision: a commit, which models without a pinned one need. Raises
+        BackboneError if the model is not a masked encoder or cannot be found, and UserError for other
+        arguments.
         """
         if num_labels != 2:
             raise UserError(f"num_labels={num_labels}: must be 2, for the verbalizer's two words")
-        loaded, prompt_init = backbone.load(name, revision), "normal"
+        if prompt_init not in INITS:
+            raise UserError(f"prompt_init={prompt_init!r}: must be one of {', '.join(INITS)}")
         if init_ids is not None:
-            if [int(number) for number in init_ids] != [loaded.tokenizer.mask_token_id] * prompt_len:
-                mask = loaded.tokenizer.mask_token_id
-                raise UserError(f"init_ids: must be {prompt_len} times the id of the mask token, {mask}")
-            prompt_init = "mask"
-        return cls(loaded, prompt_len, prompt_init)
+            if len(init_ids) != prompt_len:
+                raise UserError(f"init_ids: has {len(init_ids)} ids, but prompt_len is {prompt_len}")
+            warnings.warn(
+                f"init_ids: has no effect, as in the original; the prompt's first values follow "
+                f"prompt_init={prompt_init!r} (`mask` copies the embedding of <mask>)",
+                stacklevel=2,
+            )
+        return cls(backbone.load(name, revision), prompt_len, prompt_init)
