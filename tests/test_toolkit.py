@@ -606,7 +606,7 @@ def test_the_picture_shows_the_activations(ready):
     assert titles == ["joy, seed 3: before GELU", "joy, seed 3: after GELU"]
     first = matplotlib.image.imread(path)
     assert min(first.shape[:2]) > 200 and first[..., :3].std() > 0.1
-    ready.model.prompt = ready.model.prompt.flip(0)
+    ready.model.set_prompt(ready.model.prompt.flip(0))
     ready.plot_neuron()
     assert (matplotlib.image.imread(path) != first).any()
 
@@ -647,6 +647,30 @@ def test_init_ids_have_no_effect_as_in_the_original_and_a_warning_says_so(tiny, 
     assert torch.equal(*prompts)
     with pytest.raises(UserError, match="init_ids: has 1 ids, but prompt_len is 4"):
         RobertaForMaskedLMPrompt.from_pretrained(tiny, PROMPT_LEN, init_ids=torch.tensor([4]))
+
+
+@pytest.mark.parametrize("headless", [False, True])
+def test_the_model_is_a_module_that_can_be_saved_and_loaded(tmp_path, headless):
+    encoder = tiny_models.model("roberta", num_hidden_layers=LAYERS, hidden_size=32)
+    (encoder.base_model if headless else encoder).save_pretrained(tmp_path / "tiny")
+    tiny_models.tokenizer().save_pretrained(tmp_path / "tiny")
+    model = RobertaForMaskedLMPrompt.from_pretrained(str(tmp_path / "tiny"), PROMPT_LEN)
+    assert isinstance(model, torch.nn.Module) and model.config.num_hidden_layers == LAYERS
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+    assert "prompt" not in model.state_dict()
+    model.set_prompt(torch.randn(PROMPT_LEN, 32))
+    assert "prompt" in dict(model.named_parameters()) and model.to("cpu") is model
+    model.save_pretrained(tmp_path / "saved")
+    again = RobertaForMaskedLMPrompt.from_pretrained(str(tmp_path / "saved"), PROMPT_LEN)
+    assert again.backbone.readout.name == model.backbone.readout.name
+    ids = torch.tensor([[0, 10, 2]])
+    logits = [Engine(own.backbone).logits(own.prompt[None], None, ids) for own in (model, again)]
+    torch.testing.assert_close(*logits, atol=1e-6, rtol=0)
+    fresh = RobertaForMaskedLMPrompt.from_pretrained(str(tmp_path / "tiny"), PROMPT_LEN)
+    fresh.load_state_dict(model.state_dict())
+    assert torch.equal(fresh.prompt, model.prompt)
+    with pytest.raises(UserError, match=r"prompt: its shape is \[3, 32\], but the model takes \[4, 32\]"):
+        model.set_prompt(torch.zeros(3, 32))
 
 
 def test_the_default_backbones_tokenizer_is_found_by_its_name():

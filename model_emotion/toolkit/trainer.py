@@ -93,7 +93,7 @@ class ModelEmotionTrainer:
         if tuned.failed:
             raise UserError(tuned.failed[args.seed])
         seconds, steps = time.perf_counter() - begin, recipe.steps(len(train))
-        self.model.prompt = tuned.prompts[0]
+        self.model.set_prompt(tuned.prompts[0])
         self.curve = tuned.curve.assign(dev_accuracy=PERCENT * tuned.curve["dev_accuracy"])
         self.save_model()
         loss = float(tuned.curve["train_loss"].mean())
@@ -265,7 +265,7 @@ class ModelEmotionTrainer:
     def _prompt(self) -> torch.Tensor:
         if self.model.prompt is None:
             raise UserError("no prompt yet: call train_prompt() first")
-        return self.model.prompt
+        return self.model.prompt.detach().cpu()
 
     def _about(self) -> dict[str, Any]:
         """Return the metadata of saved files."""
