@@ -6,6 +6,7 @@ import pickle
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,7 +31,8 @@ from model_emotion.model.tasks import Corpus
 from model_emotion.project import stage
 from model_emotion.toolkit import arguments, trainer
 from model_emotion.toolkit.arguments import ModelEmotionArguments
-from model_emotion.toolkit.masks import main, rank_neurons
+from model_emotion.toolkit.command import main
+from model_emotion.toolkit.masks import rank_neurons
 from model_emotion.toolkit.model import AutoTokenizer, RobertaForMaskedLMPrompt
 from model_emotion.toolkit.trainer import DATA, ModelEmotionTrainer
 
@@ -122,15 +124,16 @@ def test_the_example_in_the_docs(goemotions, tmp_path, monkeypatch):
     ):
         exec(code, found)
     trained, evaluated = found["train_result"].metrics, found["eval_result"]
-    assert trained["dev_accuracy"] == evaluated["accuracy"] > evaluated["majority"] + 0.05
+    assert 100 >= trained["dev_accuracy"] == evaluated["accuracy"] > evaluated["majority"] + 5
     assert evaluated["n"] == found["args"].examples and 0 < evaluated["f1"] <= 1
     for activations in (found["neuron_before_relu"], found["neuron_after_relu"]):
         assert activations.shape == (6, 1536)
-    k = round(0.2 * 6 * 1536)
+    k = int(0.2 * 6 * 1536)
     assert {(mask == 0).sum() for mask in found["mask"].values()} == {k} and f"activation/{k}" in found[
         "mask"
     ]
     assert found["eval_results"]["accuracy"][0] == evaluated["accuracy"]
+    assert json.loads((tmp_path / "outputs/dev_results.json").read_text()) == evaluated
     assert (tmp_path / "outputs/neurons.png").is_file()
 
 
@@ -149,12 +152,18 @@ def test_training_equals_tune_with_the_same_settings(tiny, tmp_path):
     saved = load_file(tmp_path / "out/joy-3.safetensors")
     np.testing.assert_array_equal(saved["prompts"], made.model.prompt[None])
     assert result.global_step == 2 * int(np.ceil(len(tasks["train"]) / 5))
+    seconds = result.metrics["train_runtime"]
+    assert 0 < seconds < 60
     assert result.metrics == {
+        "train_runtime": seconds,
+        "train_samples_per_second": pytest.approx(2 * len(tasks["train"]) / seconds),
+        "train_steps_per_second": pytest.approx(result.global_step / seconds),
         "train_loss": pytest.approx(expected.curve["train_loss"].mean(), abs=1e-5),
+        "epoch": 2.0,
         "train_samples": len(tasks["train"]),
         "best_epoch": expected.best_epoch[0],
-        "dev_accuracy": pytest.approx(expected.accuracies[0]),
-        "majority": tasks["dev"].majority,
+        "dev_accuracy": pytest.approx(100 * expected.accuracies[0]),
+        "majority": 100 * tasks["dev"].majority,
         "n": len(tasks["dev"]),
     }
     assert result.training_loss == result.metrics["train_loss"]
@@ -171,6 +180,10 @@ def test_training_equals_tune_with_the_same_settings(tiny, tmp_path):
         ("weight_decay", 0.4, None),
         ("lr_scheduler_type", "linear", "schedule"),
         ("prompt_len", 6, None),
+        ("max_grad_norm", 1.0, None),
+        ("adam_epsilon", 1e-8, "epsilon"),
+        ("correct_bias", True, None),
+        ("keep", "last", None),
     ],
 )
 def test_an_argument_reaches_the_recipe(tiny, tmp_path, monkeypatch, argument, value, key):
@@ -235,6 +248,46 @@ def test_defaults_are_the_studys():
     assert isinstance(args, TrainingArguments) and args.max_source_length == 128 and args.seed == 42
 
 
+def test_version_2_trains_as_the_original_did(tiny, tmp_path):
+    args = ModelEmotionArguments.version2(output_dir="out", seed=7)
+    assert (args.learning_rate, args.num_train_epochs, args.seed) == (5e-5, 3, 7)
+    assert ModelEmotionArguments.version2(output_dir="out", learning_rate=0.1).learning_rate == 0.1
+    own = {name: value for name, value in arguments.VERSION_2.items() if name != "learning_rate"}
+    made = make_trainer(tiny, tmp_path, **own)
+    result = made.train_prompt()
+    assert result.metrics["best_epoch"] == 3 and made.activated_neuron()[0].shape == (LAYERS, WIDTH)
+    corpus = made.corpus
+    task = corpus.task("joy", "train", 3)
+    train = corpus.examples(task, "train")
+    # torch's AdamW of version 2's settings on the same batches and first values
+    started = training.INITS["normal"](
+        made.model.backbone, PROMPT_LEN, training.random_numbers(training.INIT, "joy", 3)
+    )
+    prompt, order = torch.nn.Parameter(started.clone()), training.random_numbers(training.ORDER, "joy", 3)
+    optimiser = torch.optim.AdamW([prompt], lr=0.02, weight_decay=0.0, eps=1e-8)
+    steps = 3 * -(-len(train) // 8)
+    rate = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1 - step / steps)
+    for _ in range(3):
+        shuffled = order.permutation(len(train))
+        for start in range(0, len(train), 8):
+            rows = shuffled[start : start + 8]
+            ids, attention = made.engine.pad([train.texts[row] for row in rows])
+            logits = made.engine.logits(prompt.expand(len(rows), -1, -1), None, ids, attention)
+            optimiser.zero_grad()
+            torch.nn.functional.cross_entropy(logits, torch.from_numpy(train.labels[rows])).backward()
+            torch.nn.utils.clip_grad_norm_([prompt], 1.0)
+            optimiser.step()
+            rate.step()
+    torch.testing.assert_close(made.model.prompt, prompt.detach(), atol=1e-3, rtol=0)
+    assert (prompt - started).abs().max() > 0.1
+
+
+def test_a_users_metric_cannot_replace_ours(ready):
+    ready.compute_metrics = lambda p: {"f1": 0.5, "accuracy": 0.1}
+    with pytest.raises(UserError, match="compute_metrics: returns accuracy, which eval_prompt returns"):
+        ready.eval_prompt()
+
+
 TAKEN = {*arguments.HONOURED, *arguments.HARMLESS}
 
 
@@ -258,8 +311,14 @@ def test_every_other_argument_of_transformers_is_refused_by_name(name):
         ("fp16", True, "no effect"),
         ("max_steps", 10, "no effect"),
         ("warmup_steps", 5, "no effect"),
-        ("max_grad_norm", 1.0, "no effect"),
-        ("adam_epsilon", 1e-8, "no effect"),
+        ("max_grad_norm", -1.0, "at least 0"),
+        ("adam_epsilon", -1e-8, "at least 0"),
+        ("keep", "first", "one of best, last"),
+        ("probe", "cls", "one of s, mask"),
+        ("no_cuda", True, "no effect here; give use_cpu"),
+        ("evaluation_strategy", "epoch", "no effect"),
+        ("logging_dir", "logs", "no effect"),
+        ("overwrite_output_dir", True, "no effect"),
         ("report_to", "wandb", "no effect"),
         ("save_strategy", "epoch", "no effect"),
         ("lr_scheduler_type", "cosine", "constant, linear"),
@@ -304,8 +363,10 @@ def test_evaluation_equals_sklearns_on_plain_logits(ready):
     metrics = ready.eval_prompt()
     (prediction,) = seen
     assert isinstance(prediction, EvalPrediction) and metrics["combined_score"] == 0.5
-    assert metrics["accuracy"] == accuracy_score(prediction.label_ids, prediction.predictions.argmax(axis=1))
-    assert metrics["majority"] == max(np.bincount(prediction.label_ids)) / metrics["n"]
+    right = accuracy_score(prediction.label_ids, prediction.predictions.argmax(axis=1))
+    assert metrics["accuracy"] == 100 * right
+    assert metrics["majority"] == 100 * max(np.bincount(prediction.label_ids)) / metrics["n"]
+    assert json.loads((ready.out / "dev_results.json").read_text()) == metrics
     model = ready.model.backbone.model
     dev = TABLE[TABLE["split"] == "dev"].reset_index()
     for place, row in enumerate(
@@ -328,19 +389,27 @@ def test_activations_are_those_on_both_sides_of_the_activation_function(ready):
     with torch.no_grad():
         model(**inputs(model, ready.model.prompt, [0]))
     plain = {name: torch.stack(values).numpy() for name, values in seen.items()}
-    before, after = ready.activated_neuron()
+    before, after = ready.activated_neuron(around_gelu=True)
     np.testing.assert_allclose(before, plain["before"], atol=1e-5)
     np.testing.assert_allclose(after, plain["after"], atol=1e-5)
     assert after.min() > -0.17 > before.min()
-    np.testing.assert_array_equal(ready.activated_neuron(layers=[2])[0], before[[1]])
-    assert np.abs(ready.activated_neuron(probe="mask")[0] - before).max() > 1e-3
-    np.testing.assert_array_equal(
-        load_file(ready.out / "activated_neuron.safetensors")["after"],
-        ready.activated_neuron(probe="mask")[1],
-    )
-    for layers in ([0], [3], [1, 1], []):
-        with pytest.raises(UserError, match=r"layers=\[.*\]: must be different numbers from 1 to 2"):
+    # as in the original: the activations, and which of them are above 0
+    activations, fires = ready.activated_neuron()
+    np.testing.assert_array_equal(activations, after)
+    np.testing.assert_array_equal(fires, np.where(after > 0, 1, 0))
+    np.testing.assert_array_equal(ready.activated_neuron(layers=[1])[0], after[[1]])
+    with_mask = ready.activated_neuron(probe="mask")[0]
+    assert np.abs(with_mask - after).max() > 1e-3
+    saved = load_file(ready.out / "activated_neuron.safetensors")
+    assert set(saved) == {"pre_gelu", "post_gelu"}
+    np.testing.assert_array_equal(saved["post_gelu"], with_mask)
+    ready.args.probe = "mask"
+    np.testing.assert_array_equal(ready.activated_neuron()[0], with_mask)
+    for layers in ([-1], [2], [1, 1], []):
+        with pytest.raises(UserError, match=r"layers=\[.*\]: must be different numbers from 0 to 1"):
             ready.activated_neuron(layers=layers)
+    with pytest.raises(UserError, match="probe='cls': must be one of s, mask"):
+        ready.activated_neuron(probe="cls")
 
 
 @pytest.mark.filterwarnings("ignore:no searchlight")
@@ -350,13 +419,13 @@ def test_without_a_searchlight_the_most_active_neurons_are_masked(ready):
         match=r"no searchlight of .* \(looked for results/live/searchlight.parquet, results/published",
     ):
         results, masks = ready.mask_activated_neuron(draws=3)
-    k = round(0.2 * LAYERS * WIDTH)
+    k = 9  # 20 % of 48 neurons, rounded down as in the original
     assert list(masks) == [f"activation/{k}", f"random/{k}/1", f"random/{k}/2", f"random/{k}/3"]
     assert all(
         mask.shape == (LAYERS, WIDTH) and (mask == 0).sum() == k == (mask != 1).sum()
         for mask in masks.values()
     )
-    after = ready.activated_neuron()[1]
+    after = ready.activated_neuron()[0]
     assert after[masks[f"activation/{k}"] == 0].min() >= after[masks[f"activation/{k}"] == 1].max()
     assert set(results["ranking"]) == {"activation"}
     assert results["mask"].tolist() == ["unmasked", *masks] and results["kind"].tolist() == [
@@ -399,7 +468,7 @@ def test_masked_accuracy_is_that_of_a_plain_forward_pass(ready, kind):
                 right.append((yes > no).item() == (dev["joy"][row] == 1))
         for handle in handles:
             handle.remove()
-        assert results.loc[results["mask"] == name, "accuracy"].item() == np.mean(right)
+        assert results.loc[results["mask"] == name, "accuracy"].item() == 100 * np.mean(right)
     inside = masks["activation/24"][masks["activation/24"] != 1]
     assert len(inside) == 24 and (
         (inside == 0).all() if kind == "BINARY_MASK" else (inside >= 0).all() and inside.std() > 0.15
@@ -408,12 +477,32 @@ def test_masked_accuracy_is_that_of_a_plain_forward_pass(ready, kind):
 
 @pytest.mark.filterwarnings("ignore:no searchlight")
 def test_neurons_can_be_chosen_in_some_layers(ready):
-    _, masks = ready.mask_activated_neuron(layers=[2], top_k=7, draws=4)
+    _, masks = ready.mask_activated_neuron(layers=[1], top_k=7, draws=4)
     assert {name.split("/")[1] for name in masks} == {"7"}
     for mask in masks.values():
         assert (mask[0] == 1).all() and (mask[1] == 0).sum() == 7
-    after = ready.activated_neuron(layers=[2])[1][0]
+    after = ready.activated_neuron(layers=[1])[0][0]
     assert set(np.flatnonzero(masks["activation/7"][1] == 0)) == set(np.argsort(-after)[:7])
+
+
+def test_random_masks_can_avoid_the_neurons_of_the_attributes_mask(ready, tiny, tmp_path):
+    write_searchlight(tmp_path / "results/live", tiny, ["valence", "arousal"])
+    results, masks = ready.mask_activated_neuron(top_k=20, draws=3, baseline="disjoint")
+    assert list(masks) == [
+        *("valence/20", "arousal/20"),
+        *(f"random/{attribute}/20/{draw}" for attribute in ("valence", "arousal") for draw in (1, 2, 3)),
+    ]
+    by_name = results.set_index("mask")
+    for attribute in ("valence", "arousal"):
+        own = [f"random/{attribute}/20/{draw}" for draw in (1, 2, 3)]
+        assert len({masks[name].tobytes() for name in own}) == 3
+        for name in own:
+            assert (masks[name] == 0).sum() == 20
+            assert not ((masks[name] == 0) & (masks[f"{attribute}/20"] == 0)).any()
+        mean = by_name.loc[own, "accuracy"].mean()
+        assert by_name.loc[f"{attribute}/20", "random"] == pytest.approx(mean)
+    with pytest.raises(UserError, match="baseline='disjoint': a mask of 30 neurons leaves only 18 others"):
+        ready.mask_activated_neuron(top_k=30, baseline="disjoint")
 
 
 def write_searchlight(folder, of, attributes, file="searchlight.parquet", shape=(LAYERS, WIDTH)):
@@ -450,7 +539,7 @@ def test_a_searchlight_of_another_backbone_is_not_used(ready, tmp_path):
     with pytest.raises(UserError, match="no searchlight of .* for the ranking 14Properties"):
         ready.mask_activated_neuron(ranking="14Properties")
     with pytest.warns(UserWarning, match="the most active neurons are masked instead"):
-        assert "activation/10" in ready.mask_activated_neuron(draws=1)[1]
+        assert "activation/9" in ready.mask_activated_neuron(draws=1)[1]
 
 
 def test_another_searchlight_is_named_by_its_folder_or_file(tiny, tmp_path):
@@ -500,6 +589,7 @@ def test_roberta_base_is_known_by_both_its_names(tmp_path):
         ({"ranking": "2Spaces"}, "ranking='2Spaces': must be one of 14Properties, 3Spaces, activation"),
         ({"top_k": 49}, "top_k=49: a mask of 49 neurons, but there are 48"),
         ({"ratio": 0.001}, "ratio=0.001: a mask of 0 neurons"),
+        ({"baseline": "matched"}, "baseline='matched': must be one of uniform, disjoint"),
         ({"layers": [1], "ratio": 1.1}, "ratio=1.1: a mask of 26 neurons, but there are 24"),
         ({"draws": 0}, "draws=0: must be at least 1"),
     ],
@@ -511,17 +601,21 @@ def test_impossible_masks_are_refused(ready, wrong, message):
 
 
 def test_the_picture_shows_the_activations(ready):
-    path = ready.plot_neuron()
-    assert path == ready.out / "neurons.png"
+    figure, path = ready.plot_neuron(), ready.out / "neurons.png"
+    titles = [ax.get_title() for ax in figure.axes[:2]]
+    assert titles == ["joy, seed 3: before GELU", "joy, seed 3: after GELU"]
     first = matplotlib.image.imread(path)
     assert min(first.shape[:2]) > 200 and first[..., :3].std() > 0.1
-    ready.model.prompt = ready.model.prompt.flip(0)
-    assert (matplotlib.image.imread(ready.plot_neuron()) != first).any()
+    ready.model.set_prompt(ready.model.prompt.flip(0))
+    ready.plot_neuron()
+    assert (matplotlib.image.imread(path) != first).any()
 
 
 def test_learning_curve_and_metrics_are_saved(ready, capsys):
     ready.save_state()
-    assert read_csv(ready.out / "learning_curve.csv")["epoch"].tolist() == [1, 2]
+    curve = read_csv(ready.out / "learning_curve.csv")
+    assert curve["epoch"].tolist() == [1, 2]
+    assert curve["dev_accuracy"].max() == pytest.approx(ready.eval_prompt()["accuracy"])
     ready.save_metrics("eval", {"accuracy": np.float64(0.75), "n": 4})
     assert json.loads((ready.out / "eval_results.json").read_text()) == {"accuracy": 0.75, "n": 4}
     ready.log_metrics("eval", {"accuracy": np.float32(0.75)})
@@ -532,17 +626,51 @@ def test_a_prompt_can_start_as_copies_of_the_mask_token(tiny, tmp_path):
     args = ModelEmotionArguments(
         output_dir=str(tmp_path), backbone=tiny, **SETTINGS | {"learning_rate": 0.0, "num_train_epochs": 1}
     )
-    tokenizer = transformers.AutoTokenizer.from_pretrained(
-        tiny, max_length=args.max_source_length, use_fast=False
-    )
-    ids = torch.tensor([tokenizer.mask_token_id] * PROMPT_LEN)
-    model = RobertaForMaskedLMPrompt.from_pretrained(tiny, prompt_len=PROMPT_LEN, init_ids=ids, num_labels=2)
-    ModelEmotionTrainer(args=args, model=model, tokenizer=tokenizer, data=TABLE).train_prompt()
+    model = RobertaForMaskedLMPrompt.from_pretrained(tiny, PROMPT_LEN, num_labels=2, prompt_init="mask")
+    ModelEmotionTrainer(args=args, model=model, data=TABLE).train_prompt()
     expected = model.backbone.model.get_input_embeddings().weight[4]
     assert torch.equal(model.prompt, expected.expand(PROMPT_LEN, -1))
-    for wrong in (ids[1:], ids + 1):
-        with pytest.raises(UserError, match="init_ids: must be 4 times the id of the mask token, 4"):
-            RobertaForMaskedLMPrompt.from_pretrained(tiny, prompt_len=PROMPT_LEN, init_ids=wrong)
+    with pytest.raises(UserError, match="prompt_init='zeros': must be one of normal, mask"):
+        RobertaForMaskedLMPrompt.from_pretrained(tiny, PROMPT_LEN, prompt_init="zeros")
+
+
+def test_init_ids_have_no_effect_as_in_the_original_and_a_warning_says_so(tiny, tmp_path):
+    args = ModelEmotionArguments(
+        output_dir=str(tmp_path), backbone=tiny, **SETTINGS | {"learning_rate": 0.0, "num_train_epochs": 1}
+    )
+    prompts = []
+    for ids in (None, [4] * PROMPT_LEN):
+        with nullcontext() if ids is None else pytest.warns(UserWarning, match="init_ids: has no effect"):
+            model = RobertaForMaskedLMPrompt.from_pretrained(tiny, PROMPT_LEN, init_ids=ids)
+        ModelEmotionTrainer(args=args, model=model, data=TABLE).train_prompt()
+        prompts.append(model.prompt)
+    assert torch.equal(*prompts)
+    with pytest.raises(UserError, match="init_ids: has 1 ids, but prompt_len is 4"):
+        RobertaForMaskedLMPrompt.from_pretrained(tiny, PROMPT_LEN, init_ids=torch.tensor([4]))
+
+
+@pytest.mark.parametrize("headless", [False, True])
+def test_the_model_is_a_module_that_can_be_saved_and_loaded(tmp_path, headless):
+    encoder = tiny_models.model("roberta", num_hidden_layers=LAYERS, hidden_size=32)
+    (encoder.base_model if headless else encoder).save_pretrained(tmp_path / "tiny")
+    tiny_models.tokenizer().save_pretrained(tmp_path / "tiny")
+    model = RobertaForMaskedLMPrompt.from_pretrained(str(tmp_path / "tiny"), PROMPT_LEN)
+    assert isinstance(model, torch.nn.Module) and model.config.num_hidden_layers == LAYERS
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+    assert "prompt" not in model.state_dict()
+    model.set_prompt(torch.randn(PROMPT_LEN, 32))
+    assert "prompt" in dict(model.named_parameters()) and model.to("cpu") is model
+    model.save_pretrained(tmp_path / "saved")
+    again = RobertaForMaskedLMPrompt.from_pretrained(str(tmp_path / "saved"), PROMPT_LEN)
+    assert again.backbone.readout.name == model.backbone.readout.name
+    ids = torch.tensor([[0, 10, 2]])
+    logits = [Engine(own.backbone).logits(own.prompt[None], None, ids) for own in (model, again)]
+    torch.testing.assert_close(*logits, atol=1e-6, rtol=0)
+    fresh = RobertaForMaskedLMPrompt.from_pretrained(str(tmp_path / "tiny"), PROMPT_LEN)
+    fresh.load_state_dict(model.state_dict())
+    assert torch.equal(fresh.prompt, model.prompt)
+    with pytest.raises(UserError, match=r"prompt: its shape is \[3, 32\], but the model takes \[4, 32\]"):
+        model.set_prompt(torch.zeros(3, 32))
 
 
 def test_the_default_backbones_tokenizer_is_found_by_its_name():

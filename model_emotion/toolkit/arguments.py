@@ -1,21 +1,19 @@
 """The original toolkit's arguments, a `transformers.TrainingArguments`: which are honoured or refused."""
 
-from dataclasses import dataclass, fields
+from dataclasses import InitVar, dataclass, fields
+from typing import Any
 
 from transformers import TrainingArguments
 
 from model_emotion.base.errors import UserError
 from model_emotion.model.optimiser import SCHEDULES
-from model_emotion.model.training import Recipe
-from model_emotion.toolkit.masks import (
-    DEFAULT_BACKBONE,
-    MAX_SOURCE_LENGTH,
-)
+from model_emotion.model.training import KEEPS, Recipe
+from model_emotion.toolkit.masks import DEFAULT_BACKBONE, MAX_SOURCE_LENGTH
 
 HONOURED = (
     "output_dir", "learning_rate", "num_train_epochs", "per_device_train_batch_size",
-    "per_device_eval_batch_size", "seed", "weight_decay", "lr_scheduler_type", "bf16", "tf32", "use_cpu",
-    "disable_tqdm",
+    "per_device_eval_batch_size", "seed", "weight_decay", "lr_scheduler_type", "max_grad_norm",
+    "adam_epsilon", "bf16", "tf32", "use_cpu", "disable_tqdm",
 )  # fmt: skip
 """transformers' own arguments that have an effect here."""
 HARMLESS = (
@@ -30,24 +28,36 @@ DONE_ANYWAY = {
 """Values besides the default that describe what happens here."""
 LEAST = {
     "prompt_len": 1, "max_source_length": 3, "examples": 1, "num_train_epochs": 1, "learning_rate": 0,
-    "weight_decay": 0, "seed": 0,
+    "weight_decay": 0, "max_grad_norm": 0, "adam_epsilon": 0, "seed": 0,
 }  # fmt: skip
 """The smallest value of each number."""
+PROBES = ("s", "mask")
+VERSION_2: dict[str, Any] = {
+    "learning_rate": 5e-5, "num_train_epochs": 3, "per_device_train_batch_size": 8,
+    "per_device_eval_batch_size": 8, "weight_decay": 0.0, "lr_scheduler_type": "linear",
+    "max_grad_norm": 1.0, "adam_epsilon": 1e-8, "correct_bias": True, "keep": "last", "probe": "mask",
+}  # fmt: skip
+"""The settings of the original toolkit's version 2.0."""
 
 
 @dataclass
 class ModelEmotionArguments(TrainingArguments):
-    """What to train and how: transformers' arguments, the original toolkit's additions, and two of ours.
+    """What to train and how: transformers' arguments, the original toolkit's additions, and ours.
 
     backbone: any masked encoder, a folder or a name on the Hub. The default is the project's small model,
     which is in an installed package; the original's was roberta-base. prompt_len: vectors of the soft prompt.
     sentiment: the emotion. max_source_length: of a text in tokens; longer texts are cut. pad_to_max_length:
     has no effect, since padding changes no result. examples (ours): maximum number of training and of dev
-    examples; None stands for all. dropout (ours): use the backbone's dropout in training.
+    examples; None stands for all. dropout (ours): use the backbone's dropout in training. correct_bias
+    (ours): correct the bias of AdamW's first steps. keep (ours): `best` keeps the prompt after its best epoch
+    on dev, `last` the one after the last epoch. probe (ours): the token that activations are read with, `s`
+    for `<s>`, as in version 1.0, or `mask` for `<mask>`, as in version 2.0.
 
-    Of transformers' arguments, those in HONOURED have an effect. Their defaults are the study's, and so is
-    AdamW, without correction of its first steps and without clipping. Any other argument raises UserError,
-    unless its value describes what happens anyway.
+    Of transformers' arguments, those in HONOURED have an effect. Their defaults are the study's, whose AdamW
+    corrects no bias and clips no gradient (max_grad_norm=0). `version2` returns those of version 2.0. Any
+    other argument raises UserError, unless its value describes what happens anyway. So do the arguments of
+    transformers 4 that the installed version lacks: no_cuda, evaluation_strategy, logging_dir and
+    overwrite_output_dir.
     """
 
     backbone: str = DEFAULT_BACKBONE
@@ -65,8 +75,34 @@ class ModelEmotionArguments(TrainingArguments):
     lr_scheduler_type: str = Recipe.schedule
     adam_epsilon: float = Recipe.epsilon
     max_grad_norm: float = Recipe.max_grad_norm
+    correct_bias: bool = Recipe.correct_bias
+    keep: str = Recipe.keep
+    probe: str = PROBES[0]
+    no_cuda: InitVar[bool | None] = None
+    evaluation_strategy: InitVar[str | None] = None
+    logging_dir: InitVar[str | None] = None
+    overwrite_output_dir: InitVar[bool | None] = None
 
-    def __post_init__(self) -> None:
+    @classmethod
+    def version2(cls, **settings: Any) -> "ModelEmotionArguments":
+        """Return the arguments of the original toolkit's version 2.0, VERSION_2, with settings on top."""
+        return cls(**VERSION_2 | settings)
+
+    def __post_init__(
+        self,
+        no_cuda: bool | None,
+        evaluation_strategy: str | None,
+        logging_dir: str | None,
+        overwrite_output_dir: bool | None,
+    ) -> None:
+        for name, value, instead in (
+            ("no_cuda", no_cuda, "give use_cpu instead"),
+            ("evaluation_strategy", evaluation_strategy, "leave it out, since every epoch is evaluated"),
+            ("logging_dir", logging_dir, "leave it out"),
+            ("overwrite_output_dir", overwrite_output_dir, "leave it out, since files are replaced"),
+        ):
+            if value is not None:
+                raise UserError(f"{name}={value!r}: has no effect here; {instead}")
         for name, least in LEAST.items():
             value = getattr(self, name)
             if value is not None and not value >= least:
@@ -77,6 +113,9 @@ class ModelEmotionArguments(TrainingArguments):
             raise UserError(
                 f"lr_scheduler_type={str(self.lr_scheduler_type)!r}: must be one of {', '.join(SCHEDULES)}"
             )
+        for name, known in (("keep", KEEPS), ("probe", PROBES)):
+            if getattr(self, name) not in known:
+                raise UserError(f"{name}={getattr(self, name)!r}: must be one of {', '.join(known)}")
         self._refuse_arguments_without_effect()
         super().__post_init__()
         self.sentiment = self.sentiment.lower()

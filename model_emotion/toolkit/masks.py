@@ -1,13 +1,9 @@
 """One prompt under many masks: which masks there are, and the accuracy that each leaves.
 
-Used by the toolkit's trainer and by the command `python -m model_emotion.toolkit`. The command writes a CSV
-with the columns mask, accuracy and n, the prompt without a mask first. It takes a prompt that the trainer
-saved, or a run's `results/live/prompts/EMOTION.safetensors`, and masks [layers, width] by name, which
-multiply the neurons' outputs. The original toolkit's masks were pickles. They can run code when they are
-read, so they are refused.
+Used by the toolkit's trainer and by its command. The original toolkit's masks were pickles. They can run code
+when they are read, so they are refused.
 """
 
-import argparse
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,11 +14,11 @@ import pandas as pd
 import torch
 
 from model_emotion.base.errors import UserError
-from model_emotion.base.files import read_tensors, write_csv
+from model_emotion.base.files import read_tensors
 from model_emotion.base.results import MEASURED, folder, read_activations
 from model_emotion.live.session import DATA, load_corpus
-from model_emotion.masking.masks import MaskName, attribute_masks, by_activity, random_masks
-from model_emotion.model import backbone, checkpoint
+from model_emotion.masking.masks import MaskName, as_mask, attribute_masks, by_activity, random_masks
+from model_emotion.model import checkpoint
 from model_emotion.model.backbone import Backbone
 from model_emotion.model.engine import Engine
 from model_emotion.model.evaluation import evaluate, overall
@@ -34,6 +30,8 @@ MAX_SOURCE_LENGTH = 128  # the original toolkit's
 RANKINGS = {"14Properties": "searchlight.parquet", "3Spaces": "searchlight_spaces.parquet"}
 MOST_ACTIVE = "activation"
 KINDS = {"BINARY_MASK": "binary", "FLOAT_MASK": "float"}
+BASELINES = ("uniform", "disjoint")
+PERCENT = 100.0
 PICKLES = (".pkl", ".pickle", ".pt", ".pth")
 
 
@@ -63,13 +61,15 @@ def masked_accuracies(
 ) -> pd.DataFrame:
     """Return `mask, accuracy, n`: a prompt [prompt_len, embedding] without a mask, then with each mask.
 
-    masks: {name: mask [layers, width]}. rows: texts per batch.
+    accuracy: in percent. masks: {name: mask [layers, width]}. rows: texts per batch.
     """
     stacked = torch.from_numpy(np.stack(list(masks.values())))
     correct = np.concatenate(
         [evaluate(engine, prompt[None], some, examples, rows) for some in (None, stacked)]
     )
-    return pd.DataFrame({"mask": ["unmasked", *masks], "accuracy": overall(correct), "n": len(examples)})
+    return pd.DataFrame(
+        {"mask": ["unmasked", *masks], "accuracy": PERCENT * overall(correct), "n": len(examples)}
+    )
 
 
 def rank_neurons(
@@ -132,11 +132,11 @@ def _read_ranks(searchlight: Path, ours: Backbone) -> pd.DataFrame:
 
 
 def mask_size(neurons: int, ratio: float, top_k: int | None = None) -> int:
-    """Return the number of neurons in a mask: top_k, or else a share of all.
+    """Return the number of neurons in a mask: top_k, or else a share of all, rounded down as in the original.
 
     Raises UserError if it is impossible.
     """
-    k = round(ratio * neurons) if top_k is None else top_k
+    k = int(ratio * neurons) if top_k is None else top_k
     if not 1 <= k <= neurons:
         given = f"ratio={ratio}" if top_k is None else f"top_k={top_k}"
         raise UserError(f"{given}: a mask of {k} neurons, but there are {neurons}")
@@ -152,42 +152,69 @@ def best_and_random_masks(
     kind: str,
     draws: int,
     seed: int,
+    baseline: str = BASELINES[0],
 ) -> dict[str, np.ndarray]:
-    """Return {`ATTRIBUTE/K` and `random/K/DRAW`: mask [layers, width]}, with k neurons chosen in some layers.
+    """Return masks [layers, width] by name, with k neurons chosen in some layers: the best, and random ones.
 
-    table: ranks [neurons, attributes]. layers: the layers to choose from, counted from 0. shape: (layers,
-    width) of the model. kind: one of KINDS. Raises UserError for another kind, or without draws.
+    Their names are ATTRIBUTE/K and random/K/DRAW, or random/ATTRIBUTE/K/DRAW if the baseline is `disjoint`:
+    then no neuron of an attribute's mask is in its random masks. table: ranks [neurons, attributes]. layers:
+    the layers to choose from, counted from 0. shape: (layers, width) of the model. kind: one of KINDS.
+    Raises UserError for another kind or baseline, without draws, or if too few neurons are left to draw from.
     """
-    if kind not in KINDS:
-        raise UserError(f"kind={kind!r}: must be one of {', '.join(KINDS)}")
+    for key, value, known in (("kind", kind, KINDS), ("baseline", baseline, BASELINES)):
+        if value not in known:
+            raise UserError(f"{key}={value!r}: must be one of {', '.join(known)}")
     if draws < 1:
         raise UserError(f"draws={draws}: must be at least 1")
     inside = table.iloc[(np.array(layers)[:, None] * shape[1] + np.arange(shape[1])).ravel()]
     masks = attribute_masks(inside, [k], len(layers), KINDS[kind], seed)
-    masks |= dict(
-        random_masks(
-            {k: draws}, masks, (len(layers), shape[1]), kind=KINDS[kind], baseline="uniform", seed=seed
-        )
-    )
+    if baseline == "disjoint":
+        masks |= _disjoint_masks(masks, draws, KINDS[kind], seed)
+    else:
+        size = (len(layers), shape[1])
+        masks |= dict(random_masks({k: draws}, masks, size, kind=KINDS[kind], baseline=baseline, seed=seed))
     whole = {str(name): np.ones(shape, dtype=mask.dtype) for name, mask in masks.items()}
     for name, mask in masks.items():
         whole[str(name)][layers] = mask
     return whole
 
 
+def _disjoint_masks(
+    attributes: Mapping[MaskName, np.ndarray], draws: int, kind: str, seed: int
+) -> dict[MaskName, np.ndarray]:
+    """Return random masks for each attribute's mask [layers, width], without any of its neurons."""
+    masks = {}
+    for name, mask in attributes.items():
+        others = np.flatnonzero(mask == 1)
+        if name.k > len(others):
+            raise UserError(
+                f"baseline='disjoint': a mask of {name.k} neurons leaves only {len(others)} others; choose a "
+                "smaller ratio or top_k"
+            )
+        for draw in range(1, draws + 1):
+            own, chosen = MaskName("random", name.attribute, name.k, draw), np.zeros(mask.size, dtype=bool)
+            generator = np.random.default_rng([seed, draw, *str(name).encode()])
+            chosen[generator.choice(others, size=name.k, replace=False)] = True
+            masks[own] = as_mask(chosen, len(mask), kind, seed, str(own))
+    return masks
+
+
 def with_baseline(accuracies: pd.DataFrame) -> pd.DataFrame:
     """Add columns to a table of `masked_accuracies`: `kind` and `k`, and for attributes `random` and `drop`.
 
-    random: mean accuracy of the random masks. drop: random minus the attribute's accuracy.
+    random: mean accuracy of the random masks, or of those drawn for this attribute. drop: random minus the
+    attribute's accuracy.
     """
-    names = accuracies["mask"].iloc[1:]
-    described = [{"kind": "unmasked"}, *(vars(MaskName.parse(name)) for name in names)]
-    kinds = pd.DataFrame(described)[["kind", "k"]].astype({"k": "Int64"})
-    mean = accuracies.loc[kinds["kind"] == "random", "accuracy"].mean()
-    baseline = pd.Series(mean, index=kinds.index).where(kinds["kind"] == "attribute")
-    return pd.concat([accuracies, kinds], axis=1).assign(
-        random=baseline, drop=baseline - accuracies["accuracy"]
+    named = [MaskName.parse(text) for text in accuracies["mask"].iloc[1:]]
+    table = accuracies.assign(
+        kind=["unmasked", *(name.kind for name in named)],
+        k=pd.array([None, *(name.k for name in named)], dtype="Int64"),
     )
+    drawn_for = pd.Series(["", *(name.attribute for name in named)], index=table.index)
+    random, attribute = table["kind"] == "random", table["kind"] == "attribute"
+    means = table["accuracy"][random].groupby(drawn_for[random]).mean()
+    baseline = drawn_for[attribute].map(means).fillna(means.get("", np.nan)).reindex(table.index)
+    return table.assign(random=baseline, drop=baseline - table["accuracy"])
 
 
 def read_file(path: Path | str, what: str) -> tuple[dict[str, np.ndarray], dict]:
@@ -226,60 +253,3 @@ def check_masks(masks: Mapping[str, np.ndarray], ours: Backbone, path: Path | st
                 f"{path}: mask {name!r} is {list(mask.shape)}, but {ours.name} has "
                 f"[{ours.layers}, {ours.width}] neurons (layers, width)"
             )
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    """Return an argparse type for whole numbers from `least` on."""
-
-    def whole(text: str) -> int:
-        if int(text) < least:
-            raise ValueError
-        return int(text)
-
-    whole.__name__ = f"whole number of at least {least}:"
-    return whole
-
-
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m model_emotion.toolkit", description="Evaluate saved masks on a saved prompt."
-    )
-    add = parser.add_argument
-    add("--sentiment", required=True, help="the emotion")
-    add("--random_seed", required=True, type=_at_least(0), help="seed of the prompt and of its examples")
-    add("--maskPath", required=True, help="safetensors: masks [layers, width] by name")
-    add("--resultPath", required=True, help="CSV to write")
-    add("--promptPath", help="default: outputs/SENTIMENT-SEED.safetensors, where the trainer saves it")
-    add("--backbone", help=f"default: the one that the prompt's file names, or else {DEFAULT_BACKBONE}")
-    add("--revision", default="", help="commit of the backbone")
-    add("--data", default=DATA, help="default: %(default)s")
-    add("--split", default="dev", help="default: %(default)s")
-    add("--examples", type=_at_least(1), help="maximum number of examples; default: all")
-    add(
-        "--max_source_length",
-        type=_at_least(3),
-        default=MAX_SOURCE_LENGTH,
-        help="of a text, in tokens; default: %(default)s",
-    )
-    return parser.parse_args(argv)
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command. Raises UserError if files, masks, prompt and backbone do not fit together."""
-    args = _arguments(argv)
-    path = args.promptPath or prompt_path("outputs", args.sentiment, args.random_seed)
-    prompt, about = read_prompt(path, args.sentiment, args.random_seed)
-    masks, _ = read_file(args.maskPath, "masks")
-    trained_on = about.get("backbone", args.backbone or DEFAULT_BACKBONE)
-    if args.backbone not in (None, trained_on):
-        raise UserError(f"{path}: its prompts are for {trained_on}, not {args.backbone}")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    engine = Engine(backbone.load(trained_on, args.revision or about.get("revision", ""), device))
-    if prompt.shape[1] != (width := engine.backbone.embedding_width):
-        raise UserError(
-            f"{path}: its prompts are vectors of {prompt.shape[1]}, but {trained_on} takes {width}"
-        )
-    check_masks(masks, engine.backbone, args.maskPath)
-    corpus = load_whole_texts(engine, len(prompt), args.max_source_length, args.data)
-    task = corpus.task(args.sentiment, args.split, args.random_seed, examples=args.examples)
-    write_csv(masked_accuracies(engine, prompt, masks, corpus.examples(task, args.split)), args.resultPath)

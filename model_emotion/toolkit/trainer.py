@@ -5,6 +5,7 @@ docs/toolkit.md has an example.
 """
 
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 import transformers
+from matplotlib.figure import Figure
 from tqdm import tqdm
 from transformers import EvalPrediction
 from transformers.trainer_utils import TrainOutput
@@ -25,8 +27,10 @@ from model_emotion.model.evaluation import margins
 from model_emotion.model.tasks import Examples, Task
 from model_emotion.model.training import Recipe
 from model_emotion.model.tuning import tune
-from model_emotion.toolkit.arguments import ModelEmotionArguments
+from model_emotion.toolkit.arguments import PROBES, ModelEmotionArguments
 from model_emotion.toolkit.masks import (
+    BASELINES,
+    PERCENT,
     best_and_random_masks,
     load_whole_texts,
     mask_size,
@@ -36,11 +40,13 @@ from model_emotion.toolkit.masks import (
     with_baseline,
 )
 from model_emotion.toolkit.model import RobertaForMaskedLMPrompt
+from model_emotion.toolkit.picture import activations_figure
 
 
 class ModelEmotionTrainer:
     """Train, evaluate and analyse the prompt of args.sentiment. Files are written to args.output_dir.
 
+    As in the original, layers are counted from 0, and accuracies are in percent.
     tokenizer: the backbone's. compute_metrics: a function from transformers' EvalPrediction to a dict. data:
     a Parquet file or a table, by default GoEmotions. searchlight: the folder of a run, or a file in it, whose
     ranking `mask_activated_neuron` uses; by default results/live or else results/published, if it is of this
@@ -71,75 +77,90 @@ class ModelEmotionTrainer:
         self.searchlight, self.out = searchlight, Path(args.output_dir or ".")
 
     def train_prompt(self) -> TrainOutput:
-        """Train the prompt, keep its state after the best epoch on dev, and save it.
+        """Train the prompt, keep its state after the epoch that args.keep names, and save it.
 
-        Return transformers' TrainOutput. Its metrics: train_loss (mean over all steps), train_samples,
-        best_epoch, and on dev dev_accuracy, majority (accuracy of always answering with the majority class)
-        and n. Raises UserError if a loss is not finite.
+        Return transformers' TrainOutput. Its metrics are those of transformers' Trainer, but for total_flos:
+        train_runtime (seconds, with the evaluations on dev), train_samples_per_second,
+        train_steps_per_second, train_loss (mean over all steps) and epoch. Ours are train_samples, best_epoch
+        (the epoch that is kept), and on dev, in percent, dev_accuracy and majority (accuracy of always
+        answering with the majority class), with n. Raises UserError if a loss is not finite.
         """
         args = self.args
         (_, train), (task, dev) = self._task("train"), self._task("dev")
-        recipe = Recipe(
-            prompt_len=self.model.prompt_len,
-            epochs=int(args.num_train_epochs),
-            batch=args.per_device_train_batch_size,
-            lr=args.learning_rate,
-            weight_decay=args.weight_decay,
-            schedule=getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type),
-            prompt_init=self.model.prompt_init,
-            dropout=args.dropout,
-            eval_rows=args.per_device_eval_batch_size,
-        )
+        recipe, begin = self._recipe(), time.perf_counter()
         with tqdm(total=recipe.epochs * len(train), unit="ex", disable=args.disable_tqdm) as bar:
             tuned = tune(self.engine, args.sentiment, [args.seed], [train], [dev], recipe, bar.update)
         if tuned.failed:
             raise UserError(tuned.failed[args.seed])
-        self.model.prompt, self.curve = tuned.prompts[0], tuned.curve
-        loss = float(tuned.curve["train_loss"].mean())
+        seconds, steps = time.perf_counter() - begin, recipe.steps(len(train))
+        self.model.set_prompt(tuned.prompts[0])
+        self.curve = tuned.curve.assign(dev_accuracy=PERCENT * tuned.curve["dev_accuracy"])
         self.save_model()
-        metrics = {"train_loss": loss, "train_samples": len(train), "best_epoch": int(tuned.best_epoch[0])}
-        metrics |= {"dev_accuracy": float(tuned.accuracies[0]), "majority": task.majority, "n": len(dev)}
-        return TrainOutput(recipe.epochs * -(-len(train) // recipe.batch), loss, metrics)
+        loss = float(tuned.curve["train_loss"].mean())
+        metrics = {
+            "train_runtime": seconds,
+            "train_samples_per_second": recipe.epochs * len(train) / seconds,
+            "train_steps_per_second": steps / seconds,
+            "train_loss": loss,
+            "epoch": float(recipe.epochs),
+            "train_samples": len(train),
+            "best_epoch": int(tuned.best_epoch[0]),
+            "dev_accuracy": PERCENT * float(tuned.accuracies[0]),
+            "majority": PERCENT * task.majority,
+            "n": len(dev),
+        }
+        return TrainOutput(steps, loss, metrics)
 
     def eval_prompt(self, split: str = "dev") -> dict[str, Any]:
         """Return {accuracy, majority, n} of the prompt, and what compute_metrics returns.
 
-        compute_metrics gets predictions [n, 2] and label_ids [n]. Predictions are the logits of the two
-        classes minus that of the first, since only their difference is known.
+        They are saved as SPLIT_results.json. accuracy and majority are in percent. compute_metrics gets
+        predictions [n, 2] and label_ids [n]. Predictions are the logits of the two classes minus that of the
+        first, since only their difference is known. Raises UserError if compute_metrics returns a metric
+        named accuracy, majority or n.
         """
         task, examples = self._task(split)
         margin = margins(
             self.engine, self._prompt()[None], None, examples.texts, self.args.per_device_eval_batch_size
         )[0]
         right = (margin > 0) == (examples.labels == 1)
-        metrics = {"accuracy": float(right.mean()), "majority": task.majority, "n": len(examples)}
+        metrics = {"accuracy": PERCENT * float(right.mean()), "majority": PERCENT * task.majority}
+        metrics["n"] = len(examples)
         if self.compute_metrics:
             predictions = np.stack([np.zeros_like(margin), margin], axis=1)
-            metrics |= self.compute_metrics(
-                EvalPrediction(predictions=predictions, label_ids=examples.labels)
-            )
+            own = self.compute_metrics(EvalPrediction(predictions=predictions, label_ids=examples.labels))
+            if taken := [name for name in own if name in metrics]:
+                raise UserError(
+                    f"compute_metrics: returns {', '.join(taken)}, which eval_prompt returns itself; choose "
+                    "another name"
+                )
+            metrics |= own
+        self.save_metrics(split, metrics)
         return metrics
 
     def activated_neuron(
-        self, layers: Iterable[int] | None = None, probe: str = "s"
+        self, layers: Iterable[int] | None = None, probe: str | None = None, around_gelu: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the activations before and after the activation function, each float32 [layers, width].
+        """Return activations, float32 [layers, width], and which of them are above 0, as 0 and 1.
 
-        They are read at position 0, with the prompt and a probe as input. layers: numbers from 1 (the
-        original counted from 0); None stands for all. probe: `s` for `<s>`, as in the study, or `mask`, as in
-        the original toolkit's code. What the original returned as "before ReLU" is `after`, the output of
-        GELU, and its "after ReLU" was only `after > 0`. All layers are saved in activated_neuron.safetensors.
+        The original calls them "before ReLU" and "after ReLU". Both follow GELU: the activations are its
+        output. around_gelu: return the input and the output of GELU instead. All are read at position 0, with
+        the prompt and a probe as input. layers: numbers from 0; None stands for all. probe: `s` for `<s>` or
+        `mask` for `<mask>`; None stands for args.probe. The input and the output of GELU in all layers are
+        saved in activated_neuron.safetensors as pre_gelu and post_gelu.
         """
+        probe = self.args.probe if probe is None else probe
+        if probe not in PROBES:
+            raise UserError(f"probe={probe!r}: must be one of {', '.join(PROBES)}")
         rows, shape = self._rows(layers), (-1, self.model.backbone.width)
-        prompt = self._prompt()[None].to(self.engine.device)
-        points = {"before": "pre_gelu", "after": "post_gelu"}
-        probe_ids = self.engine.probe(probe)
+        prompt, probe_ids = self._prompt()[None].to(self.engine.device), self.engine.probe(probe)
         read = {
-            name: self.engine.activations(prompt, probe_ids, point=point).cpu().numpy().reshape(shape)
-            for name, point in points.items()
+            point: self.engine.activations(prompt, probe_ids, point=point).cpu().numpy().reshape(shape)
+            for point in ("pre_gelu", "post_gelu")
         }
         write_tensors(read, self.out / "activated_neuron.safetensors", {"probe": probe, **self._about()})
-        return read["before"][rows], read["after"][rows]
+        before, after = read["pre_gelu"][rows], read["post_gelu"][rows]
+        return (before, after) if around_gelu else (after, (after > 0).astype(np.float32))
 
     def mask_activated_neuron(
         self,
@@ -150,24 +171,31 @@ class ModelEmotionTrainer:
         kind: str = "BINARY_MASK",
         draws: int = 10,
         split: str = "dev",
+        baseline: str = BASELINES[0],
     ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
         """Mask an attribute's best neurons, and equally many random ones. Return results and masks by name.
 
-        layers: numbers, from 1, of the layers to choose neurons in; None stands for all. top_k: neurons per
-        mask, by default `ratio` of those in the layers. ranking: 14Properties or 3Spaces, from a searchlight
-        of this backbone, or activation, the most active neurons, as in the original toolkit. None stands for
-        14Properties, or, if there is no such searchlight, for activation with a warning. kind: BINARY_MASK
-        silences a neuron, FLOAT_MASK scales it by uniform [0, 1). draws: random masks, drawn by args.seed.
+        layers: numbers, from 0, of the layers to choose neurons in; None stands for all. top_k: neurons per
+        mask, by default `ratio` of those in the layers, rounded down as in the original. ranking:
+        14Properties or 3Spaces, from a searchlight of this backbone, or activation, the most active neurons,
+        as in the original. None stands for 14Properties, or, if there is no such searchlight, for activation
+        with a warning. kind: BINARY_MASK silences a neuron. FLOAT_MASK scales it by uniform [0, 1), in the
+        random masks too, where the original silences it. draws: random masks, drawn by args.seed. baseline:
+        `uniform` draws them from all neurons of the layers. `disjoint` draws them for each attribute from the
+        neurons that its mask leaves, like the original's inverse_mask.
 
-        The results have the columns `mask` (unmasked, ATTRIBUTE/K, random/K/DRAW), `kind`, `k`, `accuracy`,
-        `n`, `ranking`, and for an attribute `random` (mean over the draws) and `drop` (random - accuracy). A
-        mask is [layers, width]. Both are saved, as masked_accuracy.csv and masks.safetensors.
+        The results have the columns `mask` (unmasked, ATTRIBUTE/K, random/K/DRAW or random/ATTRIBUTE/K/DRAW),
+        `kind`, `k`, `accuracy` (percent), `n`, `ranking`, and for an attribute `random` (mean over the draws)
+        and `drop` (random - accuracy). A mask is [layers, width]. Both are saved, as masked_accuracy.csv and
+        masks.safetensors.
         """
         frozen, prompt, rows = self.model.backbone, self._prompt(), self._rows(layers)
         k = mask_size(len(rows) * frozen.width, ratio, top_k)
-        ranking, table = rank_neurons(frozen, ranking, self.searchlight, lambda: self.activated_neuron()[1])
+        ranking, table = rank_neurons(frozen, ranking, self.searchlight, lambda: self.activated_neuron()[0])
         shape = (frozen.layers, frozen.width)
-        masks = best_and_random_masks(table, rows, shape, k, kind=kind, draws=draws, seed=self.args.seed)
+        masks = best_and_random_masks(
+            table, rows, shape, k, kind=kind, draws=draws, seed=self.args.seed, baseline=baseline
+        )
         _, examples = self._task(split)
         found = masked_accuracies(self.engine, prompt, masks, examples, self.args.per_device_eval_batch_size)
         results = with_baseline(found).assign(ranking=ranking)
@@ -177,35 +205,17 @@ class ModelEmotionTrainer:
         )
         return results, masks
 
-    def plot_neuron(self, bins: int = 128) -> Path:
-        """Plot the activations before and after the activation function, as means of neighbouring neurons.
+    def plot_neuron(self, bins: int = 128) -> Figure:
+        """Plot the activations before and after GELU, as means of neighbouring neurons.
 
-        bins: number of groups of neighbours. Return the path of neurons.png.
+        bins: number of groups of neighbours. Return matplotlib's figure, which is saved as neurons.png.
         """
-        from matplotlib import rc_context
-
-        from model_emotion.figures import style
-
-        width = self.model.backbone.width
-        edges = np.linspace(0, width, min(bins, width) + 1).astype(int)
-        with rc_context(style.STYLE):
-            figure = style.canvas(style.DOUBLE, 24 + 7 * self.model.backbone.layers)
-            for ax, values, name in zip(
-                figure.subplots(2, 1, sharex=True), self.activated_neuron(), ("before", "after"), strict=True
-            ):
-                means = np.add.reduceat(values, edges[:-1], axis=1) / np.diff(edges)
-                image = style.heat_map(ax, means, style.SIGNED, style.around_zero(means))
-                image.set_extent((0.5, width + 0.5, len(values) - 0.5, -0.5))
-                style.names_beside(ax, range(1, len(values) + 1))
-                ax.set(
-                    title=f"{self.args.sentiment}, seed {self.args.seed}: {name} the activation function",
-                    ylabel="layer",
-                )
-                style.colour_bar(figure, image, ax, "mean activation")
-            ax.set_xlabel(f"neurons of a layer, means of {len(edges) - 1} groups of neighbours")
-            with replacing(self.out / "neurons.png") as part:
-                figure.savefig(part, format="png")
-        return self.out / "neurons.png"
+        before, after = self.activated_neuron(around_gelu=True)
+        name = f"{self.args.sentiment}, seed {self.args.seed}"
+        figure = activations_figure({f"{name}: before GELU": before, f"{name}: after GELU": after}, bins)
+        with replacing(self.out / "neurons.png") as part:
+            figure.savefig(part, format="png")
+        return figure
 
     def save_model(self) -> Path:
         """Save `prompts` [1, prompt_len, embedding] as SENTIMENT-SEED.safetensors, and return the path."""
@@ -230,6 +240,24 @@ class ModelEmotionTrainer:
         """Save metrics as SPLIT_results.json."""
         write_json(json.loads(json.dumps(metrics, default=float)), self.out / f"{split}_results.json")
 
+    def _recipe(self) -> Recipe:
+        args = self.args
+        return Recipe(
+            prompt_len=self.model.prompt_len,
+            epochs=int(args.num_train_epochs),
+            batch=args.per_device_train_batch_size,
+            lr=args.learning_rate,
+            weight_decay=args.weight_decay,
+            correct_bias=args.correct_bias,
+            epsilon=args.adam_epsilon,
+            max_grad_norm=args.max_grad_norm,
+            keep=args.keep,
+            schedule=getattr(args.lr_scheduler_type, "value", args.lr_scheduler_type),
+            prompt_init=self.model.prompt_init,
+            dropout=args.dropout,
+            eval_rows=args.per_device_eval_batch_size,
+        )
+
     def _task(self, split: str) -> tuple[Task, Examples]:
         task = self.corpus.task(self.args.sentiment, split, self.args.seed, examples=self.args.examples)
         return task, self.corpus.examples(task, split)
@@ -237,7 +265,7 @@ class ModelEmotionTrainer:
     def _prompt(self) -> torch.Tensor:
         if self.model.prompt is None:
             raise UserError("no prompt yet: call train_prompt() first")
-        return self.model.prompt
+        return self.model.prompt.detach().cpu()
 
     def _about(self) -> dict[str, Any]:
         """Return the metadata of saved files."""
@@ -246,12 +274,9 @@ class ModelEmotionTrainer:
         return {"emotion": args.sentiment, "seeds": [args.seed], **names}
 
     def _rows(self, layers: Iterable[int] | None) -> list[int]:
-        """Return indices, from 0, of layers numbered from 1.
-
-        Raises UserError for a number that is not a layer's.
-        """
-        known = range(1, self.model.backbone.layers + 1)
+        """Return the numbers of layers as a list. Raises UserError for a number that is not a layer's."""
+        known = range(self.model.backbone.layers)
         numbers = list(known if layers is None else layers)
         if not numbers or len(set(numbers)) < len(numbers) or not set(numbers) <= set(known):
-            raise UserError(f"layers={numbers}: must be different numbers from 1 to {known[-1]}")
-        return [number - 1 for number in numbers]
+            raise UserError(f"layers={numbers}: must be different numbers from 0 to {known[-1]}")
+        return numbers
