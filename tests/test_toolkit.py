@@ -669,6 +669,9 @@ def test_the_model_is_a_module_that_can_be_saved_and_loaded(tmp_path, headless):
     fresh = RobertaForMaskedLMPrompt.from_pretrained(str(tmp_path / "tiny"), PROMPT_LEN)
     fresh.load_state_dict(model.state_dict())
     assert torch.equal(fresh.prompt, model.prompt)
+    write_tensors({"prompts": np.zeros((1, 4, 32), np.float32)}, tmp_path / "saved/prompt.safetensors", {})
+    with pytest.raises(UserError, match="saved/prompt.safetensors: has no tensor `prompt`"):
+        RobertaForMaskedLMPrompt.from_pretrained(str(tmp_path / "saved"), PROMPT_LEN)
     with pytest.raises(UserError, match=r"prompt: its shape is \[3, 32\], but the model takes \[4, 32\]"):
         model.set_prompt(torch.zeros(3, 32))
 

@@ -66,7 +66,7 @@ class RobertaForMaskedLMPrompt(torch.nn.Module):
         """
         # A head that was not trained would be taken for a trained one.
         with_head = self.backbone.readout.name == "lm_head"
-        encoder = self.encoder if with_head else self.encoder.base_model
+        encoder: Any = self.backbone.model if with_head else self.backbone.model.base_model
         encoder.save_pretrained(folder)
         self.backbone.tokenizer.save_pretrained(folder)
         if self.prompt is not None:
@@ -110,5 +110,8 @@ class RobertaForMaskedLMPrompt(torch.nn.Module):
             )
         made = cls(backbone.load(name, revision), prompt_len, prompt_init)
         if (path := Path(name) / PROMPT_FILE).is_file():
-            made.set_prompt(torch.from_numpy(read_tensors(path, "a prompt")[0]["prompt"]))
+            tensors, _ = read_tensors(path, "a prompt")
+            if "prompt" not in tensors:
+                raise UserError(f"{path}: has no tensor `prompt`; save the model again or delete the file")
+            made.set_prompt(torch.from_numpy(tensors["prompt"]))
         return made
