@@ -1,4 +1,9 @@
-"""published: the authors' released measurements -> results/published/{activations.safetensors, accuracy.csv, masked_accuracy.csv}"""
+"""Stage published: the authors' released measurements -> results/published/
+
+The files are activations.safetensors, accuracy.csv and masked_accuracy.csv.
+"""
+
+from pathlib import Path
 
 import numpy as np
 
@@ -12,20 +17,23 @@ from model_emotion.params import load_params
 from model_emotion.project import stage
 
 PLM = "Data/raw_data/PLM/prompt_tuning_RoBERTa"
-MASKING = {"attribute": "RSA_tau_14property", "random": "random"}
+MASKING = "Result/masking/RoBERTa"
+FOLDERS = {"attribute": "RSA_tau_14property", "random": "random"}
 
 
-def main():
-    grid = load_params().study
-    emotions, seeds, out = tuple(grid.emotions), tuple(grid.seeds), folder("published")
+def activation_file(emotion: str, seed: int) -> Path:
+    """Return the path of the activations of a prompt."""
+    return raw("activations", f"{PLM}/neurons_activation_before_relu/{emotion}-{seed}.csv")
 
-    def activation_file(emotion, seed):
-        return raw("activations", f"{PLM}/neurons_activation_before_relu/{emotion}-{seed}.csv")
 
-    def masking_file(kind, emotion, seed):
-        return raw(
-            "masking", f"Result/masking/RoBERTa/{MASKING[kind]}/Acc_perSeed_JSON/{emotion}-{seed}.json"
-        )
+def masking_file(kind: str, emotion: str, seed: int) -> Path:
+    """Return the path of a prompt's accuracies with masks of a kind, `attribute` or `random`."""
+    return raw("masking", f"{MASKING}/{FOLDERS[kind]}/Acc_perSeed_JSON/{emotion}-{seed}.json")
+
+
+def main() -> None:
+    grid, out = load_params().study, folder("published")
+    emotions, seeds, sizes = tuple(grid.emotions), tuple(grid.seeds), tuple(grid.top_k)
 
     values = np.array(
         [
@@ -33,17 +41,13 @@ def main():
             for seed in progress(seeds, "activations", unit="seed")
         ]
     )
-    write_activations(
-        Activations(values, seeds, emotions, grid.layers, grid.width, released.BACKBONE),
-        out / "activations.safetensors",
-    )
-
+    activations = Activations(values, seeds, emotions, grid.layers, grid.width, released.BACKBONE)
+    write_activations(activations, out / "activations.safetensors")
     accuracy = released.read_accuracy(raw("activations", f"{PLM}/accuracy.csv"), emotions, seeds)
     write_csv(accuracy, out / "accuracy.csv")
-    sizes = {"attribute": tuple(grid.top_k), "random": study.RANDOM_ONLY_TOP_K + tuple(grid.top_k)}
-    write_csv(
-        released.read_masked_accuracy(masking_file, emotions, seeds, sizes), out / "masked_accuracy.csv"
-    )
+    of_kind = {"attribute": sizes, "random": study.RANDOM_ONLY_TOP_K + sizes}
+    masked = released.read_masked_accuracy(masking_file, emotions, seeds, of_kind)
+    write_csv(masked, out / "masked_accuracy.csv")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Stage targets: what a run is compared with and evaluated on -> results/RUN/, data/texts/RUN.parquet
+"""Stage targets: the human data and the texts of a run -> results/RUN/, data/texts/RUN.parquet
 
-The tables {attributes, attribute_rdms, mean_rdm, weights, agreement}.csv and the texts are the study's, or
-for the run `live` made of the files in data/own that params.yaml names.
+The tables {attributes, attribute_rdms, mean_rdm, weights, agreement}.csv and the texts are the study's. For
+the run `live`, the files in data/own that params.yaml names replace them.
 """
 
 import shutil
@@ -18,7 +18,7 @@ GOEMOTIONS, TEXTS = Path("data/goemotions.parquet"), Path("data/texts")
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a file, whole or not at all."""
+    """Copy a file atomically."""
     with replacing(target) as part:
         shutil.copyfile(source, part)
 
@@ -38,7 +38,7 @@ def main() -> None:
     else:
         write_parquet(texts, TEXTS / f"{run}.parquet")
         counts = ", ".join(f"{n} {split}" for split, n in texts["split"].value_counts().items())
-        print(f"{FOLDER / params.own.texts}: {counts}")
+        print(f"{FOLDER}/{params.own.texts}: {counts}")
     if own and params.own.attributes:
         print(f"{FOLDER / params.own.attributes}: {', '.join(tables['attributes'].columns[1:])}")
 

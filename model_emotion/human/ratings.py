@@ -1,10 +1,12 @@
-"""The raw surveys about people, read so that nothing but answers is kept.
+"""Read the raw surveys, and keep nothing about people but their answers.
 
-Ids, times and stories are never in a data frame: only the columns of answers and of the rules for keeping raters are read, and
-the one story that a rule needs becomes true or false cell by cell. No error shows what a cell holds.
+Only the columns of answers and those that decide which raters are kept are read. Ids, times and stories are
+never in a data frame: the one story that a rule needs becomes true or false when its cell is read. No error
+message shows what a cell holds.
 """
 
 import csv
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,17 +16,16 @@ import pandas as pd
 from model_emotion.base import study
 from model_emotion.base.errors import InputError
 
-AGREED = {
-    "Finished": "TRUE",
-    "UserLanguage": "EN",
-    "Consent": "I AGREE",
-}  # compared in upper case: the files differ
-CATCH = 28  # the item that asks for the answer 9
+AGREED = {"Finished": "TRUE", "UserLanguage": "EN", "Consent": "I AGREE"}
+"""{column: its value in upper case, for a rater to be kept}; the files differ in case."""
+CATCH = 28
+"""The item that asks for the answer 9."""
 AFFECTIVE = ("Arousal", "Valence")
 PHYSICAL = ("Happy", "Anger", "Sad", "Fear", "Surprise", "Disgust")
 APPRAISAL_ITEMS = tuple(f"{number}_Item_1" for number in range(4, 42))
 APPRAISAL_CATCH = {"42_Item_1": 4, "43_Item_1": -99}
-NOT_APPLICABLE, MIDDLE = -99, 5  # "not applicable" counts as the middle of the scale from 1 to 9
+NOT_APPLICABLE, MIDDLE = -99, 5
+"""The answer "not applicable" counts as the middle of the scale from 1 to 9."""
 AGREEMENT = {
     "Emotion": "emotion",
     "Cohen's kappa": "kappa",
@@ -38,56 +39,68 @@ AGREEMENT = {
 class Survey:
     """The kept raters of a survey in which everyone rated every emotion."""
 
-    answers: np.ndarray  # [raters, 27 emotions in the study's order, attributes], 1 to 9
-    given: int  # raters before the rules
+    answers: np.ndarray
+    """[raters, 27 emotions in the study's order, attributes], 1 to 9"""
+    given: int
+    """Number of raters before the rules were applied."""
 
     @property
-    def means(self):
-        """[27, attributes]: the mean over raters."""
+    def means(self) -> np.ndarray:
+        """[27, attributes] means over raters."""
         return self.answers.mean(axis=0)
 
 
 @dataclass(frozen=True)
 class Appraisals:
-    """The kept rows of the appraisal survey: one rater, one remembered event of one emotion a row."""
+    """The kept rows of the appraisal survey. A row is one rater's memory of one event with one emotion."""
 
-    answers: np.ndarray  # [rows, 38 items], 1 to 9
-    emotions: np.ndarray  # [rows] names
-    given: int  # rows before the rules
+    answers: np.ndarray
+    """[rows, 38 items], 1 to 9"""
+    emotions: np.ndarray
+    """[rows] names"""
+    given: int
+    """Number of rows before the rules were applied."""
 
-    def emotion_means(self, scores):
-        """Scores of the rows [rows, n] -> [27, n], the mean of each emotion in the study's order."""
+    def emotion_means(self, scores: np.ndarray) -> np.ndarray:
+        """Return the means [27, n] of scores [rows, n] per emotion, in the study's order."""
         return np.stack([scores[self.emotions == emotion].mean(axis=0) for emotion in study.EMOTIONS])
 
 
-def word_list(path):
-    """The 28 words (27 emotions and neutral) in the order in which the surveys number them from 1."""
+def word_list(path: Path | str) -> list[str]:
+    """Read the 28 words (27 emotions and neutral) in the order in which the surveys number them from 1.
+
+    Raises InputError if the file holds other words.
+    """
     words = [line.strip() for line in _text(path).splitlines() if line.strip()]
     if sorted(words) != sorted([*study.EMOTIONS, "neutral"]):
-        raise InputError(f"{path}: these are not the 27 emotions and 'neutral', one a line")
+        raise InputError(f"{path}: its lines are not the 27 emotions and 'neutral'")
     return words
 
 
-def affective(path, words):
-    """The survey of arousal and valence as a Survey; `words` is the word list that numbers its items."""
+def affective(path: Path | str, words: list[str]) -> Survey:
+    """Read the survey of arousal and valence. words: the word list, which numbers its items.
+
+    Raises InputError, as the other readers do, if a column is missing, if a cell is not a number on the
+    scale, or if no rater is kept.
+    """
     return _survey(path, words, AFFECTIVE)
 
 
-def physical(path, words):
-    """The survey of the six facial expressions as a Survey; `words` is the word list that numbers its items."""
+def physical(path: Path | str, words: list[str]) -> Survey:
+    """Read the survey of the six facial expressions. words: the word list, which numbers its items."""
     return _survey(path, words, PHYSICAL)
 
 
-def appraisal(path):
-    """The survey of 38 appraisal items as Appraisals.
+def appraisal(path: Path | str) -> Appraisals:
+    """Read the survey of 38 appraisal items.
 
-    A row is kept where both catch items are right and the event is not the literal `n/a` (which pandas would by default read
-    as a missing value). The first two rows under the header are question texts and import ids.
+    A row is kept if both catch items are right and the event is not the literal `n/a`, which pandas by
+    default reads as a missing value. The first two rows under the header are question texts and import ids.
+    Raises InputError also for an unknown emotion, and for an emotion of which no row is kept.
     """
     answers = [*APPRAISAL_ITEMS, *APPRAISAL_CATCH]
-    table = _table(
-        path, [*AGREED, "EMOTION", *answers], {"Specific Event": lambda story: story.strip() != "n/a"}
-    ).iloc[2:]
+    told = {"Specific Event": lambda story: story.strip() != "n/a"}
+    table = _table(path, [*AGREED, "EMOTION", *answers], told).iloc[2:]
     given = len(table)
     table = table[_agreed(table)]
     numbers = _numbers(path, table, answers, also=NOT_APPLICABLE)
@@ -97,13 +110,16 @@ def appraisal(path):
     _check(path, emotions.isin(study.EMOTIONS), "EMOTION", "is not one of the 27 emotions")
     for emotion in study.EMOTIONS:
         if not (keep & (emotions == emotion)).any():
-            raise InputError(f"{path}: no rows are left for '{emotion}'")
+            raise InputError(f"{path}: no row of '{emotion}' passes the rules for keeping rows")
     items = numbers.loc[keep, list(APPRAISAL_ITEMS)].replace(NOT_APPLICABLE, MIDDLE)
     return Appraisals(items.to_numpy(), emotions[keep].to_numpy(dtype=str), given)
 
 
-def agreement(path):
-    """GoEmotions' raters: `emotion, kappa, count, correlation, accuracy`, 27 rows in the study's order."""
+def agreement(path: Path | str) -> pd.DataFrame:
+    """Read how well GoEmotions' raters agree: `emotion, kappa, count, correlation, accuracy`, 27 rows.
+
+    The rows are in the study's order. Raises InputError if an emotion is missing or a cell is not a number.
+    """
     table = _table(path, list(AGREEMENT))
     table = table[table["Emotion"] != ""].copy()  # the file ends in empty rows and columns
     if sorted(table["Emotion"]) != sorted(study.EMOTIONS):
@@ -116,8 +132,8 @@ def agreement(path):
     return table.set_index("emotion").loc[list(study.EMOTIONS)].reset_index()
 
 
-def _survey(path, words, attributes):
-    """A survey with one row a rater and one column an item and attribute, `3_Valence_1` and so on."""
+def _survey(path: Path | str, words: list[str], attributes: Sequence[str]) -> Survey:
+    """Read a survey with a row per rater and a column per item and attribute, such as `3_Valence_1`."""
     columns = {
         (item, attribute): f"{item}_{attribute}_1" for item in range(1, CATCH + 1) for attribute in attributes
     }
@@ -133,20 +149,23 @@ def _survey(path, words, attributes):
     return Survey(np.moveaxis(np.array(answers), 2, 0), given)
 
 
-def _text(path):
-    """The content of a UTF-8 file."""
+def _text(path: Path | str) -> str:
+    """Return the content of a UTF-8 file."""
     try:
         return Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise InputError(f"{path}: not UTF-8 text") from None
 
 
-def _table(path, columns, converters=None):
-    """The named columns of a CSV file as text, rows numbered from 0.
+def _table(
+    path: Path | str, columns: Sequence[str], converters: dict[str, Callable[[str], object]] | None = None
+) -> pd.DataFrame:
+    """Return the named columns of a CSV file as text, rows numbered from 0.
 
-    converters: column -> function of a cell; such a column is read too, and only what the function gives is kept.
+    converters: {further column: function of a cell}; only the function's result is kept.
     """
-    convert = {column: str.strip for column in columns} | (converters or {})
+    convert: dict[str, Callable[[str], object]] = {column: str.strip for column in columns}
+    convert |= converters or {}
     rows = []
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -169,18 +188,20 @@ def _table(path, columns, converters=None):
     return pd.DataFrame(rows, columns=list(convert))
 
 
-def _plain(name):
-    """A column's name without spaces: the files have stray ones, as in `1_Anger _1`."""
+def _plain(name: str) -> str:
+    """Return a column's name without blanks; the files have stray ones, as in `1_Anger _1`."""
     return "".join(name.split())
 
 
-def _agreed(table):
-    """[rows] booleans: finished, in English, consented."""
+def _agreed(table: pd.DataFrame) -> np.ndarray:
+    """Return for each row whether the rater finished, in English, and consented."""
     return np.all([table[column].str.upper() == right for column, right in AGREED.items()], axis=0)
 
 
-def _numbers(path, table, columns, also=None):
-    """Columns as floats, each a whole number from 1 to 9 or `also`; otherwise an InputError that names column and row."""
+def _numbers(
+    path: Path | str, table: pd.DataFrame, columns: list[str], also: int | None = None
+) -> pd.DataFrame:
+    """Return columns as floats, each a whole number from 1 to 9 or `also`. Raises InputError otherwise."""
     numbers = table[columns].apply(pd.to_numeric, errors="coerce").astype(float)
     for column in columns:
         _check(path, numbers[column].notna(), column, "is not a number")
@@ -189,8 +210,8 @@ def _numbers(path, table, columns, also=None):
     return numbers
 
 
-def _check(path, good, column, fault):
-    """InputError that names column and row (from 1, under the header), never the cell's content, where a row is not good."""
+def _check(path: Path | str, good: pd.Series, column: str, fault: str) -> None:
+    """Raise InputError if a row is not good. It names column and row (from 1), never the cell's content."""
     if not good.all():
         row = good.index[~good.to_numpy(dtype=bool)][0] + 1
         raise InputError(f"{path}: column '{column}', data row {row} {fault}")

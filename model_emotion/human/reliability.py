@@ -1,12 +1,14 @@
-"""Reliability of mean ratings: intraclass correlations after Shrout & Fleiss (1979) with McGraw & Wong's (1996) limits.
+"""Reliability of mean ratings: intraclass correlations with their F tests and confidence limits.
 
-Own sums of squares rather than pingouin's: that drops emotions with gaps, and rounds its limits to two decimals. It is the
-oracle of the tests.
+Definitions: Shrout & Fleiss (1979); limits: McGraw & Wong (1996). pingouin would leave out emotions with gaps
+and round the limits to two decimals; the tests compare with it where it applies.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy.stats import f as f_distribution
 
@@ -15,7 +17,7 @@ from model_emotion.rsa.correction import q_rank
 
 @dataclass(frozen=True)
 class ICC:
-    """An intraclass correlation of mean ratings with its F test against 0 and its two-sided confidence limits."""
+    """An intraclass correlation of mean ratings, its F test against 0 and its two-sided confidence limits."""
 
     kind: str
     icc: float
@@ -27,8 +29,11 @@ class ICC:
     ci_high: float
 
 
-def icc_2k(ratings, level=0.95):
-    """ICC(2,k), two-way random effects and absolute agreement, of a full table of ratings [targets, raters]."""
+def icc_2k(ratings: npt.ArrayLike, level: float = 0.95) -> ICC:
+    """Return ICC(2,k), two-way random effects and absolute agreement, of ratings [targets, raters].
+
+    level: of the confidence limits. Raises ValueError if a rating is missing (NaN).
+    """
     ratings = np.asarray(ratings, dtype=float)
     n, k = ratings.shape
     if np.isnan(ratings).any():
@@ -50,20 +55,22 @@ def icc_2k(ratings, level=0.95):
     rest = k * ms_raters + (k * n - k - n) * ms_error
     low = n * (ms_between - lower_f * ms_error) / (lower_f * rest + n * ms_between)
     high = n * (upper_f * ms_between - ms_error) / (rest + n * upper_f * ms_between)
-    low, high = (
-        k * limit / (1 + (k - 1) * limit) for limit in (low, high)
-    )  # from a single rating to the mean of k
+    # These are the limits of a single rating; those of the mean of k ratings follow.
+    low, high = (k * limit / (1 + (k - 1) * limit) for limit in (low, high))
     icc = (ms_between - ms_error) / (ms_between + (ms_raters - ms_error) / n)
     return ICC("ICC(2,k)", icc, f, df1, df2, float(f_distribution.sf(f, df1, df2)), low, high)
 
 
-def icc_1k(ratings, level=0.95):
-    """ICC(1,k), one-way random effects, of a table of ratings [targets, places] with gaps (NaN).
+def icc_1k(ratings: npt.ArrayLike, level: float = 0.95) -> ICC:
+    """Return ICC(1,k), one-way random effects, of ratings [targets, places], NaN where there is none.
 
-    The study's values are 1 - MSW / MSB of the unbalanced one-way analysis of variance of the ratings that are there: they
-    agree with the geometry of its figure within .00001. Its limits take the table for full, df2 = n (k - 1) = 297 with k the
-    places, as here; with the 272 degrees of freedom that its ratings have they would move by less than .002. What is not it:
-    filling gaps or leaving out the last place (off by .007 to .07), restricted maximum likelihood (.001 to .02).
+    The value is 1 - MSW / MSB of the unbalanced one-way analysis of variance of the ratings that exist. This
+    agrees with the coordinates in the study's figure within .00001. The study's limits treat the table as
+    full, df2 = n (k - 1) = 297 for k places, and so do these. With the 272 degrees of freedom of the existing
+    ratings they would change by less than .002. Other procedures do not match the study: filling the gaps or
+    leaving out the last place (off by .007 to .07), and restricted maximum likelihood (.001 to .02).
+
+    Raises ValueError if a target has no rating.
     """
     ratings = np.asarray(ratings, dtype=float)
     n, k = ratings.shape
@@ -81,8 +88,11 @@ def icc_1k(ratings, level=0.95):
     return ICC("ICC(1,k)", 1 - 1 / f, f, df1, df2, float(f_distribution.sf(f, df1, df2)), low, high)
 
 
-def with_gaps(values, groups, names):
-    """[rows] values and the group of each -> [names, most rows a group], a group's values from the left, NaN after them."""
+def by_group(values: np.ndarray, groups: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Arrange values [rows] by their groups [rows]: [names, size of the largest group].
+
+    A row of the result holds the values of one group from the left, then NaN.
+    """
     rows = [values[groups == name] for name in names]
     table = np.full((len(names), max(map(len, rows))), np.nan)
     for target, row in enumerate(rows):
@@ -90,8 +100,11 @@ def with_gaps(values, groups, names):
     return table
 
 
-def table(attributes, results):
-    """ICCs of the attributes as a data frame `attribute, kind, icc, f, df1, df2, p, q, ci_low, ci_high`; q over all of them."""
+def table(attributes: Sequence[str], results: Sequence[ICC]) -> pd.DataFrame:
+    """Return the ICCs of attributes: `attribute, kind, icc, f, df1, df2, p, q, ci_low, ci_high`.
+
+    q is corrected over all of them.
+    """
     frame = pd.DataFrame([asdict(result) for result in results])
     frame.insert(0, "attribute", attributes)
     frame.insert(frame.columns.get_loc("p") + 1, "q", q_rank(frame["p"]))

@@ -1,6 +1,8 @@
-"""Judged similarity of emotions: one RDM a subject, their mean, and how much each attribute weighs in it."""
+"""Judged similarity of emotions: an RDM per subject, their mean, and the weight of each attribute in it."""
 
 import zlib
+from collections.abc import Sequence
+from pathlib import Path
 from xml.etree.ElementTree import ParseError
 from zipfile import BadZipFile
 
@@ -14,27 +16,35 @@ from model_emotion.rsa import rdm
 from model_emotion.rsa.correction import q_rank
 from model_emotion.rsa.kendall import tau_b
 
-HEADER = (
-    "EmoPair_1",
-    "EmoPair_2",
-    "DistMean",
-    "DistStd",
-)  # then one column a subject, headed by an id that is never read
+HEADER = ("EmoPair_1", "EmoPair_2", "DistMean", "DistStd")
+"""The first columns of the workbook. A column per subject follows, under an id that is never kept."""
 
 
-def judgements(path):
-    """The study's workbook of judgements -> [subjects, 351] distances (10 - rating, 1 to 9), NaN where there is none.
+def judgements(path: Path | str) -> np.ndarray:
+    """Read the study's workbook of judgements: distances [subjects, 351], NaN where there is none.
 
-    Pairs stand in the order of rdm.pair_names(study.EMOTIONS); those with `neutral` are left out.
+    A distance is 10 minus the rating of similarity, 1 to 9. The pairs are in the order of
+    `rdm.pair_names(study.EMOTIONS)`; those with `neutral` are left out. Raises InputError, which never shows
+    what a cell holds, if the file is no workbook or a cell is wrong.
     """
+    found = _distances_by_pair(path, *_sheet(path))
+    pairs = [frozenset(pair) for pair in rdm.pair_names(study.EMOTIONS).itertuples(index=False)]
+    for pair in pairs:
+        if pair not in found:
+            raise InputError(f"{path}: the pair {' and '.join(sorted(pair))} is missing")
+    table = np.array([found[pair] for pair in pairs], dtype=float).T
+    if np.isnan(table).all(axis=1).any() or np.isnan(table).all(axis=0).any():
+        raise InputError(f"{path}: a subject or a pair has no judgement at all")
+    return table
+
+
+def _sheet(path: Path | str) -> tuple[int, list[tuple]]:
+    """Return the number of columns with a header, and the rows of cells that are not empty."""
     try:
         with open(path, "rb") as file:
             sheet = openpyxl.load_workbook(file, read_only=True, data_only=True).worksheets[0]
             first = next(sheet.iter_rows(max_row=1, values_only=True), ())
-            header, width = (
-                first[: len(HEADER)],
-                sum(cell is not None for cell in first),
-            )  # what heads a subject's column is not kept
+            header, width = first[: len(HEADER)], sum(cell is not None for cell in first)
             rows = [
                 row
                 for row in sheet.iter_rows(min_row=2, values_only=True)
@@ -47,8 +57,13 @@ def judgements(path):
             raise InputError(f"{path}: column {place + 1} is not '{name}'")
     if width <= len(HEADER) or not rows:
         raise InputError(f"{path}: no judgements in it")
+    return width, rows
+
+
+def _distances_by_pair(path: Path | str, width: int, rows: list[tuple]) -> dict[frozenset, list[float]]:
+    """Return {pair of emotions: distance per subject}."""
     words = {*study.EMOTIONS, "neutral"}
-    found = {}
+    found: dict[frozenset, list[float]] = {}
     for number, row in enumerate(rows, 1):
         if any(cell is not None for cell in row[width:]):
             raise InputError(f"{path}: data row {number} is longer than the header")
@@ -56,35 +71,50 @@ def judgements(path):
         if len(pair) != 2 or not pair <= words:
             raise InputError(f"{path}: data row {number} does not name two emotions")
         if pair in found:
-            raise InputError(f"{path}: data row {number} has a pair that stood before")
-        cells = row[len(HEADER) : width] + (None,) * (width - len(row))
+            raise InputError(f"{path}: data row {number} repeats a pair")
+        cells: Sequence[object] = row[len(HEADER) : width] + (None,) * (width - len(row))
         found[pair] = [
             _distance(value, path, column, number) for column, value in enumerate(cells, len(HEADER) + 1)
         ]
-    pairs = rdm.pair_names(study.EMOTIONS)
-    for a, b in pairs.itertuples(index=False):
-        if frozenset((a, b)) not in found:
-            raise InputError(f"{path}: the pair {a} and {b} is missing")
-    table = np.array([found[frozenset(pair)] for pair in pairs.itertuples(index=False)], dtype=float).T
-    if np.isnan(table).all(axis=1).any() or np.isnan(table).all(axis=0).any():
-        raise InputError(f"{path}: a subject or a pair has no judgement at all")
-    return table
+    return found
 
 
-def fill_gaps(table):
-    """[subjects, pairs] with NaN replaced by the pair's mean over the subjects who judged it."""
+def _distance(value: object, path: Path | str, column: int, row: int) -> float:
+    """Return a cell as float, NaN if it is empty. An error never shows what the cell holds."""
+    if value is None:
+        return np.nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"{path}: column {column}, data row {row} is not a number")
+    if not 1 <= value <= 9:
+        raise InputError(f"{path}: column {column}, data row {row} is off the scale from 1 to 9")
+    return float(value)
+
+
+def fill_gaps(table: np.ndarray) -> np.ndarray:
+    """Replace each NaN of [subjects, pairs] by the pair's mean over the subjects who judged it."""
     return np.where(np.isnan(table), np.nanmean(table, axis=0), table)
 
 
-def mean_rdm(table):
-    """[subjects, pairs] without gaps -> [pairs], the mean human RDM."""
+def by_subject(table: np.ndarray, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return distances [subjects, pairs] with a column `subject` (s01, …) and a column per pair, `joy|fear`.
+
+    pairs: `emotion_a, emotion_b`, as `rdm.pair_names` returns them.
+    """
+    frame = pd.DataFrame(table, columns=pairs["emotion_a"] + "|" + pairs["emotion_b"])
+    frame.insert(0, "subject", [f"s{number:02d}" for number in range(1, len(table) + 1)])
+    return frame
+
+
+def mean_rdm(table: np.ndarray) -> np.ndarray:
+    """Return the mean human RDM [pairs] of distances [subjects, pairs] without gaps."""
     return rdm.keep_ties(table.mean(axis=0))
 
 
-def bootstrap_means(table, samples, seed):
-    """[subjects, pairs] from 1 to 9 -> [samples, pairs]: means over as many subjects drawn with replacement.
+def bootstrap_means(table: np.ndarray, samples: int, seed: int) -> np.ndarray:
+    """Return the means [samples, pairs] of subjects drawn with replacement from [subjects, pairs].
 
-    Both parts of a distance, whole multiples of 2 ** -30 and the rest, are so short that BLAS adds them exactly, whatever its order.
+    A distance, 1 to 9, is split into whole multiples of 2 ** -30 and a rest. Both parts are so short that
+    BLAS adds them exactly in any order, so the result is the same on every processor.
     """
     subjects = len(table)
     counts = np.random.default_rng(seed).multinomial(subjects, np.full(subjects, 1 / subjects), size=samples)
@@ -92,12 +122,17 @@ def bootstrap_means(table, samples, seed):
     return rdm.keep_ties((counts @ whole + counts @ (table - whole)) / subjects)
 
 
-def attribute_weights(table, attribute_rdms, samples, seed):
-    """Weights of attributes in the human RDM: `attribute, tau, tau_boot, se, ci_low, ci_high, p, q`.
+def attribute_weights(
+    table: np.ndarray, attribute_rdms: pd.DataFrame, samples: int, seed: int
+) -> pd.DataFrame:
+    """Return the weights of attributes in the human RDM.
 
-    table: [subjects, pairs] distances without gaps; attribute_rdms: data frame [pairs, attributes].
-    tau: Kendall's tau-b of the mean RDM with the attribute's. Over bootstrap samples of subjects: mean, standard error,
-    percentile interval of 95 %, and p, the share of samples at or below 0; q after the study's rule over the attributes.
+    The columns are `attribute, tau, tau_boot, se, ci_low, ci_high, p, q`. tau is Kendall's tau-b of the mean
+    RDM with the attribute's RDM. The next four are the mean, the standard error and the 95 % percentile
+    interval over bootstrap samples of subjects. p is the share of samples at or below 0; q is p corrected
+    over the attributes by the study's rule.
+
+    table: distances [subjects, pairs] without gaps. attribute_rdms: [pairs, attributes].
     """
     distances = attribute_rdms.to_numpy()
     tau = tau_b(mean_rdm(table)[None], distances)[0]
@@ -116,14 +151,3 @@ def attribute_weights(table, attribute_rdms, samples, seed):
             "q": q_rank(p),
         }
     )
-
-
-def _distance(value, path, column, row):
-    """A cell as float, NaN where empty; what it holds is never shown."""
-    if value is None:
-        return np.nan
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{path}: column {column}, data row {row} is not a number")
-    if not 1 <= value <= 9:
-        raise InputError(f"{path}: column {column}, data row {row} is off the scale from 1 to 9")
-    return float(value)

@@ -1,6 +1,6 @@
-"""What a run is compared with and evaluated on: the study's ratings and GoEmotions, or a user's own files.
+"""The human data and the texts that the run `live` is compared with: the study's, or a user's own files.
 
-Tables that do not exist for a run's emotions or texts have their columns and no rows.
+A table that does not exist for the run's emotions or texts has its columns and no rows.
 """
 
 from pathlib import Path
@@ -10,9 +10,10 @@ import pandas as pd
 from model_emotion.base import study
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_csv
+from model_emotion.base.settings import did_you_mean
 from model_emotion.human import user_ratings
 from model_emotion.inputs import user_data
-from model_emotion.params import Params, did_you_mean
+from model_emotion.params import Params
 from model_emotion.rsa import rdm
 
 HUMAN = Path("results/human")
@@ -23,12 +24,13 @@ TABLES = ("attributes", "attribute_rdms", "mean_rdm", "weights", "agreement")
 def user_tables(params: Params) -> dict[str, pd.DataFrame]:
     """Return the tables of the run `live` that differ from results/human, by name.
 
-    Raises UserError if params.yaml names an emotion without ratings, or settings that do not go with the user's.
+    Raises UserError if params.yaml names an emotion without ratings, or if a setting does not fit the user's
+    ratings.
     """
     tables = {}
     unknown = [emotion for emotion in params.emotions if emotion not in study.EMOTIONS]
     if params.own.texts:
-        tables["agreement"] = _no_rows("agreement")  # of the raters of GoEmotions
+        tables["agreement"] = _no_rows("agreement")  # which is of the raters of GoEmotions
     if params.own.attributes:
         tables |= _tables_of_ratings(params)
     elif unknown:
@@ -51,13 +53,14 @@ def user_texts(params: Params) -> pd.DataFrame | None:
 
 
 def _no_rows(name: str) -> pd.DataFrame:
+    """Return the columns of a table of results/human."""
     return read_csv(HUMAN / f"{name}.csv").iloc[:0]
 
 
 def _tables_of_ratings(params: Params) -> dict[str, pd.DataFrame]:
-    """Return the tables made of the file of ratings that params.yaml names."""
+    """Return the tables made from the ratings that params.yaml names."""
     file, bootstrap, shown = params.own.attributes, params.analysis.bootstrap, params.figures.attribute
-    assert file is not None  # user_tables calls this only for a file
+    assert file is not None  # user_tables checks this
     ratings, path = user_data.read_ratings(file, params.emotions), user_data.FOLDER / file
     if params.masks.ranking == "spaces" and not any(
         set(names) <= set(ratings) for names in study.SPACES.values()
