@@ -1,4 +1,4 @@
-"""Components of the appraisal items against the study's tables, base R's varimax, statsmodels and worlds with known factors."""
+"""Components of the appraisal items against the study's tables, R, statsmodels and synthetic factors."""
 
 import shutil
 import subprocess
@@ -46,7 +46,7 @@ def rescaled(means):
 
 
 def made_answers(rows=400, seed=0):
-    """Six uncorrelated factors, one on each sixth of 36 items and a marker's sign for each; item 0 belongs to factor 0."""
+    """Six uncorrelated factors in 36 items; item 0 belongs to factor 0."""
     rng = np.random.default_rng(seed)
     return np.kron(rng.standard_normal((rows, 6)), np.ones(6)) + 0.5 * rng.standard_normal((rows, 36))
 
@@ -97,7 +97,7 @@ def test_names_of_items_agree_with_the_studys_description(raw, appraisals, publi
 
 
 def test_each_table_needs_its_own_stopping_rule(raw, appraisals, published):
-    """The study's scores come from R's early stop, its loadings from a converged rotation; neither is within reach of the other."""
+    """The study's scores come from a rotation that stops early, its loadings from a converged one."""
     reference = pd.read_csv(raw("reference", f"{FEATURES}/score_emotional_PCs.csv"))[
         list(appraisal.COMPONENTS)
     ]
@@ -140,7 +140,7 @@ def test_varimax_is_base_rs(tmp_path, eps):
     code = f"""x <- as.matrix(read.csv("loadings.csv", header = FALSE))
                v <- varimax(x, normalize = TRUE, eps = {eps})
                both <- format(rbind(unclass(v$loadings), v$rotmat), digits = 17)
-               write.table(both, "rotated.csv", sep = ",", row.names = FALSE, col.names = FALSE, quote = FALSE)"""
+               write.table(both, "rotated.csv", FALSE, FALSE, ",", row.names = FALSE, col.names = FALSE)"""
     subprocess.run(["Rscript", "-e", code], cwd=tmp_path, check=True, capture_output=True)
     rotated, rotation = appraisal.varimax(loadings, eps)
     np.testing.assert_allclose(
@@ -244,7 +244,7 @@ def test_polar_is_scipys(seed, n):
 
 
 def test_a_singular_matrix_has_no_polar_factor():
-    with pytest.raises(UserError, match="follows from the others"):
+    with pytest.raises(UserError, match="linear combination of the others"):
         appraisal.polar(np.ones((2, 2)))
 
 
@@ -301,7 +301,7 @@ def test_published_table_reads_its_dashes(published):
 def test_a_document_without_the_table(raw, tmp_path):
     path = tmp_path / "table.doc"
     path.write_text("<html><table><tr><td>no loadings</td></tr></table></html>")
-    with pytest.raises(InputError, match="table.doc: a table of 0 items"):
+    with pytest.raises(InputError, match="table.doc: the table of loadings has 0 items"):
         appraisal.published_loadings(path)
     path.write_text(
         raw("human", TABLE).read_text(encoding="utf-8").replace(">0.763<", ">much<"), encoding="utf-8"

@@ -1,4 +1,4 @@
-"""The raw surveys: who is kept, what a malformed file is told, and that no id or story ever comes through."""
+"""The raw surveys: which raters are kept, how a malformed file is reported, and that no id or story leaks."""
 
 import hashlib
 import io
@@ -24,7 +24,6 @@ AFFECTIVE, PHYSICAL, APPRAISAL = (
 WORDS = "Data/raw_data/subjective_comparison/emotions.txt"
 JUDGEMENTS = "Data/raw_data/subjective_comparison/data.xlsx"
 ALPHABET = sorted(study.EMOTIONS) + ["neutral"]
-pytestmark = pytest.mark.xdist_group("ratings")  # one reading of the surveys for all
 SECRET = "A story that nobody may read"
 
 
@@ -294,7 +293,7 @@ def test_a_file_cut_off(raw, tmp_path, words, name, keep):
         read(name, path, words)
     except InputError as error:
         assert str(path) in str(error) and len(str(error)) < len(str(path)) + 120
-    else:  # cut between two rows: then a rater less is no fault that a reader could see; the pinned hash is what tells
+    else:  # Cut between two rows: only the pinned hash shows that a rater is missing.
         assert whole[: int(keep * len(whole))].endswith(b"\n")
 
 
@@ -346,13 +345,13 @@ def test_malformed_agreement(raw, tmp_path, old, new):
 
 @pytest.fixture(scope="session")
 def human_results(raw, tmp_path_factory):
-    """Both stages run twice on the study's inputs; what each wrote, printed and read into data frames."""
+    """Both stages, run twice on the study's inputs: what they wrote, printed and read into data frames."""
     runs = []
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(Path(__file__).parents[1])  # where params.yaml is
         frames, table = [], ratings._table
-        patch.setattr(attributes_stage, "inputs", SimpleNamespace(raw=raw))
-        patch.setattr(similarity_stage, "inputs", SimpleNamespace(raw=raw))
+        patch.setattr(attributes_stage, "registry", SimpleNamespace(raw=raw))
+        patch.setattr(similarity_stage, "registry", SimpleNamespace(raw=raw))
         patch.setattr(ratings, "_table", lambda *args: frames.append(table(*args)) or frames[-1])
         printed = io.StringIO()
         patch.setattr("sys.stdout", printed)

@@ -1,4 +1,4 @@
-"""Intraclass correlations against Shrout and Fleiss's worked example, pingouin, scipy, and the study's figure."""
+"""Intraclass correlations against Shrout and Fleiss's example, pingouin, scipy and the study's figure."""
 
 import numpy as np
 import pandas as pd
@@ -106,8 +106,8 @@ def test_tables_that_do_not_serve():
         reliability.icc_1k([[1, 2], [np.nan, np.nan], [4, 5]])
 
 
-def test_values_with_gaps():
-    table = reliability.with_gaps(np.array([1.0, 2, 3, 4]), np.array(["b", "a", "b", "b"]), ["a", "b"])
+def test_values_by_group():
+    table = reliability.by_group(np.array([1.0, 2, 3, 4]), np.array(["b", "a", "b", "b"]), ["a", "b"])
     np.testing.assert_array_equal(table, [[2, np.nan, np.nan], [1, 3, 4]])
 
 
@@ -120,7 +120,7 @@ def test_the_studys_figure(raw):
         results += [reliability.icc_2k(answers[:, :, column].T) for column in range(answers.shape[2])]
     appraisals = ratings.appraisal(raw("human", f"{folder}/appraisal_features/rawdata.csv"))
     scores = appraisal.fit(appraisals.answers).scores(appraisals.answers)
-    tables = [reliability.with_gaps(column, appraisals.emotions, study.EMOTIONS) for column in scores.T]
+    tables = [reliability.by_group(column, appraisals.emotions, study.EMOTIONS) for column in scores.T]
     assert {(table.shape, int(np.isnan(table).sum())) for table in tables} == {((27, 12), 25)}
     results += [reliability.icc_1k(table) for table in tables]
 

@@ -1,4 +1,4 @@
-"""Judged similarity and the attributes' weights against the released tables, scipy, and the study's figure."""
+"""Judged similarity and the attributes' weights against the released tables, scipy and the figure."""
 
 from fractions import Fraction
 
@@ -179,7 +179,7 @@ PAIRS = [(a, b) for place, a in enumerate(NAMES) for b in NAMES[place + 1 :]]
 
 
 def made_workbook(path, change=None):
-    """Two subjects, one named by an id; the distance of a pair depends on the places of its words in NAMES."""
+    """Two subjects; the distance of a pair depends on the places of its words in NAMES."""
     book = openpyxl.Workbook()
     book.active.append([*similarity.HEADER, "id of a person", "id of another"])
     for a, b in PAIRS:
@@ -225,7 +225,7 @@ def put(row, column, value):
         (put(5, 1, "happiness"), "data row 4 does not name two emotions"),
         (put(5, 1, None), "data row 4 does not name two emotions"),
         (put(2, 2, "admiration"), "data row 1 does not name two emotions"),
-        (put(3, 2, "amusement"), "data row 2 has a pair that stood before"),
+        (put(3, 2, "amusement"), "data row 2 repeats a pair"),
         (lambda sheet: sheet.delete_rows(2), "the pair admiration and amusement is missing"),
         (lambda sheet: [setattr(cell, "value", None) for (cell,) in sheet["F2:F379"]], "no judgement at all"),
     ],

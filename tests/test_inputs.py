@@ -525,7 +525,8 @@ def test_the_stage_fetches_the_study_s_files(project, raw):
     source = raw("human", "Data/emotion_agreements.csv")
     mirror = source.parents[STUDY.count("/") + 2]
     assert run("--group", "human", MODEL_EMOTION_MIRROR=str(mirror)).returncode == 0
-    assert raw("human", "Data/emotion_agreements.csv", root=folder / RAW).read_bytes() == source.read_bytes()
+    fetched = folder / RAW / "human" / STUDY / "Data/emotion_agreements.csv"
+    assert fetched.read_bytes() == source.read_bytes()
     assert len([path for path in (folder / "data/raw/human").rglob("*") if path.is_file()]) == 11
 
 

@@ -162,5 +162,5 @@ def test_a_cut_file_of_activations_is_named(tmp_path):
     path = tmp_path / "a.safetensors"
     results.write_activations(_activations(np.zeros((1, 2, 6))), path)
     path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(UserError, match="a.safetensors: not activations of a run"):
+    with pytest.raises(UserError, match="a.safetensors: not a complete safetensors file with activations"):
         results.read_activations(path)

@@ -1,4 +1,4 @@
-"""A user's own attributes, texts and backbone: docs/own_data.md to the letter on a tiny model, what its results are, and what is refused."""
+"""A user's own attributes, texts and backbone: docs/own_data.md on a tiny model, and what is refused."""
 
 import json
 import re
@@ -52,12 +52,12 @@ STUDYS = ["joy", "anger", "fear", "sadness", "love"]
 TINY = {"n_layers": 2, "dim": 16, "hidden_dim": 24, "n_heads": 2, "initializer_range": 0.5}
 MEASURE = (stage, mask_plan, prompts, activations, searchlight, masks, evaluation)
 ANALYSE = (drops, retests, figures, claims)
-pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.xdist_group("own")]
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A project's folder as `make published` leaves it, of made-up human data, with what the page's first commands make, but tiny."""
+    """A tiny project after `make published`, with synthetic human data and the page's example files."""
     folder, draw = tmp_path_factory.mktemp("project"), np.random.default_rng(0)
     for name in ("results/published", "data/own", "outputs"):
         (folder / name).mkdir(parents=True)
@@ -97,9 +97,10 @@ def settings(words):
 
 
 SMALL = {
-    "backbone.name": "outputs/my-model", "backbone.revision": "", "backbone.layers": 2, "backbone.width": 24, "top_k": [0.25, 5],
-    "training.prompt_len": 2, "training.examples": 24, "training.epochs": 1, "training.dev_examples": 8, "evaluation.examples": 12,
-    "evaluation.unmasked_examples": 20, "masks.draws": 3, "masks.other_draws": 1, "executor.workers": 1, "figures.dpi": 50,
+    "backbone.name": "outputs/my-model", "backbone.revision": "", "backbone.layers": 2, "backbone.width": 24,
+    "top_k": [0.25, 5], "training.prompt_len": 2, "training.examples": 24, "training.epochs": 1,
+    "training.dev_examples": 8, "evaluation.examples": 12, "evaluation.unmasked_examples": 20,
+    "masks.draws": 3, "masks.other_draws": 1, "executor.workers": 1, "figures.dpi": 50,
     "analysis.permutations.samples": 100, "analysis.bootstrap.samples": 100,
 }  # fmt: skip
 
@@ -110,9 +111,9 @@ def results():
 
 
 def test_the_page_has_an_experiment_for_each_thing_that_can_be_ones_own():
-    assert [set(settings(words)) & {"own.attributes", "own.texts", "backbone.name"} for words in EXPERIMENTS.values()] == [
-        {"backbone.name"}, {"own.attributes"}, {"own.texts"}, {"own.attributes", "own.texts", "backbone.name"},
-    ]  # fmt: skip
+    own = {"own.attributes", "own.texts", "backbone.name"}
+    found = [set(settings(words)) & own for words in EXPERIMENTS.values()]
+    assert found == [{"backbone.name"}, {"own.attributes"}, {"own.texts"}, own]
     for words in EXPERIMENTS.values():
         assert words[:3] == ["dvc", "exp", "run"]
 
@@ -124,8 +125,9 @@ def test_the_page_to_the_letter(here, monkeypatch, name):
     change(SMALL)
     judged = "zest" not in asked["emotions"]
     figures_there = {
-        "E5_drop_by_attribute": True, "D5_tau_of_significant_neurons": True, "E7_drop_by_cell": True, "E11_accuracy_by_mask": True,
-        "B1_human_and_model_rdm": judged, "E9_human_correlation": judged, "C2_accuracy_and_agreement": "own.texts" not in asked,
+        "E5_drop_by_attribute": True, "D5_tau_of_significant_neurons": True, "E7_drop_by_cell": True,
+        "E11_accuracy_by_mask": True, "B1_human_and_model_rdm": judged, "E9_human_correlation": judged,
+        "C2_accuracy_and_agreement": "own.texts" not in asked,
         "F_spaces": "own.attributes" not in asked,
     }  # fmt: skip
     if name != "mine":  # where all that can be drawn is drawn
@@ -161,7 +163,9 @@ def test_the_page_to_the_letter(here, monkeypatch, name):
     ours = SimpleNamespace(name="outputs/my-model", layers=2, width=24)
     assert list(rank_neurons(ours, "14Properties", None, None)[1]) == attributes
     if "own.attributes" in asked:
-        with pytest.raises(UserError, match="searchlight_spaces.parquet: ranks no neurons: own.attributes"):
+        with pytest.raises(
+            UserError, match="searchlight_spaces.parquet: ranks no neurons, since own.attributes"
+        ):
             rank_neurons(ours, "3Spaces", None, None)
 
 
@@ -206,7 +210,7 @@ def test_rescaled_distances_by_hand():
         pd.DataFrame({"warmth": [10.1, 10.3, 10.2, 10.5]}, index=["awe", "joy", "zest", "calm"])
     )
     np.testing.assert_allclose(scores["warmth"], [0, 0.5, 0.25, 1])
-    # of the run's emotions, in its order: (calm, zest), (calm, joy), (zest, joy); 10.3 - 10.2 and 10.2 - 10.1 would differ in floats
+    # The pairs are (calm, zest), (calm, joy) and (zest, joy), in the run's order.
     np.testing.assert_allclose(
         user_ratings.attribute_rdms(scores, ["calm", "zest", "joy"])["warmth"], [0.75, 0.5, 0.25]
     )
@@ -238,7 +242,7 @@ def test_the_weights_of_own_ratings_are_kendalls_tau_with_the_mean_human_rdm(her
 
 
 def test_the_studys_ratings_given_as_ones_own_are_the_studys(raw, here):
-    """results/human of this checkout, as a user might hand it in: the same distances but for their scale, the same weights but for ties."""
+    """The study's scores, given as a user's own: equal distances but for scale, nearly equal weights."""
     human = ROOT / "results/human"
     raw("human", "Data/raw_data/subjective_comparison/emotions.txt")
     if not (human / "weights.csv").exists():
@@ -298,44 +302,59 @@ RATINGS, POSTS = "data/own/ratings.csv: ", "data/own/posts.csv: "
     ("spoil", "values", "message"),
     [
         # no table
-        (None, {"own.attributes": "rating.csv"}, "data/own/rating.csv: not there; did you mean 'ratings.csv'?"),
-        (None, {"own.texts": "x.parquet"}, "data/own/x.parquet: not there; data/own has posts.csv, ratings.csv"),
-        (lambda: Path("data/own/ratings.csv").write_bytes(b"emotion,warmth\njoy,\xff\n"), A, RATINGS + "not UTF-8"),
+        (None, {"own.attributes": "rating.csv"},
+         "data/own/rating.csv: not there; did you mean 'ratings.csv'?"),
+        (None, {"own.texts": "x.parquet"},
+         "data/own/x.parquet: not there; data/own has posts.csv, ratings.csv"),
+        (lambda: Path("data/own/ratings.csv").write_bytes(b"emotion,warmth\njoy,\xff\n"), A,
+         RATINGS + "not UTF-8"),
         (lambda: Path("data/own/ratings.csv").write_text(""), A, RATINGS + "can't be read as csv"),
         (lambda: Path("data/own/ratings.csv").write_text("emotion,warmth\n"), A, RATINGS + "has no rows"),
-        (lambda: replaced("ratings.csv", "joy,", "joy,1,"), A, RATINGS + "can't be read as csv: Error tokenizing"),
-        (lambda: Path("data/own/x.parquet").write_text("no"), {"own.texts": "x.parquet"}, "data/own/x.parquet: can't be read as parquet"),
-        (lambda: replaced("ratings.csv", "emotion,", ","), A, RATINGS + "column 1 has no name; where it is pandas' index"),
+        (lambda: replaced("ratings.csv", "joy,", "joy,1,"), A,
+         RATINGS + "can't be read as csv: Error tokenizing"),
+        (lambda: Path("data/own/x.parquet").write_text("no"), {"own.texts": "x.parquet"},
+         "data/own/x.parquet: can't be read as parquet"),
+        (lambda: replaced("ratings.csv", "emotion,", ","), A,
+         RATINGS + "column 1 has no name; where it is pandas' index"),
         (lambda: replaced("ratings.csv", "warmth", "energy"), A, RATINGS + "column 'energy' stands twice"),
         # ratings
         (lambda: replaced("ratings.csv", "emotion", "Emotion"), A,
          RATINGS + "no column 'emotion' among Emotion, energy, warmth, strength, haste"),
-        (lambda: rewritten("ratings.csv", energy=None, warmth=None, strength=None, haste=None), A, RATINGS + "no attribute"),
+        (lambda: rewritten("ratings.csv", energy=None, warmth=None, strength=None, haste=None), A,
+         RATINGS + "no attribute"),
         (lambda: replaced("ratings.csv", "anger", "joy"), A, RATINGS + "data row 2: 'joy' stands twice"),
         (lambda: replaced("ratings.csv", "anger", "angry"), A,
          "params.yaml: emotions[1]: 'anger' has no row in data/own/ratings.csv; did you mean 'angry'?"),
-        (lambda: rewritten("ratings.csv", warmth=[1, 2, None, 4, 5, 6]), A, RATINGS + "data row 3, column 'warmth': is not a number"),
+        (lambda: rewritten("ratings.csv", warmth=[1, 2, None, 4, 5, 6]), A,
+         RATINGS + "data row 3, column 'warmth': is not a number"),
         (lambda: rewritten("ratings.csv", warmth=[1, 2, 3, 4, 5, "much"]), A,
          RATINGS + "data row 6, column 'warmth': is not a number"),
         (lambda: rewritten("ratings.csv", warmth=[1, 2, 3, 4, 5, "inf"]), A,
          RATINGS + "data row 6, column 'warmth': is not a number"),
         (lambda: rewritten("ratings.csv", warmth=[3, 3, 3, 3, 3, 4]), A,
          RATINGS + "column 'warmth' is the same for all of params.yaml's emotions"),
-        (lambda: Path("data/own/ratings.csv").write_text("emotion,warmth\njoy,1\nanger\nfear,2\nsadness,3\nlove,4\n"), A,
+        (lambda: Path("data/own/ratings.csv").write_text(
+            "emotion,warmth\njoy,1\nanger\nfear,2\nsadness,3\nlove,4\n"), A,
          RATINGS + "data row 2, column 'warmth': is not a number"),
-        (lambda: replaced("ratings.csv", "warmth", "warm/cold"), A, RATINGS + "attribute 'warm/cold' can't be a name"),
-        (lambda: replaced("ratings.csv", "warmth", "random"), A, RATINGS + "attribute 'random' can't be a name"),
-        (lambda: replaced("ratings.csv", "warmth", "model"), A, RATINGS + "attribute 'model' can't be a name"),
+        (lambda: replaced("ratings.csv", "warmth", "warm/cold"), A,
+         RATINGS + "attribute 'warm/cold' can't be a name"),
+        (lambda: replaced("ratings.csv", "warmth", "random"), A,
+         RATINGS + "attribute 'random' can't be a name"),
+        (lambda: replaced("ratings.csv", "warmth", "model"), A,
+         RATINGS + "attribute 'model' can't be a name"),
         (lambda: indexed("ratings", warmth=[1, 2, None, 4, 5, 6]), {"own.attributes": "ratings.parquet"},
          "data/own/ratings.parquet: data row 3, column 'warmth': is not a number"),
         (None, A | {"masks.ranking": "spaces"},
-         "params.yaml: masks.ranking: spaces, but data/own/ratings.csv has not all attributes of one"),
+         "params.yaml: masks.ranking: 'spaces' needs all attributes of a space, but data/own/ratings.csv"),
         (None, A | {"figures.attribute": "warmt"},
-         "params.yaml: figures.attribute: 'warmt' is no column of data/own/ratings.csv; did you mean 'warmth'?"),
+         "params.yaml: figures.attribute: 'warmt' is no column of data/own/ratings.csv; did you mean 'warmth'"),
         # texts
-        (lambda: rewritten("posts.csv", split=None), T, POSTS + "no column 'split' among its 7; the first row must name them"),
-        (lambda: rewritten("posts.csv", text=None), T, POSTS + "no column 'text' among its 7; the first row must name them"),
-        (lambda: cell(402, "split", "validation"), T, POSTS + "data row 402, column 'split': is not train, dev or test"),
+        (lambda: rewritten("posts.csv", split=None), T,
+         POSTS + "no column 'split' among its 7; the first row must name them"),
+        (lambda: rewritten("posts.csv", text=None), T,
+         POSTS + "no column 'text' among its 7; the first row must name them"),
+        (lambda: cell(402, "split", "validation"), T,
+         POSTS + "data row 402, column 'split': is not train, dev or test"),
         (lambda: cell(7, "text", " "), T, POSTS + "data row 7, column 'text': is not a text"),
         (lambda: cell(9, "fear", "2"), T, POSTS + "data row 9, column 'fear': is not 0 or 1"),
         (lambda: cell(9, "fear", ""), T, POSTS + "data row 9, column 'fear': is not 0 or 1"),
@@ -343,9 +362,12 @@ RATINGS, POSTS = "data/own/ratings.csv: ", "data/own/posts.csv: "
          "params.yaml: emotions[2]: 'fear' is no column of data/own/posts.csv; its labels are joy, anger"),
         (lambda: replaced("posts.csv", "sadness", "sad"), T,
          "params.yaml: emotions[3]: 'sadness' is no column of data/own/posts.csv; did you mean 'sad'?"),
-        (lambda: rewritten("posts.csv", fear=[1] * 400 + [0] * 200), T, POSTS + "every row of train has 'fear'"),
-        (lambda: rewritten("posts.csv", fear=[0, 1] * 200 + [0] * 200), T, POSTS + "no row of dev has 'fear'"),
-        (lambda: rewritten("posts.csv", split=["train"] * 400 + ["test"] * 200), T, POSTS + "no row of dev has 'joy'"),
+        (lambda: rewritten("posts.csv", fear=[1] * 400 + [0] * 200), T,
+         POSTS + "every row of train has 'fear'"),
+        (lambda: rewritten("posts.csv", fear=[0, 1] * 200 + [0] * 200), T,
+         POSTS + "no row of dev has 'fear'"),
+        (lambda: rewritten("posts.csv", split=["train"] * 400 + ["test"] * 200), T,
+         POSTS + "no row of dev has 'joy'"),
         (lambda: rewritten("posts.csv", fear=[0, 1] * 250 + [0] * 100), T | {"protocol.split": "test"},
          POSTS + "no row of test has 'fear'"),
         (None, T | {"emotions": [*STUDYS, "zest"]},
@@ -365,7 +387,7 @@ def test_what_cannot_be_meant_is_said_in_one_line_before_anything_is_written(
 
 
 def test_what_needs_no_complaint(here, monkeypatch):
-    """A byte order mark, columns that are no labels, texts that look like gaps, truth values, a test split nobody asks for, categories."""
+    """A byte order mark, other columns, texts that look missing, booleans, an unused split, categories."""
     table = pd.read_csv("data/own/posts.csv").assign(id=range(600), fear=lambda rows: rows["fear"] == 1)
     table.loc[3, "text"], table.loc[table["split"] == "test", "joy"] = "null", 0
     categories = pd.Categorical(table["split"], ["val", "dev", "train", "test"])
@@ -411,9 +433,9 @@ def test_dvc_sees_that_a_file_changes_and_what_does_not_follow_from_it_stays(her
     repos.dvc("init", "--quiet", "--no-scm").check_returncode()
 
     def repro():
-        """Whether `own` of the two runs ran, and its outputs' bytes."""
+        """Whether `targets` of the two runs ran, and the bytes of its outputs."""
         caplog.clear()
-        done = repos.dvc("repro", "--single-item", "own@live", "own@published")
+        done = repos.dvc("repro", "--single-item", "targets@live", "targets@published")
         assert done.returncode == 0, done.stderr
         made = [
             *Path("results/live").glob("*.csv"),
