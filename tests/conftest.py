@@ -13,7 +13,7 @@ import pytest
 from model_emotion.base import study
 from model_emotion.base.errors import InputError
 from model_emotion.base.files import write_parquet
-from model_emotion.inputs import registry
+from model_emotion.inputs import registry, released
 from model_emotion.inputs.download import UnreachableError, fetch
 from model_emotion.inputs.goemotions import SPLITS, read_labels, read_split, tidy
 
@@ -63,6 +63,26 @@ def goemotions(raw, tmp_path_factory):
         path,
     )
     return path
+
+
+@pytest.fixture(scope="session")
+def released_masks(raw):
+    """The study's masked accuracies, all sizes."""
+    folders = {"attribute": "RSA_tau_14property", "random": "random"}
+
+    def file(kind, emotion, seed):
+        return raw(
+            "masking", f"Result/masking/RoBERTa/{folders[kind]}/Acc_perSeed_JSON/{emotion}-{seed}.json"
+        )
+
+    sizes = {"attribute": study.ATTRIBUTE_TOP_K, "random": study.RANDOM_TOP_K}
+    return released.read_masked_accuracy(file, study.EMOTIONS, study.SEEDS, sizes)
+
+
+@pytest.fixture
+def study_masks(released_masks):
+    """The study's masked accuracies, N = 4000."""
+    return released_masks[released_masks["k"] == 4000].reset_index(drop=True)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import hashlib
 import io
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import openpyxl
@@ -362,8 +361,8 @@ def human_results(raw, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(Path(__file__).parents[1])  # where params.yaml is
         frames, table = [], ratings._table
-        patch.setattr(attributes_stage, "inputs", SimpleNamespace(raw=raw))
-        patch.setattr(similarity_stage, "inputs", SimpleNamespace(raw=raw))
+        patch.setattr(attributes_stage, "raw", raw)
+        patch.setattr(similarity_stage, "raw", raw)
         patch.setattr(ratings, "_table", lambda *args: frames.append(table(*args)) or frames[-1])
         printed = io.StringIO()
         patch.setattr("sys.stdout", printed)

@@ -243,7 +243,7 @@ def test_a_workbook_cut_off(raw, tmp_path, keep):
     whole = raw("human", JUDGEMENTS).read_bytes()
     path = tmp_path / "data.xlsx"
     path.write_bytes(whole[: int(keep * len(whole))])
-    with pytest.raises(InputError, match="data.xlsx: not an Excel workbook, or cut off"):
+    with pytest.raises(InputError, match="data.xlsx: not an Excel workbook, or incomplete"):
         similarity.judgements(path)
 
 

@@ -356,7 +356,10 @@ def test_the_size_is_read_without_torch_and_decoders_are_refused(tmp_path):
 
 
 def tiny(tokenizer=None):
-    return backbone.wrap(tiny_models.model("bert"), tokenizer or tiny_models.tokenizer(), "tiny")
+    model = tiny_models.model("bert")
+    if tokenizer:
+        model.resize_token_embeddings(len(tokenizer))
+    return backbone.wrap(model, tokenizer or tiny_models.tokenizer(), "tiny")
 
 
 def test_the_verbalizer_is_two_single_tokens():

@@ -8,7 +8,7 @@ import pytest
 import tiny_models
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import BertJapaneseTokenizer
+from transformers import AutoTokenizer, BertJapaneseTokenizer
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.study import EMOTIONS, SEEDS
@@ -235,8 +235,8 @@ def test_tokens_that_were_cut_short_or_emptied_are_made_again(tmp_path, size):
 def test_every_setting_of_a_tokenizer_has_its_own_tokens(tmp_path):
     read = {}
     for side in ("right", "left"):
-        tokenizer = tiny_models.tokenizer()
-        tokenizer.truncation_side = side
+        tiny_models.tokenizer().save_pretrained(tmp_path / "tokenizer")
+        tokenizer = AutoTokenizer.from_pretrained(tmp_path / "tokenizer", truncation_side=side)
         read[side] = Corpus(KEPT, tokenizer, 4, tmp_path).texts("train")[1]
     assert read == {"right": [0, 9, 11, 2], "left": [0, 11, 12, 2]}
 

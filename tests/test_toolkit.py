@@ -692,7 +692,7 @@ def test_a_decoder_only_model_is_one_clear_error(tmp_path):
     transformers.GPT2LMHeadModel(config).save_pretrained(tmp_path)
     tiny_models.tokenizer().save_pretrained(tmp_path)
     with pytest.raises(
-        BackboneError, match="gpt2, a decoder-only model without a mask token. Use a masked encoder"
+        BackboneError, match="gpt2 is a decoder-only model, and this project measures masked encoders"
     ) as error:
         RobertaForMaskedLMPrompt.from_pretrained(str(tmp_path))
     assert "\n" not in str(error.value)

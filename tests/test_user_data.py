@@ -185,7 +185,9 @@ def test_the_page_to_the_letter(here, monkeypatch, name):
     ours = SimpleNamespace(name="outputs/my-model", layers=2, width=24)
     assert list(rank_neurons(ours, "14Properties", None, None)[1]) == attributes
     if "own.attributes" in asked:
-        with pytest.raises(UserError, match="searchlight_spaces.parquet: ranks no neurons: own.attributes"):
+        with pytest.raises(
+            UserError, match="searchlight_spaces.parquet: ranks no neurons, since own.attributes"
+        ):
             rank_neurons(ours, "3Spaces", None, None)
 
 

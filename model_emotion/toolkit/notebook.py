@@ -14,7 +14,7 @@ from model_emotion.base.study import EMOTIONS
 from model_emotion.base.values import Attribute, Count, Draws, Emotion, Seeds, Share
 from model_emotion.live.session import TEXTS
 from model_emotion.model.checkpoint import resolved
-from model_emotion.params import Params, check, load_params
+from model_emotion.params import Params, ParamsError, check, load_params
 
 ATTRIBUTE_RDMS = Path("results/human/attribute_rdms.csv")
 ACTIVATIONS = folder(MEASURED) / "activations.safetensors"
@@ -49,6 +49,10 @@ def begin(**choices: object) -> Params:
     values |= {"seeds": chosen.seeds, "top_k": [chosen.share]}
     values["masks"]["draws"], values["training"]["examples"] = chosen.draws, chosen.examples
     params = resolved(check(values, "your choices and params.yaml"))
+    try:
+        params.sizes()
+    except ParamsError as error:
+        raise ParamsError(str(error).replace("params.yaml", "your choices", 1)) from None
     _require_run(params)
     # The notebook itself explains how answers are read from this backbone.
     logging.getLogger("model_emotion").setLevel(logging.ERROR)
