@@ -133,7 +133,7 @@ def picture(hypothesis: str, answers: Answers) -> Picture | None:
         shown = Picture("Neurons that each attribute keeps", marks, bars=True) if marks else None
     elif hypothesis == "H2":
         marks = _marks(_largest_first(answers("place_among_random")), _holds)
-        caption = "Points of accuracy below random masks, by attribute, with 95 % prediction intervals"
+        caption = "Points below random masks, by attribute, with prediction intervals"
         shown = Picture(caption, marks, scale=100) if marks else None
     elif hypothesis == "H3":
         k = answers.one("human_correlation_attributes")
@@ -144,7 +144,7 @@ def picture(hypothesis: str, answers: Answers) -> Picture | None:
     else:
         marks = _marks(_largest_first(answers("agreement_with_subjects")), lambda key, _: key == "model")
         ceiling = tuple(answers("noise_ceiling")["estimate"])
-        caption = "Tau with single people: the model (blue), the attributes, and the noise ceiling (band)"
+        caption = "Tau with single people: model (blue), attributes, noise ceiling (band)"
         shown = Picture(caption, marks, band=ceiling) if marks else None
     return shown
 
