@@ -238,10 +238,18 @@ def test_the_verdict_on_neurons_counts_attributes(kept, said):
 
 
 @pytest.mark.parametrize(
-    ("ends", "ticks"), [((0, 496), (0, 200, 400, 600)), ((-0.2, 0.28), (-0.2, 0, 0.2, 0.4))]
+    ("ends", "ticks"), [((0, 496), (0, 200, 400, 600)), ((-0.2, 0.28), (-0.2, 0, 0.2, 0.4)), ((0, 0), (0, 1))]
 )
 def test_ticks_are_round_and_enclose_the_values(ends, ticks):
     assert cards.round_ticks(*ends) == ticks
+
+
+def test_a_run_in_which_no_attribute_keeps_a_neuron_has_a_picture():
+    rows = [row(f"significant_neurons{of}", "", "p", 0, p=0.4, n=9, key="valence") for of in ("", "_of_all")]
+    hypothesis = hypotheses.Hypothesis("H1", "", "", "", ())
+    found = cards.answer("live", hypothesis, hypotheses.Answers(table(rows)))
+    assert found.verdict == "does not hold" and found.picture.ticks == (0, 1)
+    assert found.sentence.startswith("With the emotions permuted, none of 1 attributes keep")
 
 
 def test_a_run_without_retests_is_not_tested():

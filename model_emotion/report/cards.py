@@ -79,7 +79,7 @@ def round_ticks(low: float, high: float) -> tuple[float, ...]:
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return tuple(round(number * step, 10) for number in range(first, last + 1))
+    return tuple(round(number * step, 10) for number in range(first, max(last, first + 1) + 1))
 
 
 def of_neurons(facts: Facts) -> str:
