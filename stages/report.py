@@ -47,7 +47,7 @@ def main() -> None:
         write_json(summary, SUMMARY)
     digest = "" if options.run else sha256(SUMMARY)  # tells `make repro` whether the page is current
     details = content.details(runs, verdicts, params.figures.model_dump(), params.analysis.drop_alpha)
-    write_text(render(summary | details | machine.describe() | {"digest": digest}), PAGE)
+    write_text(render(summary | details | machine.describe(runs) | {"digest": digest}), PAGE)
     print(f"{PAGE}: {PAGE.stat().st_size / 1e6:.1f} MB; open it in a browser (no network needed)")
 
 

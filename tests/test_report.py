@@ -21,7 +21,7 @@ from model_emotion.base.files import read_yaml
 from model_emotion.base.results import RETESTS
 from model_emotion.claims.verdicts import read, summary
 from model_emotion.params import load_params
-from model_emotion.report import content, hypotheses, machine, prose
+from model_emotion.report import cards, content, hypotheses, machine, prose
 from model_emotion.report.page import packed, render, script_json
 from model_emotion.retests.rows import row, table
 
@@ -29,6 +29,10 @@ ROOT = Path(__file__).parents[1]
 RUNS = ("published", "live")
 BUILT = all((ROOT / path).exists() for run in RUNS for path in content.sources(run))
 needs_results = pytest.mark.skipif(not BUILT, reason="no results here yet: `make repro`")
+needs_published = pytest.mark.skipif(
+    not all((ROOT / path).exists() for path in content.sources("published")),
+    reason="no results yet: run `make published` first",
+)
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 
@@ -43,7 +47,7 @@ def text():
         patch.chdir(ROOT)
         every = content.verdicts(RUNS)
         details = content.details(RUNS, every, load_params().figures.model_dump(), 0.02)
-        found = content.summary(RUNS, every) | details | machine.describe() | {"digest": ""}
+        found = content.summary(RUNS, every) | details | machine.describe(RUNS) | {"digest": ""}
     made_up = {
         "name": "<stricter>",
         "question": "?",
@@ -121,10 +125,10 @@ def test_it_shows_every_claim_with_its_verdict_even_without_javascript(text):
     every = [claim for run in RUNS for claim in claims(run)]
     for claim in every:
         assert claim["id"] in said and claim["claim"] in said
-    for status in {claim["status"] for claim in every}:
-        assert len(re.findall(f'data-status="{status}"', text)) == sum(
-            claim["status"] == status for claim in every
-        )
+    verdicts = [verdict for run in RUNS for verdict in read(ROOT / f"results/{run}/claims.json")]
+    for word in {verdict.word for verdict in verdicts}:
+        assert text.count(f'data-status="{word}"') == sum(verdict.word == word for verdict in verdicts)
+    assert all(line in said for line in summary(verdicts))  # as `make repro` ends
     studys = [claim for claim in every if claim["run"] != "live"]
     assert (
         f"{sum(c['status'] == 'PASS' for c in studys)} of {len(studys)} published values are regenerated."
@@ -144,7 +148,7 @@ def test_it_shows_every_question_of_the_retests_in_words(text):
 
 @needs_results
 def test_it_gives_the_significance_level_of_the_stars(text):
-    assert text.count("q &lt; .02") == 4  # of each run above the bars, and in two rows of the summary
+    assert len(re.findall(r"q &lt; \.02\b", text)) == 3  # above the bars, and in two rows of the summary
 
 
 @needs_results
@@ -181,6 +185,78 @@ def test_the_hypotheses_say_what_the_files_say(monkeypatch):
     smallest = table.set_index("question").loc["detectable_correlation", "estimate"]
     assert f"{smallest:.2f}"[1:] in h3.retested[-1]
     assert "p < .001" in h4.retested[0]
+
+
+@needs_published
+def test_the_cards_give_the_verdicts_of_the_retests(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    found = cards.cards({"published": hypotheses.table("published", content.verdicts(["published"]))})
+    table = pd.read_csv("results/published/retests.csv").query("key != 'label co-occurrence'")
+    kept = table.query("question == 'significant_neurons'")["verdict"].eq("holds").sum()
+    assert [card.answers[0].verdict for card in found] == [
+        f"partly: {kept} of 14",
+        "inconclusive",
+        "inconclusive",
+        "holds",
+    ]
+    assert all(card.answers[0].picture.marks for card in found)
+    (asked,) = [
+        asked for asked in content.retests(["published"]) if "largest tau by chance" in asked["question"]
+    ]
+    of = asked["runs"]["published"]  # the label control is shown, and not counted
+    assert (of["outcome"]["words"], of["controls"], len(of["rows"])) == (f"{kept} of 14 hold", 1, 15)
+
+
+@needs_published
+def test_a_page_of_the_published_run_alone_needs_no_live_run(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    runs = ["published"]
+    judged = content.verdicts(runs)
+    details = content.details(runs, judged, load_params().figures.model_dump(), 0.05)
+    text = render(content.summary(runs, judged) | details | machine.describe(runs) | {"digest": ""})
+    assert "How the model was measured" not in text and "make report  #" not in text
+    assert "python -m stages.report --run published  #" in text and "model measured here" not in text
+
+
+@pytest.mark.parametrize(
+    ("verdict", "ci_high", "said"),
+    [
+        ("holds", 0.9, "holds"),
+        ("does not hold", 0.9, "inconclusive"),
+        ("does not hold", -0.1, "does not hold"),
+    ],
+)
+def test_an_interval_that_includes_0_is_inconclusive(verdict, ci_high, said):
+    assert cards.of_interval({"verdict": verdict, "ci_high": ci_high}) == said
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"), [([], "does not hold"), ([3], "partly: 1 of 2"), ([3, 4], "holds")]
+)
+def test_the_verdict_on_neurons_counts_attributes(kept, said):
+    assert cards.of_neurons({"kept": kept, "attributes": 2}) == said
+
+
+@pytest.mark.parametrize(
+    ("ends", "ticks"), [((0, 496), (0, 200, 400, 600)), ((-0.2, 0.28), (-0.2, 0, 0.2, 0.4)), ((0, 0), (0, 1))]
+)
+def test_ticks_are_round_and_enclose_the_values(ends, ticks):
+    assert cards.round_ticks(*ends) == ticks
+
+
+def test_a_run_in_which_no_attribute_keeps_a_neuron_has_a_picture():
+    rows = [row(f"significant_neurons{of}", "", "p", 0, p=0.4, n=9, key="valence") for of in ("", "_of_all")]
+    hypothesis = hypotheses.Hypothesis("H1", "", "", "", ())
+    found = cards.answer("live", hypothesis, hypotheses.Answers(table(rows)))
+    assert found.verdict == "does not hold" and found.picture.ticks == (0, 1)
+    assert found.sentence.startswith("With the emotions permuted, none of 1 attributes keep")
+
+
+def test_a_run_without_retests_is_not_tested():
+    answers = hypotheses.Answers(pd.DataFrame(columns=RETESTS))
+    rows = [hypotheses.Hypothesis(id, "", "", "", ()) for id in ("H1", "H2", "H3", "H4")]
+    found = [cards.answer("live", row, answers) for row in rows]
+    assert {(one.verdict, one.picture) for one in found} == {("not tested", None)}
 
 
 def test_a_retest_that_was_not_run_has_no_sentence():
@@ -363,12 +439,6 @@ def test_the_methods_table_is_current(run, monkeypatch):
     assert table in Path("docs/method.md").read_text(), "docs/method.md is stale: run `make readme`"
 
 
-needs_published = pytest.mark.skipif(
-    not all((ROOT / path).exists() for path in content.sources("published")),
-    reason="no results yet: run `make published` first",
-)
-
-
 @needs_published
 def test_readmes_table_is_current(monkeypatch):
     monkeypatch.chdir(ROOT)
@@ -399,7 +469,7 @@ def test_it_loads_without_an_error_and_asks_for_nothing(page):
 
 @needs_results
 @needs_browser
-@pytest.mark.parametrize("width", [360, 768, 1280])
+@pytest.mark.parametrize("width", [360, 390, 768, 1280])
 def test_no_width_scrolls_sideways(page, width):
     page.ask(
         "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 600
@@ -468,25 +538,31 @@ def test_a_bar_says_its_numbers_to_mouse_and_keyboard(page):
     said = (
         f"happy-face: {100 * row['drop']:.1f} points [{100 * row['ci_low']:.1f}, {100 * row['ci_high']:.1f}]"
     )
-    page.point("g.bar[aria-label^='happy-face']")
+    visible = ".size:not([hidden]) g.bar"
+    page.point(f"{visible}[aria-label^='happy-face']")
     assert page.run("!at('tip').hidden && at('tip').textContent").startswith(said)
     page.key("Escape")
     assert page.run("at('tip').hidden")
-    page.run("document.querySelector(\"g.bar[aria-label^='valence']\").focus()")
+    assert page.run("at('tip').textContent").endswith("q < .001")
+    page.run("document.querySelector('.slider input').focus()")
     page.key("Tab")
-    assert page.run("!at('tip').hidden && at('tip').textContent").startswith(said)  # the next bar
+    assert page.run("!at('tip').hidden && at('tip').textContent").startswith(said)  # the largest is first
 
 
 @needs_results
 @needs_browser
 def test_claims_are_found_by_word_and_verdict(page):
     every = [claim for run in RUNS for claim in claims(run)]
-    for words, status in (("L3", ""), ("masking valence", ""), ("", "NOT REPRODUCED")):
+    for words, status in (("L3", ""), ("masking valence", ""), ("", "not supported")):
         page.run(f"at('words').value = {words!r}; at('status').value = {status!r}; filterClaims()")
         rows = "[...document.querySelectorAll('.claims tbody tr')].filter((row) => row.offsetParent)"
         shown = page.run(f"{rows}.map((row) => row.querySelector('th').textContent)")
         if status:
-            assert shown == [claim["id"] for claim in every if claim["status"] == status]
+            assert shown == [
+                claim["id"]
+                for claim in every
+                if claim["run"] == "live" and claim["status"] == "NOT REPRODUCED"
+            ]
         else:
             texts = {claim["id"]: f"{claim['id']} {claim['claim']}".lower() for claim in every}
             assert (
@@ -498,7 +574,13 @@ def test_claims_are_found_by_word_and_verdict(page):
                 }
                 != set()
             )
-        assert page.run("at('found').textContent") == f"{len(shown)} claims"
+        assert page.run("at('found').textContent") == f"{len(shown)} claim{'s' * (len(shown) > 1)}"
+        sections = page.run(
+            "[...document.querySelectorAll('.claims:not([hidden])')].map((section) => ["
+            "section.querySelector('.count').textContent, section.querySelectorAll('tbody tr').length,"
+            "section.querySelectorAll('tbody tr:not([hidden])').length])"
+        )
+        assert all(count == f"{here} of {of}" for count, of, here in sections)
     page.run("at('words').value = ''; at('status').value = ''; filterClaims()")
     assert page.run("document.querySelectorAll('.claims tbody tr[hidden]').length") == 0
 
@@ -512,7 +594,7 @@ def test_the_keyboard_reaches_everything_and_sees_where_it_is(page):
     assert page.run("document.activeElement.textContent") == "Skip to content"
     seen, style = [], "getComputedStyle(e)"
     focus = f"((e) => [e.tagName, parseFloat({style}.outlineWidth), {style}.outlineStyle])"
-    for _ in range(40):
+    for _ in range(110):
         page.key("Tab")
         seen.append(page.run(f"{focus}(document.activeElement)"))
     assert {"A", "g", "SELECT"} <= {tag for tag, *_ in seen}
@@ -545,7 +627,7 @@ def test_everything_that_can_be_used_has_a_name(page):
     )
     assert len(regions) > 8 and len(set(regions)) == len(regions)
     levels = page.run(
-        "[...document.querySelectorAll('h1, h2, h3')].map((heading) => Number(heading.tagName[1]))"
+        "[...document.querySelectorAll('h1, h2, h3, h4')].map((heading) => Number(heading.tagName[1]))"
     )
     assert (
         levels[0] == 1
@@ -553,6 +635,54 @@ def test_everything_that_can_be_used_has_a_name(page):
         and all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False))
     )
     assert page.run("document.documentElement.lang") == "en"
+
+
+@needs_results
+@needs_browser
+def test_the_page_is_short_until_it_is_unfolded_and_the_navigation_stays_in_sight(page):
+    page.open(page.path)
+    page.wait("document.querySelectorAll('#best td').length > 0")
+    assert page.run("document.documentElement.scrollHeight") < 8000
+    page.run("scrollTo(0, 5000)")
+    assert page.run("document.querySelector('nav').getBoundingClientRect().top") == 0
+
+
+@needs_results
+@needs_browser
+def test_on_a_phone_no_table_is_wider_than_the_screen(page):
+    page.open(page.path, 390)
+    page.wait("document.querySelectorAll('#best td').length > 0")
+    page.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    wide = "[...document.querySelectorAll('.wide')].filter((e) => e.scrollWidth > e.clientWidth)"
+    try:
+        assert page.run(f"{wide}.map((e) => e.getAttribute('aria-label'))") == []
+        size = "(t) => parseFloat(getComputedStyle(t).fontSize) * t.getScreenCTM().a"
+        shown = "[...document.querySelectorAll('svg.chart text')].filter((t) => t.getScreenCTM())"
+        assert page.run(f"Math.min(...{shown}.map({size}))") >= 12
+    finally:
+        page.open(page.path)
+        page.wait("document.querySelectorAll('#best td').length > 0")
+
+
+@needs_results
+@needs_browser
+def test_the_slider_moves_drops_and_r_of_the_runs_together(page):
+    page.run("var slider = document.querySelector('.slider input'); slider.value = 0;")
+    page.run("slider.dispatchEvent(new Event('input', {bubbles: true}))")
+    drops, answers = (
+        pd.read_csv(ROOT / f"results/published/{name}.csv") for name in ("drop_by_attribute", "retests")
+    )
+    k = drops["k"].min()
+    stars = drops.loc[drops["k"] == k, "star"]
+    r = answers.query(f"question == 'human_correlation_of_size' and key == '{k}'").iloc[0]
+    said = page.run("document.querySelector('.size:not([hidden]) p').textContent")
+    assert said.startswith(f"{k:,} neurons masked: {stars.sum()} of {len(stars)} drops have a *; H3's r is")
+    assert prose.interval(r) in said
+    assert page.run("document.querySelectorAll('.size:not([hidden])').length") == len(RUNS)
+    page.run("document.querySelectorAll('.figure')[0].querySelector('summary').click()")
+    assert page.run("document.querySelector('.figure figcaption').checkVisibility()")  # and a figure enlarges
+    page.open(page.path)
+    page.wait("document.querySelectorAll('#best td').length > 0")
 
 
 CONTRAST = """(() => {
@@ -585,8 +715,13 @@ CONTRAST = """(() => {
 
 @needs_results
 @needs_browser
-def test_text_has_the_contrast_that_wcag_asks_for(page):
-    assert page.run(CONTRAST) == []
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_the_contrast_that_wcag_asks_for(page, scheme):
+    page.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    try:
+        assert page.run(CONTRAST) == []
+    finally:
+        page.ask("Emulation.setEmulatedMedia", features=[])
 
 
 @needs_results

@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from model_emotion.base import study
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_csv, read_yaml, sha256
-from model_emotion.base.results import MEASURED, folder
+from model_emotion.base.results import HOLDS, MEASURED, folder
 from model_emotion.claims.pages import SECTIONS
 from model_emotion.claims.verdicts import NOT_APPLICABLE, PASS, Verdict, read, tally
+from model_emotion.claims.verdicts import summary as closing
 from model_emotion.figures import catalogue, tables
 from model_emotion.report import hypotheses
+from model_emotion.report.cards import cards
 from model_emotion.report.page import packed
 from model_emotion.report.prose import fill
 
@@ -124,31 +127,70 @@ def by_section(claims: list[Verdict]) -> list[tuple[str, list[Verdict]]]:
     return [(title, some) for title, some in sections if some]
 
 
-def drops(run: str) -> dict[str, Any]:
-    """Return each attribute's drop at the mask size k of the re-tests: k, rows, and the end of the axis.
+def drops(runs: Sequence[str]) -> dict[str, Any]:
+    """Return each attribute's drop at every mask size: {"reach": end of the axis, "runs": {run: sizes}}.
 
-    Drops and the end of the axis (`reach`) are fractions of 1.
+    Attributes come in one order: by the first run's drop at the mask size of its re-tests. A size has k,
+    rows, the row of r (drop with human weight) or None, and whether it is the size of the re-tests. Drops,
+    intervals and `reach` are fractions of 1.
     """
-    table, answers = read_csv(folder(run) / "drop_by_attribute.csv"), hypotheses.read_answers(run)
-    k = answers("place_among_random")["k"].iloc[0]
-    rows = table[table["k"] == k]
-    largest = rows[["ci_low", "ci_high"]].abs().to_numpy().max()
+    tables = {run: read_csv(folder(run) / "drop_by_attribute.csv") for run in runs}
+    answers = {run: hypotheses.read_answers(run) for run in runs}
+    sizes = {run: int(answers[run]("place_among_random")["k"].iloc[0]) for run in runs}
+    first = tables[runs[0]].query(f"k == {sizes[runs[0]]}").sort_values("drop", ascending=False)
+    order = [*first["attribute"], *(name for table in tables.values() for name in table["attribute"])]
+    largest = max(table[["ci_low", "ci_high"]].abs().to_numpy().max() for table in tables.values())
     columns = ["attribute", "drop", "ci_low", "ci_high", "q", "star"]
     return {
-        "k": int(k),
-        "reach": max(0.05, float(np.ceil(largest * 20) / 20)),  # to the next 5 points
-        "rows": rows[columns].to_dict("records"),
+        "reach": max(0.1, float(np.ceil(largest * 10) / 10)),  # to the next 10 points
+        "runs": {
+            run: [
+                {
+                    "k": int(k),
+                    "retested": k == sizes[run],
+                    "rows": rows.sort_values("attribute", key=lambda names: names.map(order.index))[
+                        columns
+                    ].to_dict("records"),
+                    "r": answers[run].one("human_correlation_of_size", str(k)),
+                }
+                for k, rows in table.groupby("k")
+            ]
+            for run, table in tables.items()
+        },
     }
 
 
-def retests(run: str) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Return [(question in words, its rows)] of retests.csv in their order. A missing value is None."""
-    table = read_csv(folder(run) / "retests.csv").astype(object)
-    asked = dict(list(table.where(table.notna(), None).groupby("question", sort=False)))
-    return [
-        (QUESTIONS.get(name, name), asked[name].to_dict("records"))
-        for name in sorted(asked, key=[*QUESTIONS, *asked].index)
-    ]
+def outcome(rows: Sequence[Mapping[str, Any]]) -> dict[str, str] | None:
+    """Return the verdict on a question, as words and as a kind, or None if its rows have no verdict."""
+    words = [row["verdict"] for row in rows if row["verdict"]]
+    held = words.count(HOLDS)
+    if not words:
+        return None
+    kind = "holds" if held == len(words) else "partly" if held else "does-not-hold"
+    return {"kind": kind, "words": words[0] if len(rows) == 1 else f"{held} of {len(words)} hold"}
+
+
+def retests(runs: Sequence[str]) -> list[dict[str, Any]]:
+    """Return each question in words, its method, and for each run its rows, outcome and number of controls.
+
+    The outcome counts no controls. A missing value is None.
+    """
+    answers = {run: hypotheses.read_answers(run) for run in runs}
+    tables = {run: read_csv(folder(run) / "retests.csv").astype(object) for run in runs}
+    names = list(dict.fromkeys(name for table in tables.values() for name in table["question"]))
+    asked = []
+    for name in sorted(names, key=[*QUESTIONS, *names].index):
+        of_runs = {}
+        for run, table in tables.items():
+            rows = table[table["question"] == name].pipe(lambda rows: rows.where(rows.notna(), None))
+            controls = answers[run].controls().index if name == "significant_neurons" else ()
+            records = rows.to_dict("records")
+            counted = [row for row in records if row["key"] not in controls]
+            if records:
+                of_runs[run] = {"rows": records, "outcome": outcome(counted), "controls": len(controls)}
+        method = next(iter(of_runs.values()))["rows"][0]["method"]
+        asked.append({"question": QUESTIONS.get(name, name), "method": method, "runs": of_runs})
+    return asked
 
 
 def searchlight(run: str) -> dict[str, Any]:
@@ -229,12 +271,16 @@ def details(
     """Return what the page shows besides its summary, by the names in page.html. options: params.figures."""
     return {
         "runs": runs,
-        "counts": counts(claims),
+        "words": list(dict.fromkeys(claim.word for claim in claims)),
+        "closing": closing(claims),
+        "emotions": len(study.EMOTIONS),
+        "attributes": len(study.ATTRIBUTES),
         "sections": by_section(claims),
         "figure_of": figures_of_results(),
         "stage_of": stages_by_output(),
-        "drops": {run: drops(run) for run in runs},
-        "retests": {run: retests(run) for run in runs},
+        "cards": cards({run: hypotheses.table(run, claims) for run in runs}),
+        "drops": drops(runs),
+        "retests": retests(runs),
         "searchlights": {run: searchlight(run) for run in runs},
         "figures": pictures(runs, options),
         "drop_alpha": f"{drop_alpha:g}".removeprefix("0"),

@@ -52,6 +52,11 @@ class Answers:
         rows = self(question)
         return rows.loc[key].to_dict() if key in rows.index else None
 
+    def controls(self) -> pd.DataFrame:
+        """Return the rows of `significant_neurons` that are on no attribute: they have no corrected test."""
+        tested = self("significant_neurons")
+        return tested[~tested.index.isin(self("significant_neurons_of_all").index)]
+
     def estimate(self, question: str) -> float | None:
         """Return the estimate of a question that has one row, or None if it was not asked."""
         row = self.one(question)
@@ -68,7 +73,7 @@ def h1(answers: Answers) -> Facts:
         "attributes": len(own),
         "kept": own.loc[own["verdict"] == HOLDS, "estimate"].tolist(),
         "kept_corrected": int((corrected["verdict"] == HOLDS).sum()),
-        "controls": tested.drop(own.index)["estimate"].to_dict(),
+        "controls": answers.controls()["estimate"].to_dict(),
         "shared_by_halves": halves["estimate"].tolist(),
         "shared_by_chance": halves["reference"].iloc[0] if len(halves) else None,
         "best": halves["k"].iloc[0] if len(halves) else None,

@@ -4,7 +4,7 @@ DVC hashes none of it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,11 +88,14 @@ def compared_experiments() -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["against"] in names, row["name"]))
 
 
-def describe() -> dict[str, Any]:
-    """Return this machine, its records, times and experiments by the names in page.html."""
+def describe(runs: Collection[str]) -> dict[str, Any]:
+    """Return this machine, its records, times and experiments by the names in page.html.
+
+    Only a page that shows the run `live` has the records of its measuring stages.
+    """
     return {
         "machine": environment.describe(),
-        "records": records(),
+        "records": records() if MEASURED in runs else {},
         "times": times(),
         "experiments": compared_experiments(),
         "named_experiments": [path.stem for path in sorted(Path("experiments").glob("*.yaml"))],

@@ -18,10 +18,46 @@ function make(tag, attributes = {}, text = "", namespace = null) {
 
 // Figures
 async function showFigures() {
-  const pictures = read("pictures");
+  const pictures = read("pictures"), addresses = {};
   for (const image of document.querySelectorAll("img[data-svg]")) {
-    const svg = await unpack(pictures[image.dataset.svg]);
-    image.src = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
+    const name = image.dataset.svg;
+    addresses[name] ??= URL.createObjectURL(new Blob([await unpack(pictures[name])], { type: "image/svg+xml" }));
+    image.src = addresses[name];
+  }
+}
+
+function openTarget() { // a link to a figure unfolds it
+  const target = location.hash && at(decodeURIComponent(location.hash.slice(1)));
+  if (target instanceof HTMLDetailsElement) {
+    target.open = true;
+    target.scrollIntoView();
+  }
+}
+
+// The section in view
+function followSections() {
+  const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link]));
+  const seen = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      if (!entry.isIntersecting) continue;
+      for (const link of links.values()) link.removeAttribute("aria-current");
+      links.get(entry.target.getAttribute("aria-labelledby"))?.setAttribute("aria-current", "true");
+    }
+  }, { rootMargin: "-15% 0px -80% 0px" });
+  for (const section of document.querySelectorAll("main > section")) seen.observe(section);
+}
+
+// The size of the mask: drops, stars and r move together, in every run that has the size
+function slide(event) {
+  const own = event.target.closest(".sizes"), names = (of) => [...of.querySelectorAll(".size")];
+  const chosen = names(own)[event.target.value].dataset.size;
+  for (const sizes of document.querySelectorAll(".sizes")) {
+    const there = names(sizes), i = there.findIndex((size) => size.dataset.size === chosen);
+    if (i < 0) continue;
+    there.forEach((size, j) => { size.hidden = i !== j; });
+    const input = sizes.querySelector("input");
+    input.value = i;
+    input.setAttribute("aria-valuetext", chosen);
   }
 }
 
@@ -56,9 +92,11 @@ function filterClaims() {
     }
     found += here;
     section.hidden = !here;
+    const count = section.querySelector(".count");
+    count.textContent = words.length || status ? `${here} of ${count.dataset.all}` : count.dataset.all;
     section.open = Boolean(here && (words.length || status));
   }
-  at("found").textContent = words.length || status ? `${found} claims` : "";
+  at("found").textContent = words.length || status ? `${found} ${found === 1 ? "claim" : "claims"}` : "";
 }
 
 // The searchlight
@@ -120,7 +158,7 @@ function look() { // at the chosen attribute and layer
   there.sort((x, y) => of[y] - of[x] || x - y);
   fill(at("best"), `Largest tau with ${world.attributes[a]}`, ["neuron", "layer", "unit", "tau"],
     there.slice(0, 15).map((neuron) => [whole.format(neuron + 1), Math.floor(neuron / world.width) + 1, (neuron % world.width) + 1, (of[neuron] / world.digits).toFixed(3)]));
-  one(there.length ? there[0] + 1 : 1);
+  one(at("neuron").value ? Number(at("neuron").value) : there.length ? there[0] + 1 : 1);
 }
 
 function one(number) { // a neuron, from 1: its tau with every attribute
@@ -145,37 +183,45 @@ function fill(table, caption, head, rows) {
 }
 
 function histogram(world, a, values) {
-  const chart = at("histogram"), marks = [world.least[a], world.critical[a]];
+  const chart = at("histogram"), wide = Math.max(300, chart.clientWidth), right = wide - 10; // units are pixels
+  chart.setAttribute("viewBox", `0 0 ${wide} 240`);
+  const marks = [world.least[a], world.critical[a]];
   const low = Math.min(-0.05, ...values.length ? [values.reduce((x, y) => Math.min(x, y))] : []);
   const high = Math.max(0.05, ...values.length ? [values.reduce((x, y) => Math.max(x, y))] : [], ...marks.filter((mark) => mark !== null)) + 0.005;
   const step = (high - low) / BINS, counts = new Array(BINS).fill(0);
   for (const value of values) counts[Math.min(BINS - 1, Math.floor((value - low) / step))] += 1;
-  const most = Math.max(1, ...counts), x = (value) => 50 + (840 * (value - low)) / (high - low), y = (count) => 200 - (170 * Math.log1p(count)) / Math.log1p(most);
+  const most = Math.max(1, ...counts), across = right - 50, x = (value) => 50 + (across * (value - low)) / (high - low), y = (count) => 200 - (170 * Math.log1p(count)) / Math.log1p(most);
   const parts = [];
   const draw = (tag, attributes, text) => parts.push(make(tag, attributes, text, SVG));
   for (let power = 1; power <= most; power *= 10) {
     draw("text", { x: 44, y: y(power) + 4, "text-anchor": "end", class: "faint" }, whole.format(power));
-    draw("line", { x1: 50, x2: 890, y1: y(power), y2: y(power), stroke: "#d6d9df" });
+    draw("line", { x1: 50, x2: right, y1: y(power), y2: y(power), class: "grid" });
   }
   counts.forEach((count, i) => {
     if (!count) return;
     const said = `tau ${(low + i * step).toFixed(3)} to ${(low + (i + 1) * step).toFixed(3)}: ${whole.format(count)} neurons`;
-    draw("rect", { class: "bar", x: x(low + i * step) + 0.5, y: y(count), width: 840 / BINS - 1, height: 200 - y(count), fill: "#1d5fa6", tabindex: 0, role: "img", "aria-label": said, "data-tip": said });
+    draw("rect", { class: "bar strong", x: x(low + i * step) + 0.5, y: y(count), width: across / BINS - 1, height: 200 - y(count), tabindex: 0, role: "img", "aria-label": said, "data-tip": said });
   });
-  [["study's q", "#8a4b00"], ["permutations", "#a3121f"]].forEach(([name, colour], i) => {
+  [["study's q", "var(--open)"], ["permutations", "var(--bad)"]].forEach(([name, colour], i) => {
     if (marks[i] === null) return;
-    draw("line", { x1: x(marks[i]), x2: x(marks[i]), y1: 18 + 14 * i, y2: 200, stroke: colour, "stroke-width": 2, "stroke-dasharray": i ? "6 3" : "none" });
-    draw("text", { x: x(marks[i]), y: 12 + 14 * i, "text-anchor": x(marks[i]) > 780 ? "end" : "middle", fill: colour }, `${name}: ${marks[i].toFixed(3)}`);
+    draw("line", { x1: x(marks[i]), x2: x(marks[i]), y1: 18 + 14 * i, y2: 200, style: `stroke: ${colour}`, "stroke-width": 2, "stroke-dasharray": i ? "6 3" : "none" });
+    draw("text", { x: x(marks[i]), y: 12 + 14 * i, "text-anchor": x(marks[i]) > wide - 120 ? "end" : "middle", style: `fill: ${colour}` }, `${name}: ${marks[i].toFixed(3)}`);
   });
-  for (let i = 0; i <= 6; i++) draw("text", { x: x(low + (i * (high - low)) / 6), y: 218, "text-anchor": "middle", class: "faint" }, (low + (i * (high - low)) / 6).toFixed(2));
-  draw("text", { x: 470, y: 236, "text-anchor": "middle", class: "faint" }, "tau; neurons on a logarithmic scale");
+  const every = [0.05, 0.1, 0.2, 0.5].find((size) => (high - low) / size <= wide / 60) ?? 0.5;
+  for (let tick = Math.ceil(low / every); tick * every <= high; tick++) draw("text", { x: x(tick * every), y: 218, "text-anchor": "middle", class: "faint" }, (tick * every).toFixed(2));
+  draw("text", { x: 50 + across / 2, y: 236, "text-anchor": "middle", class: "faint" }, "tau; neurons on a logarithmic scale");
   chart.replaceChildren(...parts);
 }
 
 at("run").addEventListener("change", searchlight);
 for (const id of ["attribute", "layer"]) at(id).addEventListener("change", look);
-at("neuron").addEventListener("input", () => { if (at("neuron").value) one(Number(at("neuron").value)); else look(); });
+at("neuron").addEventListener("input", look);
 for (const id of ["words", "status"]) at(id).addEventListener("input", filterClaims);
+for (const input of document.querySelectorAll(".slider input")) input.addEventListener("input", slide);
+addEventListener("hashchange", openTarget);
+let width = innerWidth;
+addEventListener("resize", () => { if (innerWidth !== width && taus[at("run").value]) look(); width = innerWidth; });
 tips();
+followSections();
 searchlight();
-showFigures();
+showFigures().then(openTarget);

@@ -26,5 +26,6 @@ def render(content: dict[str, Any]) -> str:
     """Return the page. content: the values by the names in page.html."""
     pages = templates(autoescape=True)
     pages.filters["script_json"] = script_json
+    pages.tests["match_start"] = str.startswith
     css, js = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     return pages.get_template("page.html").render(css=css, js=js, **content)

@@ -33,9 +33,14 @@ WAYS = {"number": number, "points": points, "percent": percent, "whole": whole}
 """The ways in which `interval`, `limits` and `span` can write a number."""
 
 
-def probability(p: float) -> str:
-    """Return `p = .053` or `p < .001`."""
-    return "p < .001" if p < 0.001 else f"p = {p:.3f}".replace("0.", ".", 1)
+def p_value(p: float) -> str:
+    """Return `.053` or `< .001`."""
+    return "< .001" if p < 0.001 else f"{p:.3f}".replace("0.", ".", 1)
+
+
+def probability(p: float, name: str = "p") -> str:
+    """Return `p = .053` or `p < .001`. name: p or q."""
+    return f"{name} {p_value(p)}" if p < 0.001 else f"{name} = {p_value(p)}"
 
 
 def limits(row: Mapping[str, Any], way: str = "number") -> str:
@@ -61,7 +66,9 @@ def templates(**options: Any) -> Environment:
         loader=FileSystemLoader([HERE, HERE / "templates"]), undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, **options,
     )  # fmt: skip
-    found.filters |= WAYS | {"probability": probability, "limits": limits, "interval": interval, "span": span}
+    found.filters |= WAYS | {
+        "probability": probability, "p_value": p_value, "limits": limits, "interval": interval, "span": span,
+    }  # fmt: skip
     return found
 
 
