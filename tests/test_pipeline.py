@@ -345,7 +345,8 @@ def test_a_stage_reads_every_parameter_that_it_names_and_no_other(completed, clo
         read[name] |= leaves
 
     shutil.rmtree("data/cells")  # so that the prompts are trained again
-    shutil.rmtree("results/live/prompts")
+    for folder in ("prompts", "correct"):
+        shutil.rmtree(f"results/live/{folder}")
     of_live = "targets prompts activations evaluation searchlight masks drops retests figures claims"
     for name in of_live.split():
         call(name, "--run", "live")
