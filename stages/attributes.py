@@ -1,4 +1,4 @@
-"""attributes: the raw surveys -> results/human/, the 14 attributes of the 27 emotions"""
+"""Stage attributes: the raw surveys -> results/human/, the 14 attributes of the 27 emotions"""
 
 from pathlib import Path
 

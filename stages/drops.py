@@ -1,4 +1,4 @@
-"""drops: a run's accuracies and human weights -> results/RUN/drops.parquet, tables of tests, metrics.json"""
+"""Stage drops: accuracies and human weights -> results/RUN/drops.parquet, tables of tests, metrics.json"""
 
 from model_emotion.base.files import read_csv, write_csv, write_json, write_parquet
 from model_emotion.base.results import folder, read_accuracy, read_masked_accuracy

@@ -1,4 +1,4 @@
-"""mask_plan: params.yaml -> results/RUN/mask_plan.json, which masks each run has"""
+"""Stage mask_plan: params.yaml -> results/RUN/mask_plan.json, which masks each run has"""
 
 from model_emotion.masking import mask_plan
 from model_emotion.model.checkpoint import resolved

@@ -1,4 +1,4 @@
-"""masks: a run's searchlight -> results/RUN/masks.safetensors, {overlap, selectivity, insignificant}.csv"""
+"""Stage masks: searchlights -> results/RUN/masks.safetensors, {overlap, selectivity, insignificant}.csv"""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""published: the authors' released measurements -> results/published/, activations and accuracies"""
+"""Stage published: the authors' released measurements -> results/published/, activations and accuracies"""
 
 from pathlib import Path
 

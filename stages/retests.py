@@ -1,4 +1,4 @@
-"""retests: a run's measurements -> results/RUN/retests.csv, the re-tests"""
+"""Stage retests: a run's measurements -> results/RUN/retests.csv, the re-tests"""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""searchlight: a run's activations and attribute RDMs -> results/RUN/, searchlights and whole-model RSA"""
+"""Stage searchlight: activations and attribute RDMs -> results/RUN/, searchlights and whole-model RSA"""
 
 from model_emotion.base.files import read_csv, write_csv, write_parquet
 from model_emotion.base.results import folder, read_activations

@@ -1,4 +1,4 @@
-"""similarity: judgements of similarity -> results/human/{similarity, mean_rdm, weights}.csv"""
+"""Stage similarity: judgements of similarity -> results/human/{similarity, mean_rdm, weights}.csv"""
 
 from pathlib import Path
 

@@ -9,7 +9,8 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+ROOT = Path(__file__).parent.parent
+BENCHMARKS = ROOT / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 import random_model  # noqa: E402
 import render  # noqa: E402
@@ -32,6 +33,17 @@ def test_the_page_is_made_from_the_committed_results():
     assert render.PAGE.read_text() == render.page(render.read()), (
         "docs/performance.md is stale: python benchmarks/render.py"
     )
+
+
+def test_readme_gives_the_measured_times_of_the_commands():
+    commands = (ROOT / "README.md").read_text().split("## Commands")[1].split("\n## ")[0]
+    table = render.read()["whole"]["tables"][0]
+    measured = {row["name"].removesuffix(", cold"): row for row in table["rows"]}
+    for name in ("make setup", "make published", "make repro", "make smoke"):
+        (line,) = (line for line in commands.splitlines() if line.startswith(f"| `{name}` |"))
+        minutes, seconds = divmod(round(measured[name]["median"]), 60)
+        time = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+        assert line.split(" | ")[2].startswith(time), f"{name}: benchmarks/results/whole.json has {time}"
 
 
 def test_a_sample_is_scaled_up():

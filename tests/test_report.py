@@ -300,17 +300,30 @@ def test_the_sentence_on_neurons_counts_the_attributes_that_keep_some(ps, said):
             14,
             1 / 15,
             (0.01, 0.2),
-            "1 of 1 attribute masks (valence) lies below the 95 % prediction interval of 14",
+            "1 of 1 attribute masks (valence) lies below all 14 random masks and below their 95 % prediction "
+            "interval.",
         ),
-        (100, 0.0495, (-0.01, 0.1), "1 of 1 attribute masks (valence) leaves less accuracy than 95 % of 100"),
-        (100, 0.0594, (0.01, 0.1), "None of 1 attribute masks leave less accuracy than 95 % of 100"),
+        (
+            100,
+            0.0495,
+            (-0.01, 0.1),
+            "1 of 1 attribute masks (valence) leaves less accuracy than random masks do "
+            "(p < .05 by the place among 100 random masks).",
+        ),
+        (
+            100,
+            0.0594,
+            (0.01, 0.1),
+            "None of 1 attribute masks leave less accuracy than random masks do "
+            "(p < .05 by the place among 100 random masks).",
+        ),
     ],
 )
 def test_the_sentence_on_masks_names_the_test_that_decided(n, p, ci, said):
     decided_by = "p" if 1 / (n + 1) < 0.05 else "interval"
     rows = [row("place_among_random", "", decided_by, 0.05, ci, p, n, key="valence", k=10)]
     (sentence,) = hypotheses.retested("H2", hypotheses.Answers(table(rows)))
-    assert sentence == f"{said} random masks{' (p < .05)' if decided_by == 'p' else ''}."
+    assert sentence == said
 
 
 def test_mask_sizes_without_a_correlation_are_left_out():
@@ -453,7 +466,7 @@ def test_readmes_table_is_current(monkeypatch):
 def test_readme_quotes_the_last_line_of_make_published():
     quick_start = (ROOT / "README.md").read_text().split("## Quick start")[1].split("\n## ")[0]
     (last_line,) = summary(read(ROOT / "results/published/claims.json"))
-    assert last_line in quick_start.splitlines()
+    assert f"The last line must be `{last_line}`." in quick_start
 
 
 # What a browser shows

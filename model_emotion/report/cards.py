@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from model_emotion.base.results import DOES_NOT_HOLD, HOLDS
-from model_emotion.report.hypotheses import RETESTS, Answers, Facts, Hypothesis, read_answers
+from model_emotion.report.hypotheses import FACTS, Answers, Facts, Hypothesis, read_answers
 from model_emotion.report.prose import fill
 
 INCONCLUSIVE, PARTLY, NOT_TESTED = "inconclusive", "partly", "not tested"
@@ -150,7 +150,7 @@ def picture(hypothesis: str, answers: Answers) -> Picture | None:
 
 
 def verdict(hypothesis: str, facts: Facts) -> str:
-    """Return holds, partly: K of N, inconclusive, does not hold or not tested. facts: of RETESTS."""
+    """Return holds, partly: K of N, inconclusive, does not hold or not tested. facts: as FACTS finds them."""
     if hypothesis == "H1":
         return of_neurons(facts)
     if hypothesis == "H4":
@@ -161,7 +161,7 @@ def verdict(hypothesis: str, facts: Facts) -> str:
 
 def answer(run: str, row: Hypothesis, answers: Answers) -> Answer:
     """Return what the re-tests of a run say on a hypothesis."""
-    facts = RETESTS[row.id](answers)
+    facts = FACTS[row.id](answers)
     word = verdict(row.id, facts)
     return Answer(
         run=run,

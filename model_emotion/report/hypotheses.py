@@ -125,12 +125,12 @@ def h4(answers: Answers) -> Facts:
     }
 
 
-RETESTS: dict[str, Callable[[Answers], Facts]] = {"H1": h1, "H2": h2, "H3": h3, "H4": h4}
+FACTS: dict[str, Callable[[Answers], Facts]] = {"H1": h1, "H2": h2, "H3": h3, "H4": h4}
 
 
 def retested(hypothesis: str, answers: Answers) -> tuple[str, ...]:
     """Return the sentences on the re-tests of a hypothesis; none for a re-test that was not run."""
-    return sentences("retested.j2", id=hypothesis, **RETESTS[hypothesis](answers))
+    return sentences("retested.j2", id=hypothesis, **FACTS[hypothesis](answers))
 
 
 def read_answers(run: str) -> Answers:
@@ -178,7 +178,7 @@ def table(run: str, verdicts: Iterable[Verdict]) -> list[Hypothesis]:
             fill("found.j2", id=id, **facts).strip(),
             retested(id, answers),
         )
-        for id in RETESTS
+        for id in FACTS
     ]
 
 
@@ -205,7 +205,7 @@ def readme_block(verdicts: Iterable[Verdict]) -> str:
         passed = [verdict.status == PASS for verdict in counted if verdict.headline == headline]
         counts[headline] = f"{sum(passed)} of {len(passed)}"
     answers = read_answers("published")
-    facts = {id.lower(): of(answers) for id, of in RETESTS.items()}
+    facts = {id.lower(): of(answers) for id, of in FACTS.items()}
     begin, end = README_MARKS
     text = fill("readme.j2", counts=counts, significant=significant_neurons("published"), **facts)
     return f"{begin}\n{text}{end}"

@@ -10,7 +10,6 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
 
 def pair_indices(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -85,6 +84,8 @@ def of_subjects(similarity: pd.DataFrame) -> pd.DataFrame:
 
 def percentiles(vector: ArrayLike) -> np.ndarray:
     """Return the percentiles [pairs] of distances [pairs], 0 to 100; ties get their average."""
+    from scipy.stats import rankdata  # a slow import, which only figures need
+
     ranks = rankdata(vector)
     return 100 * (ranks - 0.5) / len(ranks)
 
