@@ -482,7 +482,7 @@ def test_check_fails_if_a_claim_fails(made, tmp_path, monkeypatch):
     ]
     assert (good.returncode, good.stdout.splitlines()) == (0, lines)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert f"# the last line must be:\n{lines[0]}\n" in readme
+    assert f"The last line must be `{lines[0]}`" in readme
     made["claims"][3]["status"] = "FAIL"
     (tmp_path / "results/claims.json").write_text(json.dumps(made))
     bad = call("verify", "--check")
