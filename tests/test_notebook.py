@@ -334,6 +334,22 @@ def test_its_outputs_are_of_one_run_and_name_no_machine():
         assert private not in said
 
 
+def test_its_prompt_is_the_recorded_one():
+    """The first cell trains as long as params.yaml does, and the saved outputs are of that training."""
+    examples = load_params(ROOT / "params.yaml").training.examples
+    assert re.search(r"^examples = (\d+)$", CODE[0], flags=re.M).group(1) == str(examples)
+    shown = [
+        "".join(output["data"]["text/plain"])
+        for cell in CELLS
+        for output in cell.get("outputs", [])
+        if "text/plain" in output.get("data", {})
+    ]
+    (curve,) = (text for text in shown if "examples" in text)
+    assert curve.splitlines()[-1].split()[4] == str(examples)
+    (likeness,) = (text for text in shown if "correlation with your prompt" in text)
+    assert likeness.splitlines()[1].split() == ["gratitude", "1.000"]
+
+
 def test_jupyters_lock_adds_to_the_pinned_packages_and_repeats_none():
     ours, jupyters = ((ROOT / lock).read_text() for lock in ("requirements.lock", "notebooks/jupyter.lock"))
     pinned, added = (set(re.findall(r"^([a-z0-9.-]+)==", lock, flags=re.M)) for lock in (ours, jupyters))

@@ -444,9 +444,17 @@ def test_the_summary_names_every_file_with_its_hash(monkeypatch):
     assert all(any(path == dep or path.startswith(f"{dep}/") for dep in named) for path in made_from)
 
 
+def as_committed(run):
+    """Return whether the results of a run are those of the commit; `live` differs between processors."""
+    compared = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", f"results/{run}/claims.json"], cwd=ROOT)
+    return compared.returncode == 0
+
+
 @needs_results
 @pytest.mark.parametrize("run", RUNS)
 def test_the_methods_table_is_current(run, monkeypatch):
+    if run != "published" and not as_committed(run):
+        pytest.skip(f"the run {run} was measured again, so that docs/method.md shows another measurement")
     monkeypatch.chdir(ROOT)
     table = hypotheses.method_block(run, hypotheses.table(run, content.verdicts(RUNS)))
     assert table in Path("docs/method.md").read_text(), "docs/method.md is stale: run `make readme`"
