@@ -6,6 +6,8 @@ PYTHON ?=  # default: the one that setup/venv.sh finds
 VENV ?= .venv
 TORCH ?= auto  # cuda, cpu, or auto: the CUDA build if there is an NVIDIA GPU
 export PATH := $(abspath $(VENV))/bin:$(PATH)
+# Some containers forbid Python to keep bytecode. Then each stage compiles its packages again, for seconds.
+unexport PYTHONDONTWRITEBYTECODE
 # A mirror of the inputs (a folder or a URL), tried before the network. The path is absolute, because DVC may
 # change the folder.
 ifneq ($(wildcard ../shared/upstream),)

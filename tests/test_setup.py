@@ -341,3 +341,12 @@ def test_all_files_name_the_same_versions_of_python():
     assert "(3, 11) <= sys.version_info < (3, 15)" in text
     assert wheels.PYTHONS == ((3, 11), (3, 12), (3, 13), (3, 14))
     assert 'requires-python = ">=3.11,<3.15"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_make_lets_python_keep_bytecode(tmp_path):
+    (tmp_path / "shown.mk").write_text("shown:\n\t@env\n")
+    command = ["make", "-s", "-f", ROOT / "Makefile", "-f", tmp_path / "shown.mk", "shown"]
+    kept = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS")}
+    forbidden = kept | {"PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=forbidden, capture_output=True, text=True, check=True)
+    assert "PATH=" in done.stdout and "PYTHONDONTWRITEBYTECODE" not in done.stdout
