@@ -9,24 +9,28 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from command import call
+from scipy import stats
 
 from model_emotion.base import study
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_yaml
-from model_emotion.claims import judging, pages
+from model_emotion.claims import judging, lines, pages
+from model_emotion.claims.findings import READINGS
 from model_emotion.claims.judging import departures, judge
 from model_emotion.claims.schema import Claim, load_claims
-from model_emotion.claims.verdicts import Verdict, tally
+from model_emotion.claims.verdicts import Verdict, independent, tally
 from model_emotion.params import Params, load_params
 
 ROOT = Path(__file__).parents[1]
+BAND = {"low": -1, "high": 1}
 
 
 @pytest.fixture
@@ -114,12 +118,12 @@ def test_nan_never_passes(results):
 
 
 def test_claims_on_a_file_that_may_be_empty_are_not_reproduced_if_it_is(results):
-    """The two claims on Hartigan's dip without the package diptest.
+    """The three claims on Hartigan's dip without the package diptest.
 
     A wrong table with rows fails like any other.
     """
     stated = [claim for claim in load_claims(ROOT / "claims.yaml").claims if claim.file == "unimodality.csv"]
-    assert {claim.id for claim in stated} == {"E8.dips", "E8.significant"}
+    assert {claim.id for claim in stated} == {"E8.dips", "E8.p", "E8.significant"}
     file = Path("results/published/unimodality.csv")
     for rows, status in (([], "NOT REPRODUCED"), ([(500, "valence", 0.05, 0.01, 27)], "FAIL")):
         pd.DataFrame(rows, columns=["k", "attribute", "dip", "p", "n"]).to_csv(file, index=False)
@@ -316,6 +320,107 @@ def test_claims_name_the_settings_that_they_suppose():
         assert ("star" not in claim.id or claim.run == "human") or "drop_alpha" in claim.supposes, claim.id
 
 
+# Counts
+
+
+def test_each_independent_result_is_counted_once():
+    claims = [
+        ("A", "recomputed", "", 3, 10), ("B", "re-read", "", 0, 0),
+        ("C", "recomputed", "A", 2, 10), ("D", "arithmetic", "", 0, 0),
+    ]  # fmt: skip
+    made_up = [
+        replace(
+            said(load_claims(ROOT / "claims.yaml").claims[0]),
+            id=name, obtained=obtained, repeats=repeats, readings=readings, cells=cells,
+        )
+        for name, obtained, repeats, readings, cells in claims
+    ]  # fmt: skip
+    assert independent(made_up) == (
+        "independent results: 3 (1 recomputed, 1 re-read, 1 arithmetic); 1 claims repeat one of them; "
+        "compared: 5 readings and 10 table cells, all within their claims' tolerances"
+    )
+    missed = [replace(made_up[0], status="FAIL"), *made_up[1:]]
+    assert independent(missed).endswith("10 table cells, 1 of their claims not met")
+
+
+def test_a_claim_can_repeat_only_an_independent_one(tmp_path):
+    text = (ROOT / "claims.yaml").read_text()
+    (tmp_path / "claims.yaml").write_text(text.replace("repeats: E4.drop", "repeats: E3.drop"))
+    with pytest.raises(UserError, match="repeats: 'E3.drop' is not the id of an independent claim"):
+        load_claims(tmp_path / "claims.yaml")
+
+
+def test_every_reading_is_compared(made):
+    """Each row of figure_readings.csv is compared by exactly one claim; claims give only their number."""
+    compared = [Verdict(**entry) for entry in made["claims"]]
+    if not any(verdict.cells for verdict in compared):
+        pytest.skip("the verdicts were made before readings were counted: run `dvc repro verify`")
+    assert sum(verdict.readings for verdict in compared) == len(pd.read_csv(READINGS))
+
+
+def test_repeats_compare_the_same_numbers():
+    """What E1, E3 and E5 show at N = 4000 is in E2, E4 and E6, to the resolution of the figures."""
+    read = pd.read_csv(READINGS)
+    keys = ["emotion", "attribute", "condition", "k", "quantity"]
+    pairs = 0
+    for one, all_sizes in (("E1", "E2"), ("E3", "E4"), ("E5", "E6")):
+        both = read[read["result"] == one].merge(read[read["result"] == all_sizes], on=keys)
+        assert len(both) == (read["result"] == one).sum()
+        assert (
+            (both["value_x"] - both["value_y"]).abs() <= both["resolution_x"] + both["resolution_y"]
+        ).all()
+        pairs += len(both)
+    assert pairs == 27 * 9 + 27 * 4 + 14 * 4
+
+
+def test_the_ends_of_e10s_lines_are_compared_where_the_study_draws_them():
+    read = pd.read_csv(READINGS).query("result == 'E10'").set_index("quantity")["value"]
+    columns = {claim.id: claim.column for claim in load_claims(ROOT / "claims.yaml").claims}
+    for name, end in (("left", "start"), ("right", "end")):
+        assert columns[f"E10.{name}"] == f"intercept + slope * {read[f'tau_line_{end}']}"
+
+
+def test_the_line_of_the_example_remorse_equals_a_plain_least_squares_fit(tmp_path, monkeypatch):
+    """Line and band against numpy's polyfit and its covariance; a wrong weight makes the claim fail."""
+    monkeypatch.chdir(tmp_path)
+    claim = next(claim for claim in load_claims(ROOT / "claims.yaml").claims if claim.id == "E10.band")
+    rng = np.random.default_rng(0)
+    drops, weights = rng.normal(size=14), rng.normal(size=14)
+    table = pd.DataFrame({"emotion": "remorse", "k": 4000, "attribute": study.ATTRIBUTES, "drop": drops})
+    (tmp_path / "results/human").mkdir(parents=True)
+    frame = pd.DataFrame({"attribute": study.ATTRIBUTES, "tau_boot": weights})
+    frame.to_csv("results/human/weights.csv", index=False)
+    (slope, intercept), covariance = np.polyfit(drops, weights, 1, cov=True)
+    rows = {"slope_tau_on_drop": slope, "intercept_tau_on_drop": intercept}
+    for name, x in (("start", drops.min()), ("end", drops.max())):
+        half = stats.t.ppf(0.975, 12) * np.sqrt(np.array([x, 1]) @ covariance @ [x, 1])
+        rows |= {f"line_{name}_drop": x, f"line_{name}_tau": intercept + slope * x}
+        rows |= {f"band_{name}_{end}": intercept + slope * x + sign * half for end, sign in BAND.items()}
+    read = pd.DataFrame({"result": "E10", "emotion": "remorse", "quantity": list(rows)})
+    read.assign(value=list(rows.values()), resolution=1e-9).to_csv("read.csv", index=False)
+    monkeypatch.setattr("model_emotion.claims.findings.READINGS", tmp_path / "read.csv")
+    exactly = claim.model_copy(update={"within": 1e-9})
+    assert lines.weight_on_drop(exactly, table).difference == 0
+    frame.assign(tau_boot=weights + 0.01 * drops**2).to_csv("results/human/weights.csv", index=False)
+    assert lines.weight_on_drop(exactly, table).difference == 8  # only the two ends' drops are the same
+
+
+def test_claims_on_the_correlations_fail_with_other_weights(made):
+    """E9's claims tell the bootstrap means of the weights from the full-sample ones."""
+    weights = pd.read_csv(ROOT / "results/human/weights.csv").set_index("attribute")
+    cells = pd.read_csv(ROOT / "results/published/drop_by_cell.csv")
+    claims = [claim for claim in load_claims(ROOT / "claims.yaml").claims if claim.id.startswith("E9.mean.")]
+    passed = {}
+    for column in ("tau_boot", "tau"):
+        passed[column] = 0
+        for claim in claims:
+            k = int(claim.id.split(".")[-1])
+            drops = cells[cells["k"] == k].pivot(index="attribute", columns="emotion", values="drop")
+            r = np.tanh(np.arctanh(drops.corrwith(weights[column])).mean())
+            passed[column] += abs(r - claim.published) <= claim.tolerance
+    assert passed["tau_boot"] == 7 and passed["tau"] < 7
+
+
 # Runs
 
 
@@ -407,11 +512,12 @@ def test_verify_joins_the_runs_and_check_reports_all_or_one(runs, tmp_path):
     made, stated = runs(), load_claims(ROOT / "claims.yaml").claims
     n, studys = len(stated), sum(claim.run != "live" for claim in stated)
     line = f"claims on the study: {studys}, PASS {studys}, FAIL 0, NOT REPRODUCED 0"
+    once = independent([said(claim) for claim in stated if claim.run != "live"])
     of_live = f"claims on the run live: {n - studys}, supported {n - studys - 1}, FAIL 1, not supported 0"
-    assert (made.returncode, made.stdout.splitlines()) == (0, [line, of_live]), made.stderr
+    assert (made.returncode, made.stdout.splitlines()) == (0, [once, line, of_live]), made.stderr
     assert json.loads((tmp_path / "results/claims.json").read_text())["count"]["FAIL"] == 1
     page = (tmp_path / "CLAIMS.md").read_text()
-    assert f"- **{line}**\n- **{of_live}**\n" in page
+    assert f"- **{once}**\n- **{line}**\n- **{of_live}**\n" in page
     assert (
         "| supported |" in page[page.index("## L. ") :]
         and "| supported |" not in page[: page.index("## L. ")]
@@ -423,9 +529,9 @@ def test_verify_joins_the_runs_and_check_reports_all_or_one(runs, tmp_path):
     )
     # With both runs, only the claims on the study decide.
     assert (everything.returncode, published.returncode, live.returncode) == (0, 0, 1)
-    said = everything.stdout.splitlines()
-    assert said[0].startswith("FAIL L4.valence") and said[1:] == [line, of_live]
-    assert (published.stdout.strip(), live.stdout.splitlines()[-1]) == (line, of_live)
+    printed = everything.stdout.splitlines()
+    assert printed[0].startswith("FAIL L4.valence") and printed[1:] == [once, line, of_live]
+    assert (published.stdout.splitlines(), live.stdout.splitlines()[-1]) == ([once, line], of_live)
     (tmp_path / "results/published/claims.json").unlink()
     gone = runs("--check", "--run", "published")
     assert gone.returncode == 1 and "results/published/claims.json: not found" in gone.stderr
@@ -476,13 +582,15 @@ def test_check_fails_if_a_claim_fails(made, tmp_path, monkeypatch):
     )
     counts = Counter(entry["status"] for entry in made["claims"] if entry["run"] == "live")
     supported, not_supported = counts["PASS"], counts["NOT REPRODUCED"]
+    studys = [Verdict(**entry) for entry in made["claims"] if entry["run"] != "live"]
     lines = [
-        "claims on the study: 192, PASS 192, FAIL 0, NOT REPRODUCED 0",
+        independent(studys),
+        f"claims on the study: {len(studys)}, PASS {len(studys)}, FAIL 0, NOT REPRODUCED 0",
         f"claims on the run live: 31, supported {supported}, not supported {not_supported}",
     ]
     assert (good.returncode, good.stdout.splitlines()) == (0, lines)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert f"The last line must be `{lines[0]}`" in readme
+    assert f"The last line must be `{lines[1]}`" in readme
     made["claims"][3]["status"] = "FAIL"
     (tmp_path / "results/claims.json").write_text(json.dumps(made))
     bad = call("verify", "--check")

@@ -7,7 +7,7 @@ claims.yaml names it under `comparison`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,85 +18,52 @@ from model_emotion.base import study
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_csv
 from model_emotion.base.results import HOLDS, Activations
+from model_emotion.claims import lines
+from model_emotion.claims.findings import READINGS, Finding, compared, one_row, selected, with_readings
 from model_emotion.inputs.registry import raw
 from model_emotion.rsa import rdm
 
 if TYPE_CHECKING:  # schema imports this module
     from model_emotion.claims.schema import Claim
 
-READINGS = Path(__file__).parents[2] / "data/figure_readings.csv"
-"""Values that were read off the study's figures, as docs/method.md describes."""
-
-Value = float | int | str
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A regenerated and a published value, and their difference, which is 0 or 1 for words."""
-
-    regenerated: Value
-    published: Value
-    difference: float
-    reason: str = ""
-    """Why a re-test does not hold. The claim is then NOT REPRODUCED instead of FAIL."""
-
-
-def _rows(claim: Claim, table: pd.DataFrame) -> pd.DataFrame:
-    return table.query(claim.where) if claim.where else table
-
-
-def _one_row(claim: Claim, table: pd.DataFrame) -> pd.DataFrame:
-    rows = _rows(claim, table)
-    if len(rows) != 1:
-        raise UserError(f"{claim.file}: {len(rows)} rows where {claim.where}; the claim needs exactly one")
-    return rows
-
-
-def _compared(regenerated: Value, published: Value | dict | None) -> Finding:
-    if published is None or isinstance(published, dict):
-        raise UserError("claims.yaml: this comparison needs one value under `published`")
-    words = isinstance(regenerated, str) or isinstance(published, str)
-    difference = float(regenerated != published) if words else abs(float(regenerated) - float(published))
-    return Finding(regenerated, published, difference)
-
 
 def value(claim: Claim, table: pd.DataFrame) -> Finding:
     """Compare the value of `column` in the one row that `where` selects."""
-    return _compared(_one_row(claim, table)[claim.column].item(), claim.published)
+    return compared(one_row(claim, table)[claim.column].item(), claim.published)
 
 
 def count(claim: Claim, table: pd.DataFrame) -> Finding:
     """Compare the number of rows."""
-    return _compared(len(_rows(claim, table)), claim.published)
+    return compared(len(selected(claim, table)), claim.published)
 
 
 def mean(claim: Claim, table: pd.DataFrame) -> Finding:
     """Compare the mean of `column`."""
-    return _compared(float(_rows(claim, table)[claim.column].mean()), claim.published)
+    return compared(float(selected(claim, table)[claim.column].mean()), claim.published)
 
 
 def _groups(claim: Claim, table: pd.DataFrame):
-    return _rows(claim, table).groupby(claim.by, sort=False)[claim.column]
+    return selected(claim, table).groupby(claim.by, sort=False)[claim.column]
 
 
 def least_sum(claim: Claim, table: pd.DataFrame) -> Finding:
     """Compare the label in `by` with the smallest sum of `column`."""
-    return _compared(_groups(claim, table).sum().idxmin(), claim.published)
+    return compared(_groups(claim, table).sum().idxmin(), claim.published)
 
 
 def most_sum(claim: Claim, table: pd.DataFrame) -> Finding:
     """Compare the label in `by` with the largest sum of `column`."""
-    return _compared(_groups(claim, table).sum().idxmax(), claim.published)
+    return compared(_groups(claim, table).sum().idxmax(), claim.published)
 
 
 def least_mean(claim: Claim, table: pd.DataFrame) -> Finding:
     """Compare the label in `by` with the smallest mean of `column`."""
-    return _compared(_groups(claim, table).mean().idxmin(), claim.published)
+    return compared(_groups(claim, table).mean().idxmin(), claim.published)
 
 
 def most_mean(claim: Claim, table: pd.DataFrame) -> Finding:
     """Compare the label in `by` with the largest mean of `column`."""
-    return _compared(_groups(claim, table).mean().idxmax(), claim.published)
+    return compared(_groups(claim, table).mean().idxmax(), claim.published)
 
 
 def _released(claim: Claim, group: str = "reference") -> Path:
@@ -129,21 +96,12 @@ def _cells(claim: Claim, table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFram
 
 def _largest_difference(ours: pd.DataFrame | np.ndarray, theirs: pd.DataFrame | np.ndarray) -> Finding:
     apart = np.abs(np.asarray(ours) - np.asarray(theirs))
-    return Finding("as released", f"{apart.size:,} cells", float(apart.max()))
+    return Finding("as released", f"{apart.size:,} cells", float(apart.max()), cells=apart.size)
 
 
 def same_table(claim: Claim, table: pd.DataFrame) -> Finding:
     """Return the largest absolute difference from a released table with the same rows and columns."""
     return _largest_difference(*_cells(claim, table))
-
-
-def same_percentiles(claim: Claim, table: pd.DataFrame) -> Finding:
-    """Like same_table, for percentiles within columns, as RDM images show.
-
-    Values equal to 9 decimals are ties.
-    """
-    ours, theirs = (values.round(9).rank(pct=True) for values in _cells(claim, table))
-    return _largest_difference(ours, theirs)
 
 
 def same_loadings(claim: Claim, table: pd.DataFrame) -> Finding:
@@ -171,7 +129,7 @@ def same_ranks(claim: Claim, table: pd.DataFrame) -> Finding:
     """Return the share of ranks that differ from the released ones."""
     ours, theirs = _ranks(claim, table)
     same = float((ours == theirs).to_numpy().mean())
-    return Finding(f"{same:.1%} identical", f"{theirs.size:,} cells", 1 - same)
+    return Finding(f"{same:.1%} identical", f"{theirs.size:,} cells", 1 - same, cells=theirs.size)
 
 
 def same_order(claim: Claim, table: pd.DataFrame) -> Finding:
@@ -187,15 +145,18 @@ def same_best(claim: Claim, table: pd.DataFrame) -> Finding:
     equal = [
         ((ours[name] <= k) == (theirs[name] <= k)).all() for name in theirs for k in study.ATTRIBUTE_TOP_K
     ]
-    return _compared(int(sum(equal)), len(equal))
+    return compared(int(sum(equal)), len(equal))
 
 
 def same_dips(claim: Claim, table: pd.DataFrame) -> Finding:
-    """Compare dip statistics: how many equal the released ones to three significant digits."""
-    theirs = read_csv(_released(claim))
-    ours = table.set_index(["k", "attribute"])["dip"]
-    equal = [float(f"{ours[row.Criteria, row.Feature]:.3g}") == row.D for row in theirs.itertuples()]
-    return _compared(sum(equal), len(theirs))
+    """Compare Hartigan's dips, or their p: how many equal the released ones to three significant digits.
+
+    `column` is dip or p; `by` is the released column.
+    """
+    theirs = read_csv(_released(claim)).set_index(["Criteria", "Feature"])[claim.by]
+    ours = table.set_index(["k", "attribute"])[claim.column]
+    equal = [float(f"{ours[row]:.3g}") == published for row, published in theirs.items()]
+    return replace(compared(sum(equal), len(theirs)), cells=len(theirs))
 
 
 def readings(claim: Claim, table: pd.DataFrame) -> Finding:
@@ -203,19 +164,9 @@ def readings(claim: Claim, table: pd.DataFrame) -> Finding:
 
     Each value may differ by its own resolution, or by `within` if the claim sets it.
     """
-    read = read_csv(READINGS).query(claim.where)
     keys = [claim.by] if isinstance(claim.by, str) else list(claim.by or [])
     table = table.assign(_ours=table.eval(claim.column).astype(float))
-    both = read.merge(table[[*keys, "_ours"]], on=keys, how="left")
-    if not len(both):
-        raise UserError(f"{READINGS.name}: no row where {claim.where}")
-    if len(both) != len(read):
-        raise UserError(f"{claim.file}: several rows have the same {', '.join(keys)}")
-    if len(lacking := both[both["_ours"].isna()]):
-        raise UserError(f"{claim.file}: no value for {lacking.iloc[0][keys].to_dict()}")
-    limit = both["resolution"] if claim.within is None else claim.within
-    met = int(((both["value"] - both["_ours"]).abs() <= limit + 1e-12).sum())
-    return Finding(f"{met:,} met", f"{len(both):,} read", len(both) - met)
+    return with_readings(claim, table, keys, claim.within)
 
 
 def neuron_order(claim: Claim, activations: Activations) -> Finding:
@@ -233,7 +184,7 @@ def neuron_order(claim: Claim, activations: Activations) -> Finding:
             f"{READINGS.name}: {len(both)} pairs of emotions where {claim.where}, not {len(ours)}"
         )
     found = float(both["value"].corr(both["distance"], method="spearman"))
-    return Finding(found, 1, 1 - found)
+    return Finding(found, 1, 1 - found, readings=len(both))
 
 
 def _short(number: float) -> str:
@@ -246,7 +197,7 @@ def interval(claim: Claim, table: pd.DataFrame) -> Finding:
     The study published no value for it. Raises UserError if the row's estimate, interval, p and verdict
     contradict each other.
     """
-    row = _one_row(claim, table).iloc[0]
+    row = one_row(claim, table).iloc[0]
     by_p = {"p": True, "interval": False}[row["decided_by"]]
     holds = bool(row["p"] < 0.05 if by_p else row["ci_low"] > 0)
     known = not np.isnan([row["estimate"], row["p"] if by_p else row["ci_low"]]).any()
@@ -269,8 +220,9 @@ def interval(claim: Claim, table: pd.DataFrame) -> Finding:
 COMPARISONS: dict[str, Callable[..., Finding]] = {
     compare.__name__: compare
     for compare in (
-        value, count, mean, least_sum, most_sum, least_mean, most_mean, same_table, same_percentiles,
+        value, count, mean, least_sum, most_sum, least_mean, most_mean, same_table,
         same_loadings, same_ranks, same_order, same_best, same_dips, readings, neuron_order, interval,
+        lines.plotted_weights, lines.weight_on_drop,
     )
 }  # fmt: skip
 """The comparisons by name."""

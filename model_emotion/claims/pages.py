@@ -39,14 +39,28 @@ def render(verdicts: list[Verdict], unpublished: Iterable[Unpublished]) -> str:
 def claim_table(verdicts: Iterable[Verdict]) -> list[str]:
     """Return Markdown lines, one row per verdict."""
     lines = [
-        "| id | claim | published | regenerated | within | verdict | where published | answered by |",
-        "| --- " * 8 + "|",
+        "| id | claim | published | regenerated | within | obtained | verdict | where published "
+        "| answered by |",
+        "| --- " * 9 + "|",
     ]
     for v in verdicts:
         verdict = v.word + (f": {v.reason}" if v.reason else "")
-        cells = [v.id, v.claim, _shown(v.published), _regenerated(v), _shown(v.tolerance), verdict, v.source]
+        cells = [
+            v.id,
+            v.claim,
+            _shown(v.published),
+            _regenerated(v),
+            _shown(v.tolerance),
+            _origin(v),
+            verdict,
+            v.source,
+        ]
         lines.append("| " + " | ".join([*cells, f"`{v.file}`"]) + " |")
     return lines
+
+
+def _origin(verdict: Verdict) -> str:
+    return verdict.obtained + (f", repeats {verdict.repeats}" if verdict.repeats else "")
 
 
 def _shown(value: float | int | str | None) -> str:

@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_csv, read_yaml
-from model_emotion.claims.comparisons import COMPARISONS, READINGS, Value
+from model_emotion.claims.comparisons import COMPARISONS
+from model_emotion.claims.findings import READINGS, Value
 
 
 class Entry(BaseModel):
@@ -47,6 +48,12 @@ class Claim(Entry):
     within: Annotated[float, Field(ge=0)] | None = None
     tolerance: Annotated[float, Field(ge=0)] = 0
     kind: Literal["exact", "rounded", "statistical"]
+    obtained: Literal["recomputed", "re-read", "arithmetic"] = "recomputed"
+    """How the value comes about. `re-read`: parsed from a released file, and at most averaged, with the
+    standard error of the mean.
+    """
+    repeats: str | None = None
+    """The id of a claim that this one repeats or follows from. It is not counted as an independent result."""
     reason: str | None = None
     """Why the claim can't be met, if that is known. It is then NOT REPRODUCED instead of FAIL."""
     empty: str | None = None
@@ -59,8 +66,11 @@ class Claim(Entry):
 
     def stated(self) -> dict[str, Any]:
         """Return what a verdict repeats of its claim."""
-        said = {name: getattr(self, name) for name in ("id", "claim", "source", "run", "tolerance", "kind")}
-        return said | {"headline": self.headline or "", "file": self.path}
+        said = {
+            name: getattr(self, name)
+            for name in ("id", "claim", "source", "run", "tolerance", "kind", "obtained")
+        }
+        return said | {"headline": self.headline or "", "repeats": self.repeats or "", "file": self.path}
 
 
 class Unpublished(Entry):
@@ -95,7 +105,26 @@ def load_claims(path: Path | str = "claims.yaml") -> Claims:
                 f"{path}: {claim.id}: comparison: {claim.comparison!r} is not one of {', '.join(COMPARISONS)}"
             )
         seen.add(claim.id)
+    _check_repeats(claims, path)
     return Claims(claims=claims, unpublished=read.unpublished)
+
+
+def _check_repeats(claims: list[Claim], path: Path | str) -> None:
+    """Raise UserError if a claim repeats none or one that is itself a repeat.
+
+    `repeats` may name a claim, or a table of claims by the id that they share.
+    """
+    independent = {name for claim in claims if not claim.repeats for name in (claim.id, _stem(claim))}
+    for claim in claims:
+        if claim.repeats and claim.repeats not in independent:
+            raise UserError(
+                f"{path}: {claim.id}: repeats: {claim.repeats!r} is not the id of an independent claim"
+            )
+
+
+def _stem(claim: Claim) -> str:
+    """Return the id without the key of a table: B2.tau for B2.tau.valence, and the id itself otherwise."""
+    return ".".join(claim.id.split(".")[:2])
 
 
 def _expanded(claim: Claim) -> list[Claim]:

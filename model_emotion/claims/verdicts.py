@@ -11,6 +11,8 @@ PASS, FAIL, NOT_REPRODUCED, NOT_APPLICABLE = "PASS", "FAIL", "NOT REPRODUCED", "
 STATUSES = (PASS, FAIL, NOT_REPRODUCED, NOT_APPLICABLE)
 ON_LIVE = {PASS: "supported", NOT_REPRODUCED: "not supported"}
 """Words for claims on the run `live`: nobody published a value that could be reproduced."""
+OBTAINED = ("recomputed", "re-read", "arithmetic")
+"""How a regenerated value comes about, as claims.yaml says."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,13 @@ class Verdict:
     kind: str
     status: str
     reason: str
+    obtained: str = OBTAINED[0]
+    repeats: str = ""
+    """The id of the claim that this one repeats or follows from; empty if it is an independent result."""
+    readings: int = 0
+    """The number of values read off figures that were compared."""
+    cells: int = 0
+    """The number of cells of released tables that were compared."""
 
     @property
     def on_live(self) -> bool:
@@ -52,11 +61,36 @@ def tally(verdicts: list[Verdict]) -> dict[str, int]:
 
 
 def summary(verdicts: list[Verdict]) -> list[str]:
-    """Return the lines that end `make repro`: the counts of claims on the study, and of those on `live`."""
+    """Return the lines that end `make repro`: the counts of claims on the study, and of those on `live`.
+
+    Before the counts, a line says how many of the study's results are independent and what was compared.
+    """
     study = [verdict for verdict in verdicts if not verdict.on_live]
     live = [verdict for verdict in verdicts if verdict.on_live]
-    lines = [_counts("claims on the study", study, (PASS, FAIL, NOT_REPRODUCED))] if study else []
+    lines = (
+        [independent(study), _counts("claims on the study", study, (PASS, FAIL, NOT_REPRODUCED))]
+        if study
+        else []
+    )
     return lines + ([_counts("claims on the run live", live, tuple(ON_LIVE))] if live else [])
+
+
+def independent(verdicts: list[Verdict]) -> str:
+    """Return a line that counts each independent result once, by how it was obtained.
+
+    It also counts the readings of figures and the cells of released tables that were compared.
+    """
+    once = [verdict for verdict in verdicts if not verdict.repeats]
+    by_origin = ", ".join(f"{sum(v.obtained == word for v in once)} {word}" for word in OBTAINED)
+    compared = [verdict for verdict in verdicts if verdict.readings or verdict.cells]
+    readings = sum(verdict.readings for verdict in compared)
+    cells = sum(verdict.cells for verdict in compared if not verdict.repeats)
+    missed = sum(verdict.status != PASS for verdict in compared)
+    met = f"{missed} of their claims not met" if missed else "all within their claims' tolerances"
+    return (
+        f"independent results: {len(once)} ({by_origin}); {len(verdicts) - len(once)} claims repeat one of "
+        f"them; compared: {readings:,} readings and {cells:,} table cells, {met}"
+    )
 
 
 def _counts(subject: str, verdicts: list[Verdict], always: tuple[str, ...]) -> str:
