@@ -23,6 +23,7 @@ from model_emotion.base import study
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_yaml
 from model_emotion.claims import judging, lines, pages
+from model_emotion.claims.comparisons import COMPARISONS
 from model_emotion.claims.findings import READINGS
 from model_emotion.claims.judging import departures, judge
 from model_emotion.claims.schema import Claim, load_claims
@@ -356,6 +357,25 @@ def test_every_reading_is_compared(made):
     if not any(verdict.cells for verdict in compared):
         pytest.skip("the verdicts were made before readings were counted: run `dvc repro verify`")
     assert sum(verdict.readings for verdict in compared) == len(pd.read_csv(READINGS))
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "column", "step"),
+    [
+        ("A1.image", "human/attributes.csv", "valence", 0.02),
+        ("A2.image", "human/loadings.csv", "control", 0.02),
+        ("D3.image", "published/overlap.csv", "shared", 1),
+    ],
+)
+def test_a_wrong_value_fails_the_claim_on_an_image(made, name, file, column, step):
+    """One score or loading is moved by a few colours, or one count by one."""
+    claim = next(claim for claim in load_claims(ROOT / "claims.yaml").claims if claim.id == name)
+    table = pd.read_csv(ROOT / "results" / file)
+    compare = COMPARISONS[claim.comparison]
+    assert compare(claim, table).difference == 0
+    row = table.index[table["k"] == 4000][0] if "k" in table else 3
+    table.loc[row, column] += step
+    assert compare(claim, table).difference == 1
 
 
 def test_repeats_compare_the_same_numbers():

@@ -165,8 +165,18 @@ def readings(claim: Claim, table: pd.DataFrame) -> Finding:
     Each value may differ by its own resolution, or by `within` if the claim sets it.
     """
     keys = [claim.by] if isinstance(claim.by, str) else list(claim.by or [])
+    if isinstance(claim.by, dict):
+        table = table.rename(columns={column: reading for reading, column in claim.by.items()})
     table = table.assign(_ours=table.eval(claim.column).astype(float))
     return with_readings(claim, table, keys, claim.within)
+
+
+def readings_of_columns(claim: Claim, table: pd.DataFrame) -> Finding:
+    """Like readings, for a table with a column for each attribute. `by` names its rows."""
+    assert isinstance(claim.by, dict)
+    (reading, rows), *_ = claim.by.items()
+    long = table.melt(rows, var_name="attribute", value_name="_ours").rename(columns={rows: reading})
+    return with_readings(claim, long, [reading, "attribute"], claim.within)
 
 
 def neuron_order(claim: Claim, activations: Activations) -> Finding:
@@ -221,8 +231,8 @@ COMPARISONS: dict[str, Callable[..., Finding]] = {
     compare.__name__: compare
     for compare in (
         value, count, mean, least_sum, most_sum, least_mean, most_mean, same_table,
-        same_loadings, same_ranks, same_order, same_best, same_dips, readings, neuron_order, interval,
-        lines.plotted_weights, lines.weight_on_drop,
+        same_loadings, same_ranks, same_order, same_best, same_dips, readings, readings_of_columns,
+        neuron_order, interval, lines.plotted_weights, lines.weight_on_drop,
     )
 }  # fmt: skip
 """The comparisons by name."""

@@ -33,7 +33,8 @@ class Claim(Entry):
     comparison: str
     where: str | None = None
     column: str | None = None
-    by: str | list[str] | None = None
+    by: str | list[str] | dict[str, str] | None = None
+    """The columns by which rows belong together. As a table: the names of readings' columns in the file."""
     reference: str | None = None
     published: Value | dict[str, Value] | None = None
     reading: dict[str, str | int] | None = None
