@@ -27,11 +27,11 @@ def test_planted_neurons_are_found_and_no_others(planted):
     for question in ("significant_neurons", "significant_neurons_of_all"):
         assert table.loc[(question, "valence")][["estimate", "p", "n", "verdict"]].tolist() == [
             6,
-            1 / 200,
+            2 / 200,
             60,
             "holds",
         ]
-        assert table.loc[(question, "arousal")][["estimate", "verdict"]].tolist() == [0, "does not hold"]
+        assert table.loc[(question, "arousal")][["estimate", "verdict"]].tolist() == [0, "inconclusive"]
         assert table.loc[(question, "arousal"), "p"] > 0.05
 
 
@@ -61,12 +61,12 @@ def test_counts_and_p_follow_from_the_maxima_of_all_permutations(planted, monkey
             by_itself = (maxima[:, column] >= value).mean()
             return (np.array(least) <= by_itself).mean() if corrected else by_itself
 
-        assert row.p == pytest.approx(p(tau[:, column].max()))
-        assert row.estimate == sum(p(value) <= 0.05 for value in tau[:, column])
+        assert row.p == pytest.approx(min(1, 2 * p(tau[:, column].max())))
+        assert row.estimate == sum(p(value) <= 0.025 for value in tau[:, column])
         if row.question == "significant_neurons":
             assert row.reference == pytest.approx(
-                np.sort(maxima[:, column])[-6]
-            )  # five of a hundred may be above
+                np.sort(maxima[:, column])[-3]
+            )  # two of a hundred may be above
         assert row.estimate == (tau[:, column] > row.reference + 1e-12).sum()
     assert (table["estimate"] == 0).any()
 

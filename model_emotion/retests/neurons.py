@@ -7,7 +7,7 @@ from scipy import stats
 from model_emotion.base.progress import progress
 from model_emotion.base.statistics import product, regression
 from model_emotion.masking.masks import best
-from model_emotion.retests.rows import ALPHA, Row, row
+from model_emotion.retests.rows import ALPHA, Row, doubled, row
 from model_emotion.rsa.kendall import correlate, pattern
 from model_emotion.rsa.permutation import critical, largest_tau, least_p, permutations, permuted_pairs
 from model_emotion.rsa.rdm import pair_indices
@@ -24,8 +24,8 @@ def significant_neurons(
 
     Two rows per attribute: corrected for all neurons, and for all neurons and attributes
     (`significant_neurons_of_all`). The estimate is the number of neurons whose tau exceeds the critical tau
-    (`reference`); p is that of the largest tau. activations: [seed, emotion, neuron]. attribute_rdms: frame
-    [pairs, attributes].
+    (`reference`), which the largest tau exceeds by chance in 2.5 % of the orders. p is that of the largest
+    tau, doubled. activations: [seed, emotion, neuron]. attribute_rdms: frame [pairs, attributes].
     """
     neurons, rdms = activations.shape[2], attribute_rdms.to_numpy()
 
@@ -36,21 +36,30 @@ def significant_neurons(
     by_chance = largest_tau(vectors, neurons, rdms, permutations(activations.shape[1], samples, seed))
     # the observed order of the emotions is one of those possible
     largest = np.concatenate([tau.max(axis=0, keepdims=True), by_chance])
-    least, level = least_p(largest, ALPHA)
-    maximum = f"emotions permuted {samples} times; p of the largest tau"
+    least, level = least_p(largest, ALPHA / 2)
+    maximum = f"emotions permuted {samples} times; two-sided p of the largest tau"
     rows = []
-    each = f"tau above the 95 % quantile of the maximum over neurons, {maximum}"
+    each = f"tau above the 97.5 % quantile of the maximum over neurons, {maximum}"
     of_all = (
         f"the same for all attributes at once, by the least p of any (Westfall and Young 1993), {maximum}"
     )
     for question, method, limits, p in (
-        ("significant_neurons", each, critical(largest, ALPHA), (largest >= largest[0]).mean(axis=0)),
+        ("significant_neurons", each, critical(largest, ALPHA / 2), (largest >= largest[0]).mean(axis=0)),
         ("significant_neurons_of_all", of_all, critical(largest, level), least),
     ):
         counts = (tau > limits).sum(axis=0)
         for attribute, limit, count, p_largest in zip(attribute_rdms, limits, counts, p, strict=True):
             rows.append(
-                row(question, method, "p", count, p=p_largest, n=neurons, key=attribute, reference=limit)
+                row(
+                    question,
+                    method,
+                    "p",
+                    count,
+                    p=doubled(p_largest),
+                    n=neurons,
+                    key=attribute,
+                    reference=limit,
+                )
             )
     return rows
 

@@ -52,7 +52,7 @@ def answers(measured: Measured, analysis: Analysis) -> pd.DataFrame:
     rows = [
         *_of_accuracy(accuracies, measured.published),
         *_of_neurons(measured, k, analysis),
-        *_of_masks(*of_masks, accuracies, measured.weights, k, analysis),
+        *_of_masks(*of_masks, accuracies, measured, k, analysis),
         *_of_space(measured, analysis),
     ]
     return table(rows)
@@ -80,28 +80,32 @@ def _of_masks(
     masked: pd.DataFrame,
     dropped: pd.DataFrame,
     accuracies: pd.DataFrame,
-    human: pd.Series,
+    measured: Measured,
     k: int,
     analysis: Analysis,
 ) -> Iterator[Row]:
-    samples, seed = analysis.bootstrap.samples, analysis.bootstrap.seed
+    samples, seed, human = analysis.bootstrap.samples, analysis.bootstrap.seed, measured.weights
+    pooled = weights.pooled(masked)
+    # the study's random masks have only a label in common with the attribute's mask: they are no pairs
+    unpaired = pooled[1] if pooled and measured.published is None else masked
     yield from masks.place_among_random(masked, k)
-    yield from _hurt(masked, dropped, human, k, samples, seed)
-    if fewer := drops.without_seeds(masked, ODD_SEEDS):
+    yield from _hurt(unpaired, dropped, human, k, samples, seed)
+    if fewer := drops.without_seeds(unpaired, ODD_SEEDS):
         key, of_seeds = fewer
         kept = dropped[dropped["seed"].isin(of_seeds["seed"])]
         yield from _hurt(of_seeds, kept, human, k, samples, seed, key)
-    if pooled := weights.pooled(masked):
+    if pooled:
         key, shared = pooled
         yield from weights.human_correlation_of_attributes(accuracy_drops(shared), k, human, key)
     yield from weights.human_correlation_of_size(dropped, human)
     yield from masks.place_of_size(masked)
+    yield from masks.place_error_rate(masked)
     yield from weights.human_correlation_permuted(dropped, k, human, samples, seed)
     yield from drops.share_of_distance(dropped, accuracies, k, samples, seed)
     yield from drops.corrected_stars(dropped, analysis.drop_alpha)
     yield from power.detectable_place(masked, k)
     yield from power.detectable_drop(dropped, k)
-    yield from power.detectable_over_attributes(masked, dropped, k)
+    yield from power.detectable_over_attributes(unpaired, dropped, k)
 
 
 def _hurt(
