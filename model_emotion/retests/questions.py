@@ -8,12 +8,12 @@ import pandas as pd
 from model_emotion.base.results import Activations
 from model_emotion.masking.drops import above_floor, accuracy_drops, floor, shown_size
 from model_emotion.params import Analysis
-from model_emotion.retests import accuracy, drops, masks, neurons, power, space, weights
+from model_emotion.retests import accuracy, bayes, controls, drops, masks, neurons, power, space, weights
 from model_emotion.retests.rows import Row, table
 from model_emotion.rsa import rdm
 from model_emotion.rsa.whole_model import model_rdm
 
-HALVINGS = 5
+HALVINGS = 50
 ODD_SEEDS = (1, 42, 100)
 """Seeds of the study beside its other nine, 3 to 19. Whether they were chosen by their results is not
 known."""
@@ -101,6 +101,8 @@ def _of_masks(
     yield from masks.place_of_size(masked)
     yield from masks.place_error_rate(masked)
     yield from weights.human_correlation_permuted(dropped, k, human, samples, seed)
+    yield from bayes.evidence_on_drop(unpaired, dropped, k)
+    yield from bayes.evidence_on_correlation(dropped, k, human)
     yield from drops.share_of_distance(dropped, accuracies, k, samples, seed)
     yield from drops.corrected_stars(dropped, analysis.drop_alpha)
     yield from power.detectable_place(masked, k)
@@ -133,3 +135,15 @@ def _of_space(measured: Measured, analysis: Analysis) -> Iterator[Row]:
     yield from space.model_and_human(model, human, len(emotions), permuted.samples, permuted.seed)
     models = rdm.select(measured.attribute_rdms, emotions).assign(model=model)
     yield from space.agreement_with_subjects(judged.T.to_numpy(), models, len(emotions), permuted.seed)
+    references = rdm.select(measured.attribute_rdms, emotions)
+    texts = measured.texts
+    labels = texts.loc[texts["split"] == "train", list(emotions)]
+    given = {"label co-occurrence": neurons.label_rdm(labels.to_numpy(dtype=float)).iloc[:, 0].to_numpy()}
+    given |= controls.training_controls(labels, measured.accuracy, emotions)
+    if controls.VALENCE in references:
+        given[controls.VALENCE] = references[controls.VALENCE].to_numpy()
+    yield from controls.model_and_human_given(model, human, given, permuted.samples, permuted.seed)
+    references.insert(0, "human", human)
+    yield from controls.layers_and_references(
+        measured.activations, references, permuted.samples, permuted.seed
+    )
