@@ -1,4 +1,4 @@
-"""Stage retests: a run's measurements -> results/RUN/retests.csv, the re-tests"""
+"""Stage retests: a run's measurements -> results/RUN/retests.csv and specifications.csv, the re-tests"""
 
 import pandas as pd
 
@@ -6,7 +6,7 @@ from model_emotion.base.files import read_csv, write_csv
 from model_emotion.base.results import MEASURED, folder, read_accuracy, read_activations, read_masked_accuracy
 from model_emotion.params import load_params
 from model_emotion.project import stage
-from model_emotion.retests.questions import Measured, answers
+from model_emotion.retests.questions import Measured, answers, specifications
 
 
 def main() -> None:
@@ -25,6 +25,7 @@ def main() -> None:
         texts=pd.read_parquet(f"data/texts/{run}.parquet"),
     )
     write_csv(answers(measured, analysis), out / "retests.csv")
+    write_csv(specifications(measured), out / "specifications.csv")
 
 
 if __name__ == "__main__":

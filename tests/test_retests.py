@@ -156,6 +156,7 @@ def test_the_stage_asks_each_run_what_applies_to_it(project):
     sizes |= {"detectable_correlation": 1}
     sizes |= {"model_and_human": 1, "noise_ceiling": 2, "agreement_with_subjects": 15}
     sizes |= {"model_and_human_given": 6, "layers_and_references": 15}
+    sizes |= {"specification_curve_drop": 2, "specification_curve_correlation": 2}
     sizes |= {"bayes_factor_drop": 3, "equivalence_drop": 1}
     sizes |= {"bayes_factor_correlation": 1, "equivalence_correlation": 1}
     assert live["question"].value_counts(sort=False).to_dict() == sizes

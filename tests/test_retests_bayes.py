@@ -1,4 +1,4 @@
-"""Bayes factors and equivalence: against published values, pingouin, base R, statsmodels and by simulation."""
+"""Bayes factors and equivalence: against published values, pingouin, base R and statsmodels."""
 
 import shutil
 import subprocess

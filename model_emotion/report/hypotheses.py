@@ -80,6 +80,7 @@ def h1(answers: Answers) -> Facts:
         "tau_in_other_half": (elsewhere["estimate"] / elsewhere["reference"]).tolist(),
         "best_given_others": given_others["estimate"].tolist(),
         "best_given_others_by_chance": given_others["reference"].tolist(),
+        "own": list(given_others.index[given_others["verdict"] == HOLDS]),
     }
 
 
@@ -94,6 +95,12 @@ def h2(answers: Answers) -> Facts:
         "place_decided_by": places["decided_by"].iloc[0] if len(places) else None,
         "random_masks": places["n"].iloc[0] if len(places) else None,
         "lower_by_size": answers("place_of_size")["estimate"].tolist(),
+        "lower_by_former_rule": answers("place_of_size")["reference"].tolist(),
+        "place_errors": answers.one("place_error_rate", "prediction interval"),
+        "bayes_factor": answers.estimate("bayes_factor_drop"),
+        "equivalence": answers.one("equivalence_drop"),
+        "curve": answers.one("specification_curve_drop"),
+        "curve_significant": answers.one("specification_curve_drop", "significant"),
         "share_of_distance": answers.one("share_of_distance"),
         "detectable_place": answers.estimate("detectable_place"),
         "detectable_mean_drop": answers.estimate("detectable_drop_over_attributes"),
@@ -111,6 +118,9 @@ def h3(answers: Answers) -> Facts:
         "r_by_size": by_size.to_dict(),
         "size_of_largest_r": int(by_size.idxmax()) if len(by_size) else None,
         "permuted": answers.one("human_correlation_permuted"),
+        "bayes_factor": answers.one("bayes_factor_correlation"),
+        "curve": answers.one("specification_curve_correlation"),
+        "curve_significant": answers.one("specification_curve_correlation", "significant"),
         "detectable_r": answers.one("detectable_correlation"),
         "power": POWER,
     }
@@ -120,6 +130,7 @@ def h4(answers: Answers) -> Facts:
     """Return the re-tests of H4: agreement of the model with the mean human RDM and with single people's."""
     return {
         "whole_model": answers.one("model_and_human"),
+        "given": answers("model_and_human_given").to_dict("index"),
         "model_and_people": answers.one("agreement_with_subjects", "model"),
         "noise_ceiling": answers("noise_ceiling")["estimate"].tolist(),
     }

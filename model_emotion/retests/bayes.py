@@ -60,9 +60,9 @@ def evidence_on_drop(masked: pd.DataFrame, drops: pd.DataFrame, k: int) -> list[
     """How much more likely are the drops with an effect than without, and are they smaller than BOUND? H2.
 
     Masks are the cases. Rows `bayes_factor_drop`: the JZS Bayes factor of a two-sided t test, for each of
-    SCALES (its key). It takes both kinds of masks to vary alike. Row `equivalence_drop`: the mean drop, with p
-    of two one-sided tests against BOUND (`reference`). masked, drops: as for `cubes`. No rows if there are too
-    few masks, or if they do not differ.
+    SCALES (its key). It takes both kinds of masks to vary alike. Row `equivalence_drop`: the mean drop, with
+    p of two one-sided tests against BOUND (`reference`). masked, drops: as for `cubes`. No rows if there are
+    too few masks, or if they do not differ.
     """
     own, random = cubes(masked, drops, k)
     found, below = over_masks(own, random), own.mean(axis=(0, 1))

@@ -3,12 +3,24 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from model_emotion.base.results import Activations
 from model_emotion.masking.drops import above_floor, accuracy_drops, floor, shown_size
 from model_emotion.params import Analysis
-from model_emotion.retests import accuracy, bayes, controls, drops, masks, neurons, power, space, weights
+from model_emotion.retests import (
+    accuracy,
+    bayes,
+    controls,
+    drops,
+    masks,
+    neurons,
+    power,
+    space,
+    specification,
+    weights,
+)
 from model_emotion.retests.rows import Row, table
 from model_emotion.rsa import rdm
 from model_emotion.rsa.whole_model import model_rdm
@@ -105,9 +117,32 @@ def _of_masks(
     yield from bayes.evidence_on_correlation(dropped, k, human)
     yield from drops.share_of_distance(dropped, accuracies, k, samples, seed)
     yield from drops.corrected_stars(dropped, analysis.drop_alpha)
+    for rows, _ in _curves(masked, accuracies, measured, analysis.permutations.samples, seed):
+        yield from rows
     yield from power.detectable_place(masked, k)
     yield from power.detectable_drop(dropped, k)
     yield from power.detectable_over_attributes(unpaired, dropped, k)
+
+
+def specifications(measured: Measured) -> pd.DataFrame:
+    """Return specifications.csv: every analysis of the specification curves of H2 and H3, and its result."""
+    masked = above_floor(measured.masked, floor(measured.accuracy))
+    texts = measured.texts
+    accuracies = accuracy.with_majority(measured.accuracy, texts[texts["split"] == "dev"])
+    return pd.concat([curve for _, curve in _curves(masked, accuracies, measured, 0, 1)], ignore_index=True)
+
+
+def _curves(
+    masked: pd.DataFrame, accuracies: pd.DataFrame, measured: Measured, samples: int, seed: int
+) -> Iterator[tuple[list[Row], pd.DataFrame]]:
+    """Return the rows and the table of each specification curve, with so many permutations."""
+    choices, emotions = specification.read_choices(), measured.activations.emotions
+    judged = not measured.mean_rdm.empty
+    human = rdm.select(measured.mean_rdm, emotions)["distance"].to_numpy() if judged else np.empty(0)
+    attributes = rdm.select(measured.attribute_rdms, emotions)
+    of_weights = specification.weight_variants(measured.weights, human, attributes)
+    yield specification.curve_of_drops(masked, accuracies, choices["H2"], samples, seed)
+    yield specification.curve_of_correlations(masked, accuracies, of_weights, choices["H3"], samples, seed)
 
 
 def _hurt(

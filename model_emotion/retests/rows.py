@@ -44,9 +44,9 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
     return frame.assign(**words)[RETESTS].astype({"k": "Int64", "n": int})
 
 
-def _words(above: ArrayLike, below: ArrayLike, decided: pd.Series) -> pd.Series:
+def _words(above: Any, below: Any, decided: pd.Series) -> pd.Series:
     """Return a verdict for each row; empty where nothing is decided."""
-    words = np.select([above, below], [HOLDS, DOES_NOT_HOLD], INCONCLUSIVE)
+    words = np.where(above, HOLDS, np.where(below, DOES_NOT_HOLD, INCONCLUSIVE))
     return pd.Series(words, decided.index).where(decided, "")
 
 
