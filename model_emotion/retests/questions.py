@@ -13,7 +13,11 @@ from model_emotion.retests import (
     accuracy,
     bayes,
     controls,
+    crossed,
     drops,
+    huge_neurons,
+    layers,
+    leave_one_out,
     masks,
     neurons,
     power,
@@ -36,7 +40,8 @@ class Measured:
     """The measurements of a run, tables as in their files under results/RUN.
 
     published: the accuracy.csv to compare with; None for the run `published`. texts: data/texts/RUN.parquet.
-    similarity: results/human/similarity.csv. weights: human weights by attribute.
+    similarity: results/human/similarity.csv. weights: human weights by attribute. masks: all masks whose
+    neurons are known, arrays [layers, width] by name.
     """
 
     accuracy: pd.DataFrame
@@ -49,6 +54,7 @@ class Measured:
     similarity: pd.DataFrame
     weights: pd.Series
     texts: pd.DataFrame
+    masks: dict[str, np.ndarray]
 
 
 def answers(measured: Measured, analysis: Analysis) -> pd.DataFrame:
@@ -65,6 +71,7 @@ def answers(measured: Measured, analysis: Analysis) -> pd.DataFrame:
         *_of_accuracy(accuracies, measured.published),
         *_of_neurons(measured, k, analysis),
         *_of_masks(*of_masks, accuracies, measured, k, analysis),
+        *_of_rivals(*of_masks, measured, k, analysis),
         *_of_space(measured, analysis),
     ]
     return table(rows)
@@ -145,6 +152,21 @@ def _curves(
     yield specification.curve_of_correlations(masked, accuracies, of_weights, choices["H3"], samples, seed)
 
 
+def _of_rivals(
+    masked: pd.DataFrame, dropped: pd.DataFrame, measured: Measured, k: int, analysis: Analysis
+) -> Iterator[Row]:
+    """Ask whether something else explains the drops: layers, huge neurons, one case, or random factors."""
+    human, permuted, activations = measured.weights, analysis.permutations, measured.activations
+    counts = layers.mask_layers(measured.masks)
+    yield from layers.layers_of_masks(counts, k)
+    yield from layers.given_layer(dropped, counts, human, k, permuted.samples, permuted.seed)
+    yield from huge_neurons.steps_with_huge_neurons(
+        activations.values, activations.layers, masked, measured.masks, permuted.samples, permuted.seed
+    )
+    yield from leave_one_out.without_each_mask(dropped, k, human)
+    yield from crossed.crossed(dropped, k)
+
+
 def _hurt(
     masked: pd.DataFrame,
     dropped: pd.DataFrame,
@@ -168,6 +190,7 @@ def _of_space(measured: Measured, analysis: Analysis) -> Iterator[Row]:
     human = rdm.select(measured.mean_rdm, emotions)["distance"].to_numpy()
     model = model_rdm(measured.activations.values)
     yield from space.model_and_human(model, human, len(emotions), permuted.samples, permuted.seed)
+    yield from leave_one_out.without_each_emotion(model, human, emotions)
     models = rdm.select(measured.attribute_rdms, emotions).assign(model=model)
     yield from space.agreement_with_subjects(judged.T.to_numpy(), models, len(emotions), permuted.seed)
     references = rdm.select(measured.attribute_rdms, emotions)
