@@ -1,12 +1,14 @@
-"""Stage retests: a run's measurements -> results/RUN/retests.csv, the re-tests"""
+"""Stage retests: a run's measurements -> results/RUN/{retests, specifications, mask_layers}.csv"""
 
 import pandas as pd
 
 from model_emotion.base.files import read_csv, write_csv
 from model_emotion.base.results import MEASURED, folder, read_accuracy, read_activations, read_masked_accuracy
+from model_emotion.masking.ranking import all_masks
 from model_emotion.params import load_params
 from model_emotion.project import stage
-from model_emotion.retests.questions import Measured, answers
+from model_emotion.retests.layers import mask_layers
+from model_emotion.retests.questions import Measured, answers, specifications
 
 
 def main() -> None:
@@ -23,8 +25,11 @@ def main() -> None:
         similarity=read_csv("results/human/similarity.csv"),
         weights=read_csv(out / "weights.csv").set_index("attribute")["tau_boot"],
         texts=pd.read_parquet(f"data/texts/{run}.parquet"),
+        masks=all_masks(run),
     )
+    write_csv(mask_layers(measured.masks), out / "mask_layers.csv")
     write_csv(answers(measured, analysis), out / "retests.csv")
+    write_csv(specifications(measured), out / "specifications.csv")
 
 
 if __name__ == "__main__":

@@ -38,6 +38,20 @@ def grid(**axes):
     return pd.MultiIndex.from_product(axes.values(), names=axes).to_frame(index=False)
 
 
+def specifications(sizes, draw):
+    """Made-up specifications.csv: some analyses of H2 and H3."""
+    axes = {
+        "size": sizes,
+        "baseline": ["own", "pooled"],
+        "seeds": ["all seeds"],
+        "scale": ["points", "share"],
+    }
+    of_h2 = grid(hypothesis=["H2"], **axes)
+    of_h3 = grid(hypothesis=["H3"], **axes, coefficient=["Pearson", "Kendall"], weight=["bootstrap mean"])
+    table = pd.concat([of_h2, of_h3], ignore_index=True)
+    return table.assign(estimate=draw.normal(0.3, 0.3, len(table)), p=draw.random(len(table)) / 5)
+
+
 def made_up(emotions, attributes=study.ATTRIBUTES, sizes=(1500, 4000), layers=4, width=60):
     """Return made-up results of a run: {table name: frame}. Human tables have all attributes."""
     draw = np.random.default_rng(5)
@@ -123,6 +137,7 @@ def made_up(emotions, attributes=study.ATTRIBUTES, sizes=(1500, 4000), layers=4,
         "human_correlation": lines.assign(
             r=draw.uniform(-0.3, 0.7, len(lines)), slope=draw.normal(0.3, 0.1, len(lines)), intercept=0.01
         ),
+        "specifications": specifications(sizes, draw),
         "human_correlation_summary": correlations(pd.DataFrame({"k": sizes}), "mean_r"),
         "retests": pd.concat(
             [

@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_up_runs import accuracies, masked_accuracies, one
+from scipy import stats
 
 from model_emotion.base import results, study
 from model_emotion.base.files import read_csv
 from model_emotion.base.results import Activations, write_activations
 from model_emotion.masking.drops import accuracy_drops
+from model_emotion.retests import rows
 from model_emotion.retests.rows import row
 from model_emotion.rsa import rdm
 from stages import retests as stage
@@ -25,17 +27,52 @@ EMOTIONS = study.EMOTIONS[:6]
     ("decided_by", "ci", "p", "verdict"),
     [
         ("interval", (0.01, 0.3), 0.9, "holds"),
-        ("interval", (0.0, 0.3), 0.01, "does not hold"),
+        ("interval", (0.0, 0.3), 0.01, "inconclusive"),
         ("interval", (-0.3, -0.1), 0.01, "does not hold"),  # the other direction
-        ("interval", (np.nan, np.nan), 0.01, "does not hold"),
+        ("interval", (np.nan, np.nan), 0.01, "inconclusive"),
         ("p", (-0.1, 0.3), 0.049, "holds"),
-        ("p", (0.1, 0.3), 0.05, "does not hold"),
-        ("p", (0.1, 0.3), np.nan, "does not hold"),
+        ("p", (0.1, 0.3), 0.05, "inconclusive"),
+        ("p", (0.1, 0.3), np.nan, "inconclusive"),
         ("", (0.1, 0.3), 0.01, ""),
     ],
 )
 def test_a_verdict_needs_the_interval_or_the_p_that_decides(decided_by, ci, p, verdict):
     assert one([row("q", "m", decided_by, 0.1, ci, p, 5)])["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("estimate", "p", "two_sided", "one_sided"),
+    [
+        (0.5, 0.052, "inconclusive", "holds"),
+        (-0.5, 0.052, "inconclusive", "does not hold"),
+        (-0.5, 0.049, "does not hold", "does not hold"),
+        (0.5, 0.1, "inconclusive", "inconclusive"),
+        (0.0, 0.001, "inconclusive", "inconclusive"),
+    ],
+)
+def test_both_verdicts_are_shown_and_differ_between_05_and_10(estimate, p, two_sided, one_sided):
+    found = one([row("q", "m", "p", estimate, p=p)])
+    assert (found["verdict"], found["one_sided"]) == (two_sided, one_sided)
+    assert one([row("q", "m", "interval", estimate, (-1, 1))])["one_sided"] == ""  # p is missing
+
+
+def test_two_sided_p_of_either_tail():
+    t = np.linspace(-3, 3, 7)
+    assert rows.two_sided(stats.t.sf(t, 9)) == pytest.approx(2 * stats.t.sf(np.abs(t), 9))
+    assert rows.doubled([0.01, 0.7]).tolist() == [0.02, 1]
+    draws = np.random.default_rng(1).normal([0, 1, -3], 1, (9999, 3))
+    assert rows.resampled_p(draws) == pytest.approx([1, 2 * stats.norm.sf(1), 2 * stats.norm.sf(3)], abs=0.02)
+
+
+def test_under_the_null_each_wrong_verdict_has_a_probability_of_a_fortieth():
+    draws = np.random.default_rng(2).normal(size=(4000, 12))
+    tests = stats.ttest_1samp(draws, 0, axis=1)
+    by_p = [row("q", "m", "p", mean, p=p) for mean, p in zip(draws.mean(axis=1), tests.pvalue, strict=True)]
+    low, high = tests.confidence_interval()
+    by_interval = [row("q", "m", "interval", 0, ci) for ci in zip(low, high, strict=True)]
+    for found in (by_p, by_interval):
+        shares = rows.table(found)["verdict"].value_counts(normalize=True)
+        assert shares[["holds", "does not hold"]].tolist() == pytest.approx([0.025, 0.025], abs=0.008)
 
 
 @pytest.fixture
@@ -111,12 +148,17 @@ def test_the_stage_asks_each_run_what_applies_to_it(project):
     }
     sizes |= {
         "detectable_place": 1,
+        "place_error_rate": 2,
         "corrected_stars": 2,
         "detectable_drop": 1,
         "detectable_drop_over_attributes": 1,
     }
     sizes |= {"detectable_correlation": 1}
     sizes |= {"model_and_human": 1, "noise_ceiling": 2, "agreement_with_subjects": 15}
+    sizes |= {"model_and_human_given": 6, "layers_and_references": 15}
+    sizes |= {"specification_curve_drop": 2, "specification_curve_correlation": 2}
+    sizes |= {"bayes_factor_drop": 3, "equivalence_drop": 1}
+    sizes |= {"bayes_factor_correlation": 1, "equivalence_correlation": 1}
     assert live["question"].value_counts(sort=False).to_dict() == sizes
     assert set(sizes) - set(theirs["question"]) == {"accuracy_order"}
     valence = live.query("question == 'place_among_random' and key == 'valence'").iloc[0]

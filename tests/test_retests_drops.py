@@ -25,7 +25,7 @@ def test_masks_hurt_is_the_t_test_of_its_cases_and_a_bootstrap_by_hand():
     table, drop = cube()
     attributes, emotions, everything = table_of(masks_hurt(table, 10, 400, 7)).to_dict("records")
     for found, means in ((attributes, drop.mean(axis=(0, 1))), (emotions, drop.mean(axis=(1, 2)))):
-        p = stats.ttest_1samp(means, 0, alternative="greater").pvalue
+        p = stats.ttest_1samp(means, 0).pvalue
         assert (found["estimate"], found["p"], found["n"]) == pytest.approx((drop.mean(), p, len(means)))
         assert (found["ci_low"], found["ci_high"]) == pytest.approx(
             tuple(stats.ttest_1samp(means, 0).confidence_interval())
@@ -44,9 +44,7 @@ def test_masks_hurt_is_the_t_test_of_its_cases_and_a_bootstrap_by_hand():
 def test_random_masks_that_all_share_are_cases_too():
     table, own, random = shared(5)
     attributes, _, everything = table_of(masks_hurt(table, 10, 300, 7)).to_dict("records")
-    welch = stats.ttest_ind(
-        random.mean(axis=(0, 1)), own.mean(axis=(0, 1)), equal_var=False, alternative="greater"
-    )
+    welch = stats.ttest_ind(random.mean(axis=(0, 1)), own.mean(axis=(0, 1)), equal_var=False)
     both = stats.ttest_ind(
         random.mean(axis=(0, 1)), own.mean(axis=(0, 1)), equal_var=False
     ).confidence_interval()
@@ -69,8 +67,8 @@ def test_random_masks_that_all_share_are_cases_too():
 
 @pytest.mark.parametrize("draws", [2, 5])
 def test_few_shared_random_masks_do_not_make_findings_of_nothing(draws):
-    held = [masks_hurt(shared(draws, seed=seed)[0], 10, 10, 1)[0]["p"] < 0.05 for seed in range(200)]
-    assert np.mean(held) < 0.10  # .27 and .19 if the random masks' mean were taken as known
+    held = [masks_hurt(shared(draws, seed=seed)[0], 10, 10, 1)[0]["ci_low"] > 0 for seed in range(200)]
+    assert np.mean(held) < 0.10  # nominal .025; far more if the random masks' mean were taken as known
 
 
 def test_a_single_shared_random_mask_says_nothing_over_masks():
@@ -93,9 +91,9 @@ def test_few_attributes_that_differ_show_less_than_many_emotions_that_agree():
     table, _ = cube(emotions=20, effect=0.05, seed=1)
     verdicts = table_of(masks_hurt(table, 10, 400, 7)).set_index("question")["verdict"]
     assert verdicts.to_dict() == {
-        "masks_hurt_over_attributes": "does not hold",
+        "masks_hurt_over_attributes": "inconclusive",
         "masks_hurt_over_emotions": "holds",
-        "masks_hurt_over_all": "does not hold",
+        "masks_hurt_over_all": "inconclusive",
     }
 
 

@@ -73,7 +73,7 @@ def test_a_model_like_the_subjects_comes_near_the_ceiling_and_noise_does_not():
     people, models = subjects_and_models(subjects=20, emotions=12)
     table = table_of(space.agreement_with_subjects(people, models, 12, 1)).set_index("key")
     lower, upper = table.loc[["lower", "upper"], "estimate"]
-    assert table.loc["common", "verdict"] == "holds" and table.loc["other", "verdict"] == "does not hold"
+    assert table.loc["common", "verdict"] == "holds" and table.loc["other", "verdict"] == "inconclusive"
     assert (
         lower * 0.9 < table.loc["common", "estimate"] <= upper
         and (table["reference"].dropna() == lower).all()
@@ -92,4 +92,4 @@ def test_mantels_p_counts_the_orders_of_the_emotions():
         for order in permutations(range(4))
     ]
     assert row["estimate"] == pytest.approx(stats.kendalltau(model, human).statistic)
-    assert row["p"] == pytest.approx(np.mean(np.array(every) >= row["estimate"] - 1e-12), abs=0.015)
+    assert row["p"] == pytest.approx(2 * np.mean(np.array(every) >= row["estimate"] - 1e-12), abs=0.03)

@@ -20,10 +20,10 @@ MASKED_ACCURACY = ["emotion", "seed", "attribute", "kind", "draw", "k", "accurac
 """Columns of results/RUN/masked_accuracy.csv."""
 RETESTS = [
     "question", "key", "k", "estimate", "ci_low", "ci_high", "p", "n", "reference", "decided_by", "verdict",
-    "method",
+    "one_sided", "method",
 ]  # fmt: skip
 """Columns of results/RUN/retests.csv."""
-HOLDS, DOES_NOT_HOLD = "holds", "does not hold"
+HOLDS, DOES_NOT_HOLD, INCONCLUSIVE = "holds", "does not hold", "inconclusive"
 """The verdicts of a re-test."""
 
 

@@ -91,3 +91,46 @@ def human_space(retests: pd.DataFrame) -> Figure | None:
     ax.set_title("grey: noise ceiling", loc="left")
     ax.set_xlabel("Kendall's tau with single subjects, mean", loc="right")
     return figure
+
+
+def specification_curve_of_drops(specifications: pd.DataFrame) -> Figure | None:
+    """Draw H2's specification curve: t of the mean drop, and below it the choices of each analysis."""
+    return _specification_curve(specifications, "H2", "t of the mean drop")
+
+
+def specification_curve_of_correlations(specifications: pd.DataFrame) -> Figure | None:
+    """Draw H3's specification curve: drop's correlation with weight, and the choices of each analysis."""
+    return _specification_curve(specifications, "H3", "correlation")
+
+
+def _specification_curve(specifications: pd.DataFrame, hypothesis: str, label: str) -> Figure | None:
+    """Draw the estimates of a hypothesis by size, and a mark for each choice; None if there are none."""
+    rows = specifications[specifications["hypothesis"] == hypothesis].sort_values("estimate", kind="stable")
+    rows = rows[rows["estimate"].notna()]
+    if rows.empty:
+        return None
+    significant, place = (rows["p"] < 0.05).to_numpy(), np.arange(len(rows))
+    chosen = ("size", "baseline", "seeds", "scale", "coefficient", "weight")
+    varied = [name for name in chosen if rows[name].nunique() > 1]
+    values = {name: list(dict.fromkeys(specifications[name].dropna())) for name in varied}
+    values = {name: [value for value in some if (rows[name] == value).any()] for name, some in values.items()}
+    lines = [(name, value) for name in varied for value in values[name]]
+    figure = style.canvas(SINGLE, 45 + 3.4 * len(lines))
+    ax, below = figure.subplots(2, sharex=True, height_ratios=[34, max(1, 3.2 * len(lines))])
+    ax.grid(axis="y")
+    ax.axhline(0, color="black", linewidth=0.5)
+    colours = np.where(significant, style.EXAMPLE, style.QUIET)
+    ax.scatter(place, rows["estimate"], s=4, c=colours, linewidths=0)
+    ax.set_ylabel(label)
+    above = int((significant & (rows["estimate"] > 0)).sum())
+    ax.set_title(f"{len(rows)} analyses: {above} above 0 with p < .05", loc="left")
+    for line, (name, value) in enumerate(lines):
+        taken = (rows[name] == value).to_numpy()
+        below.vlines(place[taken], line - 0.36, line + 0.36, color=colours[taken], linewidth=0.5)
+    for end in np.cumsum([len(values[name]) for name in varied])[:-1]:
+        below.axhline(end - 0.5, color=style.QUIET, linewidth=0.4)
+    names = [f"{value:,} neurons" if name == "size" else str(value) for name, value in lines]
+    style.names_beside(below, names)
+    below.set_xlabel("analyses, by their estimate", loc="right")
+    below.set_xticks([])
+    return figure

@@ -59,6 +59,10 @@ TABLES: dict[str, tuple[str, list[str] | None]] = {
     "unimodality": ("results/{run}/unimodality.csv", ["k", "attribute", "dip", "p"]),
     "human_correlation": ("results/{run}/human_correlation.csv", ["k", "emotion", "r", "slope", "intercept"]),
     "retests": ("results/{run}/retests.csv", ["question", "key", "k", "estimate", *INTERVAL, "n", "verdict"]),
+    "specifications": (
+        "results/{run}/specifications.csv",
+        ["hypothesis", "size", "baseline", "seeds", "scale", "coefficient", "weight", "estimate", "p"],
+    ),
     "human_correlation_summary": ("results/{run}/human_correlation_summary.csv", ["k", "mean_r", *INTERVAL]),
 }
 """Name -> path (with {run} for a run's results) and the columns that figures need; None for activations."""

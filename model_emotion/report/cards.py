@@ -10,11 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from model_emotion.base.results import DOES_NOT_HOLD, HOLDS
+from model_emotion.base.results import HOLDS, INCONCLUSIVE
 from model_emotion.report.hypotheses import FACTS, Answers, Facts, Hypothesis, read_answers
 from model_emotion.report.prose import fill
 
-INCONCLUSIVE, PARTLY, NOT_TESTED = "inconclusive", "partly", "not tested"
+PARTLY, NOT_TESTED = "partly", "not tested"
 TICKS = 4
 """A picture's axis has about this many ticks."""
 
@@ -88,17 +88,13 @@ def of_neurons(facts: Facts) -> str:
     if not attributes:
         return NOT_TESTED
     if kept in (0, attributes):
-        return HOLDS if kept else DOES_NOT_HOLD
+        return HOLDS if kept else INCONCLUSIVE
     return f"{PARTLY}: {kept} of {attributes}"
 
 
-def of_interval(row: Mapping[str, Any] | None) -> str:
-    """Return the verdict on a claim that a value is above 0. An interval that includes 0 decides nothing."""
-    if row is None:
-        return NOT_TESTED
-    if row["verdict"] == HOLDS:
-        return HOLDS
-    return DOES_NOT_HOLD if row["ci_high"] < 0 else INCONCLUSIVE
+def of_row(row: Mapping[str, Any] | None) -> str:
+    """Return the verdict of a re-test's row, or that it was not run."""
+    return NOT_TESTED if row is None else str(row["verdict"])
 
 
 def _marks(rows: pd.DataFrame, strong: Callable[[str, Any], bool]) -> tuple[Mark, ...]:
@@ -153,10 +149,8 @@ def verdict(hypothesis: str, facts: Facts) -> str:
     """Return holds, partly: K of N, inconclusive, does not hold or not tested. facts: as FACTS finds them."""
     if hypothesis == "H1":
         return of_neurons(facts)
-    if hypothesis == "H4":
-        row = facts["whole_model"]
-        return NOT_TESTED if row is None else HOLDS if row["verdict"] == HOLDS else INCONCLUSIVE
-    return of_interval(facts["drop_over_masks" if hypothesis == "H2" else "correlation"])
+    decides = {"H2": "drop_over_masks", "H3": "correlation", "H4": "whole_model"}
+    return of_row(facts[decides[hypothesis]])
 
 
 def answer(run: str, row: Hypothesis, answers: Answers) -> Answer:

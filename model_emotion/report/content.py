@@ -12,7 +12,7 @@ import pandas as pd
 from model_emotion.base import study
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_csv, read_yaml, sha256
-from model_emotion.base.results import HOLDS, MEASURED, folder
+from model_emotion.base.results import HOLDS, INCONCLUSIVE, MEASURED, folder
 from model_emotion.claims.pages import SECTIONS
 from model_emotion.claims.verdicts import NOT_APPLICABLE, PASS, Verdict, read, tally
 from model_emotion.claims.verdicts import summary as closing
@@ -37,19 +37,28 @@ QUESTIONS = {
     "split_half_best": "H1: how large is the tau of the best neurons in seeds that did not select them?",
     "place_among_random": "H2: does the attribute's mask leave less accuracy than random masks of its size?",
     "place_of_size": "H2: … for how many attributes, at each mask size?",
+    "place_error_rate": "H2: … how often does a random mask, by the t interval or the former rule?",
     "masks_hurt_over_attributes": "H2: do attribute masks lower accuracy more (random factor: masks)?",
     "masks_hurt_over_emotions": "H2: … for these masks (random factor: emotions)?",
     "masks_hurt_over_all": "H2: … with emotions, seeds and masks resampled?",
     "share_of_distance": "H2: how much of the accuracy above the majority class do masks remove?",
     "corrected_stars": "H2: how many drops are significant by Benjamini and Hochberg's q?",
+    "bayes_factor_drop": "H2: how much more likely are the data with a drop than without (Bayes factor)?",
+    "equivalence_drop": "H2: is the mean drop smaller than 2 points?",
+    "specification_curve_drop": "H2: does the drop depend on choices of the analysis?",
     "detectable_place": "H2: how far below the random masks must a mask lie to be told from them?",
     "detectable_drop": "H2: which drop could the test of one attribute detect?",
     "detectable_drop_over_attributes": "H2: which mean drop could a test over the attributes detect?",
     "human_correlation_attributes": "H3: does the drop follow the human weight (random factor: attributes)?",
     "human_correlation_of_size": "H3: … at each mask size?",
     "human_correlation_permuted": "H3: … with the weights permuted?",
+    "bayes_factor_correlation": "H3: how much more likely are the data with a correlation (Bayes factor)?",
+    "equivalence_correlation": "H3: is r smaller than .30?",
+    "specification_curve_correlation": "H3: does the correlation depend on choices of the analysis?",
     "detectable_correlation": "H3: which r could this number of attributes detect?",
     "model_and_human": "H4: is the model's RDM closer to the human one than with its emotions permuted?",
+    "model_and_human_given": "H4: … given labels, training, accuracy and valence?",
+    "layers_and_references": "H4: how many layers follow people's judgements and each attribute?",
     "noise_ceiling": "H4: how well could any model do (noise ceiling)?",
     "agreement_with_subjects": "H4: how close are the model and the attributes to single people?",
 }
@@ -166,7 +175,10 @@ def outcome(rows: Sequence[Mapping[str, Any]]) -> dict[str, str] | None:
     held = words.count(HOLDS)
     if not words:
         return None
-    kind = "holds" if held == len(words) else "partly" if held else "does-not-hold"
+    unclear = INCONCLUSIVE in words
+    kind = (
+        "holds" if held == len(words) else "partly" if held else INCONCLUSIVE if unclear else "does-not-hold"
+    )
     return {"kind": kind, "words": words[0] if len(rows) == 1 else f"{held} of {len(words)} hold"}
 
 
@@ -198,7 +210,7 @@ def searchlight(run: str) -> dict[str, Any]:
 
     `tau`: int16 [attributes, neurons], 1000 tau, packed. `counts` [attributes][layers]: significant neurons.
     `least`: the smallest tau that is significant by the study's q. `critical`: the threshold that, by chance,
-    the largest tau of all neurons exceeds in 5 % of the orders of the emotions. Both can be None.
+    the largest tau of all neurons exceeds in 2.5 % of the orders of the emotions. Both can be None.
     """
     columns = ["neuron", "layer", "attribute", "tau", "significant"]
     table = pd.read_parquet(folder(run) / "searchlight.parquet", columns=columns)

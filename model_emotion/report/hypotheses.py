@@ -57,6 +57,14 @@ class Answers:
         tested = self("significant_neurons")
         return tested[~tested.index.isin(self("significant_neurons_of_all").index)]
 
+    def most_influential(self, question: str) -> Facts | None:
+        """Return the row of a question farthest from its reference, with its key; None if unasked."""
+        rows = self(question).dropna(subset=["estimate", "reference"])
+        if rows.empty:
+            return None
+        key = (rows["estimate"] - rows["reference"]).abs().idxmax()
+        return {"key": key} | rows.loc[key].to_dict()
+
     def estimate(self, question: str) -> float | None:
         """Return the estimate of a question that has one row, or None if it was not asked."""
         row = self.one(question)
@@ -80,6 +88,7 @@ def h1(answers: Answers) -> Facts:
         "tau_in_other_half": (elsewhere["estimate"] / elsewhere["reference"]).tolist(),
         "best_given_others": given_others["estimate"].tolist(),
         "best_given_others_by_chance": given_others["reference"].tolist(),
+        "own": list(given_others.index[given_others["verdict"] == HOLDS]),
     }
 
 
@@ -94,7 +103,21 @@ def h2(answers: Answers) -> Facts:
         "place_decided_by": places["decided_by"].iloc[0] if len(places) else None,
         "random_masks": places["n"].iloc[0] if len(places) else None,
         "lower_by_size": answers("place_of_size")["estimate"].tolist(),
+        "lower_by_former_rule": answers("place_of_size")["reference"].tolist(),
+        "place_errors": answers.one("place_error_rate", "prediction interval"),
+        "bayes_factor": answers.estimate("bayes_factor_drop"),
+        "equivalence": answers.one("equivalence_drop"),
+        "curve": answers.one("specification_curve_drop"),
+        "curve_significant": answers.one("specification_curve_drop", "significant"),
         "share_of_distance": answers.one("share_of_distance"),
+        "damage_and_layer": answers.one("layer_and_mask", "damage"),
+        "mean_layers": answers("layer_of_mask")["estimate"].tolist(),
+        "huge_neurons": answers("huge_neurons")["estimate"].tolist(),
+        "steps_with_huge_neurons": answers("steps_with_huge_neurons").to_dict("index"),
+        "drop_crossed": answers.one("masks_hurt_crossed"),
+        "share_of_masks": answers.one("share_of_variance", "attribute"),
+        "without_attribute": answers.most_influential("drop_without_attribute"),
+        "without_emotion": answers.most_influential("drop_without_emotion"),
         "detectable_place": answers.estimate("detectable_place"),
         "detectable_mean_drop": answers.estimate("detectable_drop_over_attributes"),
         "power": POWER,
@@ -110,7 +133,13 @@ def h3(answers: Answers) -> Facts:
         "correlation_variants": rows,
         "r_by_size": by_size.to_dict(),
         "size_of_largest_r": int(by_size.idxmax()) if len(by_size) else None,
+        "given_layer": answers.one("human_correlation_given_layer", "drop"),
+        "without_attribute": answers.most_influential("human_correlation_without_attribute"),
+        "without_emotion": answers.most_influential("human_correlation_without_emotion"),
         "permuted": answers.one("human_correlation_permuted"),
+        "bayes_factor": answers.one("bayes_factor_correlation"),
+        "curve": answers.one("specification_curve_correlation"),
+        "curve_significant": answers.one("specification_curve_correlation", "significant"),
         "detectable_r": answers.one("detectable_correlation"),
         "power": POWER,
     }
@@ -120,8 +149,10 @@ def h4(answers: Answers) -> Facts:
     """Return the re-tests of H4: agreement of the model with the mean human RDM and with single people's."""
     return {
         "whole_model": answers.one("model_and_human"),
+        "given": answers("model_and_human_given").to_dict("index"),
         "model_and_people": answers.one("agreement_with_subjects", "model"),
         "noise_ceiling": answers("noise_ceiling")["estimate"].tolist(),
+        "without_emotion": answers.most_influential("model_and_human_without_emotion"),
     }
 
 

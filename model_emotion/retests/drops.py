@@ -10,7 +10,7 @@ from scipy import stats
 
 from model_emotion.base.statistics import DropTest, paired_drop, product
 from model_emotion.masking.drops import ROUNDING, drop_table
-from model_emotion.retests.rows import MISSING, Row, row
+from model_emotion.retests.rows import MISSING, Row, resampled_p, row, two_sided
 
 
 def without_seeds(table: pd.DataFrame, seeds: tuple[int, ...]) -> tuple[str, pd.DataFrame] | None:
@@ -110,8 +110,9 @@ def hurt_over_all(
     method = (
         f"mean drop; emotions, seeds and masks drawn anew {samples} times (Owen 2007); percentile interval"
     )
-    ci, mean = np.quantile(resampled, [0.025, 0.975]), _of_emotions(drops, k).mean()
-    return [row("masks_hurt_over_all", method, "interval", mean, ci, n=own.size, key=key, k=k)]
+    ci, p = np.quantile(resampled, [0.025, 0.975]), resampled_p(resampled)
+    mean = _of_emotions(drops, k).mean()
+    return [row("masks_hurt_over_all", method, "interval", mean, ci, p, own.size, key=key, k=k)]
 
 
 def _of_emotions(drops: pd.DataFrame, k: int) -> np.ndarray:
@@ -122,8 +123,9 @@ def _of_emotions(drops: pd.DataFrame, k: int) -> np.ndarray:
 def _t_row(question: str, cases: str, found: DropTest, n: int, k: int, key: str) -> list[Row]:
     if not found.df > 0:
         return []
-    method, ci = f"{cases} t interval, one-sided p", (found.ci_low, found.ci_high)
-    return [row(question, method, "interval", found.drop, ci, found.p, n, key=key, k=k)]
+    method, ci = f"{cases} t interval", (found.ci_low, found.ci_high)
+    p = 1.0 if abs(found.drop) < ROUNDING else two_sided(found.p)
+    return [row(question, method, "interval", found.drop, ci, p, n, key=key, k=k)]
 
 
 def share_of_distance(

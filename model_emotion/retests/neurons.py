@@ -7,14 +7,19 @@ from scipy import stats
 from model_emotion.base.progress import progress
 from model_emotion.base.statistics import product, regression
 from model_emotion.masking.masks import best
-from model_emotion.retests.rows import ALPHA, Row, row
+from model_emotion.retests.rows import ALPHA, Row, doubled, row
 from model_emotion.rsa.kendall import correlate, pattern
 from model_emotion.rsa.permutation import critical, largest_tau, least_p, permutations, permuted_pairs
 from model_emotion.rsa.rdm import pair_indices
 from model_emotion.rsa.searchlight import mean_rdm
 
-ORDERS = 20
-"""Permutations of the emotions whose mean shows what to expect by chance."""
+ORDERS = 199
+"""Permutations of the emotions that show what to expect by chance."""
+TOGETHER = 20
+"""Permutations whose taus are in memory at a time."""
+SAMPLE = 3072
+"""Neurons that are drawn for permutations and halvings, a twelfth of roberta-base; fewer neurons are all
+used."""
 
 
 def significant_neurons(
@@ -24,8 +29,8 @@ def significant_neurons(
 
     Two rows per attribute: corrected for all neurons, and for all neurons and attributes
     (`significant_neurons_of_all`). The estimate is the number of neurons whose tau exceeds the critical tau
-    (`reference`); p is that of the largest tau. activations: [seed, emotion, neuron]. attribute_rdms: frame
-    [pairs, attributes].
+    (`reference`), which the largest tau exceeds by chance in 2.5 % of the orders. p is that of the largest
+    tau, doubled. activations: [seed, emotion, neuron]. attribute_rdms: frame [pairs, attributes].
     """
     neurons, rdms = activations.shape[2], attribute_rdms.to_numpy()
 
@@ -36,21 +41,30 @@ def significant_neurons(
     by_chance = largest_tau(vectors, neurons, rdms, permutations(activations.shape[1], samples, seed))
     # the observed order of the emotions is one of those possible
     largest = np.concatenate([tau.max(axis=0, keepdims=True), by_chance])
-    least, level = least_p(largest, ALPHA)
-    maximum = f"emotions permuted {samples} times; p of the largest tau"
+    least, level = least_p(largest, ALPHA / 2)
+    maximum = f"emotions permuted {samples} times; two-sided p of the largest tau"
     rows = []
-    each = f"tau above the 95 % quantile of the maximum over neurons, {maximum}"
+    each = f"tau above the 97.5 % quantile of the maximum over neurons, {maximum}"
     of_all = (
         f"the same for all attributes at once, by the least p of any (Westfall and Young 1993), {maximum}"
     )
     for question, method, limits, p in (
-        ("significant_neurons", each, critical(largest, ALPHA), (largest >= largest[0]).mean(axis=0)),
+        ("significant_neurons", each, critical(largest, ALPHA / 2), (largest >= largest[0]).mean(axis=0)),
         ("significant_neurons_of_all", of_all, critical(largest, level), least),
     ):
         counts = (tau > limits).sum(axis=0)
         for attribute, limit, count, p_largest in zip(attribute_rdms, limits, counts, p, strict=True):
             rows.append(
-                row(question, method, "p", count, p=p_largest, n=neurons, key=attribute, reference=limit)
+                row(
+                    question,
+                    method,
+                    "p",
+                    count,
+                    p=doubled(p_largest),
+                    n=neurons,
+                    key=attribute,
+                    reference=limit,
+                )
             )
     return rows
 
@@ -75,36 +89,58 @@ def own_neurons(activations: np.ndarray, attribute_rdms: pd.DataFrame, k: int, s
 
     Both taus are of the same data, so the share is large if attributes have little in common, whatever
     neurons do. `reference` is therefore the mean share in ORDERS permutations of the emotions, the same for
-    all attributes. No rows if an attribute follows from the others. activations: [seed, emotion, neuron].
-    attribute_rdms: frame [pairs, attributes].
+    all attributes. p is twice the share of the permutations in which as many neurons stay. For reference and
+    p, SAMPLE neurons are drawn, with as many fewer best ones. No rows if an attribute follows from the
+    others. activations: [seed, emotion, neuron]. attribute_rdms: frame [pairs, attributes].
     """
     rdms = attribute_rdms.to_numpy()
     among = np.array([[stats.kendalltau(a, b).statistic for b in rdms.T] for a in rdms.T])
     if np.linalg.matrix_rank(among) < len(among):
         return []
-    emotions = activations.shape[1]
+    share = _stay(_tau(activations, rdms), among, k)
+    generator, emotions = np.random.default_rng(seed), activations.shape[1]
+    drawn, best_of_drawn = _drawn(activations.shape[2], k, generator)
+    of_drawn = activations[:, :, drawn]
     there = permuted_pairs(np.r_[np.arange(emotions)[None], permutations(emotions, ORDERS, seed)])
-    tau = _tau(activations, rdms[there].transpose(1, 0, 2).reshape(len(rdms), -1))
     shares = []
-    for of_order in np.split(tau, len(there), axis=1):
-        both = [_best(values, k) for values in (of_order, partial_tau(of_order, among))]
-        shares.append((both[0] & both[1]).sum(axis=0) / k)
+    for orders in np.array_split(there, -(-len(there) // TOGETHER)):
+        tau = _tau(of_drawn, rdms[orders].transpose(1, 0, 2).reshape(len(rdms), -1))
+        shares += [_stay(of_order, among, best_of_drawn) for of_order in np.split(tau, len(orders), axis=1)]
+    by_chance = np.array(shares[1:])
+    p = doubled((1 + (by_chance >= shares[0] - 1e-12).sum(axis=0)) / (1 + ORDERS))
     method = (
         "share of the k neurons of largest tau that are among those of largest partial tau given the other "
-        f"attributes; reference: mean of {ORDERS} orders of the emotions"
+        f"attributes; reference: mean of {ORDERS} orders of the emotions; two-sided p"
     )
+    values = zip(attribute_rdms, share, by_chance.mean(axis=0), p, strict=True)
     return [
-        row("own_neurons", method, "", share, n=k, key=attribute, k=k, reference=chance)
-        for attribute, share, chance in zip(
-            attribute_rdms, shares[0], np.mean(shares[1:], axis=0), strict=True
-        )
+        row("own_neurons", method, "p", found, p=of, n=k, key=attribute, k=k, reference=chance)
+        for attribute, found, chance, of in values
     ]
+
+
+def _stay(tau: np.ndarray, among: np.ndarray, k: int) -> np.ndarray:
+    """Return the share [attributes] of the k neurons of largest tau that have one of the k largest partials.
+
+    tau, among: as for `partial_tau`.
+    """
+    both = [_best(values, k) for values in (tau, partial_tau(tau, among))]
+    return (both[0] & both[1]).sum(axis=0) / k
+
+
+def _drawn(neurons: int, k: int, generator: np.random.Generator) -> tuple[np.ndarray, int]:
+    """Draw SAMPLE neurons, or all if they are fewer; return them and as large a share of them as k is."""
+    drawn = np.sort(generator.permutation(neurons)[:SAMPLE]) if neurons > SAMPLE else np.arange(neurons)
+    return drawn, max(1, round(k * len(drawn) / neurons))
 
 
 def split_half(
     activations: np.ndarray, attribute_rdms: pd.DataFrame, k: int, halvings: int, seed: int
 ) -> list[Row]:
     """Would other seeds find the same neurons? Three rows per attribute, means over halvings of the seeds.
+
+    The interval is the range of the middle 95 % of the halvings: a spread, not a confidence interval. Each
+    halving draws SAMPLE neurons and takes as large a share of them as k is of all.
 
     split_half: the share of the k best neurons that both halves have in common; `reference` is that by
     chance. split_half_reliability: Pearson's r over the neurons of the halves' taus, stepped up to all seeds
@@ -118,15 +154,18 @@ def split_half(
     shares, reliabilities, elsewhere, found = [], [], [], []
     for _ in progress(range(halvings), "halves of the seeds", unit="halving"):
         order = generator.permutation(seeds)
-        taus = [_tau(activations[half], rdms) for half in (order[: seeds // 2], order[seeds // 2 :])]
-        chosen = [_best(tau, k) for tau in taus]
-        shares.append((chosen[0] & chosen[1]).sum(axis=0) / k)
+        drawn, best_of = _drawn(activations.shape[2], k, generator)
+        halves = order[: seeds // 2], order[seeds // 2 :]
+        of_drawn = activations[:, :, drawn]
+        taus = [_tau(of_drawn[half], rdms) for half in halves]
+        chosen = [_best(tau, best_of) for tau in taus]
+        shares.append((chosen[0] & chosen[1]).sum(axis=0) / best_of)
         varied = np.isfinite(taus).all(axis=(0, 2))  # a neuron that is constant over emotions has no tau
         r = np.array([regression(a, b).r for a, b in zip(taus[0][varied].T, taus[1][varied].T, strict=True)])
         reliabilities.append(2 * r / (1 + r))
-        for own, other, best_of_own in zip(taus, taus[::-1], chosen, strict=True):
-            found.append(_mean_where(own, best_of_own))
-            elsewhere.append(_mean_where(other, best_of_own))
+        both = list(zip(taus, taus[::-1], chosen, strict=True))
+        found.append(np.mean([_mean_where(own, best_of_own) for own, _, best_of_own in both], axis=0))
+        elsewhere.append(np.mean([_mean_where(other, best_of_own) for _, other, best_of_own in both], axis=0))
     share = "share of the k neurons of largest tau that two halves of the seeds have in common"
     reliability = (
         "r over the neurons of the taus of two halves of the seeds, stepped up (Spearman 1910, Brown 1910)"
@@ -145,10 +184,12 @@ def split_half(
             k,
         ),
     ):
-        method, means = f"{what}; mean of {halvings} halvings", np.mean(found_in, axis=0)
+        method = f"{what}; mean and middle 95 % of {halvings} halvings"
+        spread = np.quantile(found_in, [0.025, 0.975], axis=0).T
+        values = zip(attribute_rdms, np.mean(found_in, axis=0), spread, references, strict=True)
         rows += [
-            row(question, method, "", value, n=neurons, key=attribute, k=size, reference=reference)
-            for attribute, value, reference in zip(attribute_rdms, means, references, strict=True)
+            row(question, method, "", value, ends, n=neurons, key=attribute, k=size, reference=reference)
+            for attribute, value, ends, reference in values
         ]
     return rows
 

@@ -7,7 +7,7 @@ from scipy import optimize, stats
 from model_emotion.base.statistics import tanh
 from model_emotion.masking.drops import ENOUGH
 from model_emotion.retests.drops import cubes, over_masks
-from model_emotion.retests.masks import means_of_masks, random_masks_of
+from model_emotion.retests.masks import means_of_masks, pool_sizes, random_masks_of
 from model_emotion.retests.rows import ALPHA, POWER, Row, row
 
 
@@ -31,7 +31,10 @@ def detectable_place(masked: pd.DataFrame, k: int) -> list[Row]:
     The estimate is the median over attributes.
     """
     attribute_means, random_means = means_of_masks(masked, k)
-    limits = [random_masks_of(attribute, random_means).limit for attribute in attribute_means.index]
+    pooled, limits = pool_sizes(masked), []
+    for attribute in attribute_means.index:
+        random = random_masks_of(attribute, random_means, k, pooled)
+        limits.append(random.accuracy.mean() - random.limits[0])
     if not np.isfinite(limits).all():
         return []
     distance = "distance below its random masks' mean at which an attribute's mask holds its place"

@@ -3,17 +3,33 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from model_emotion.base.results import Activations
 from model_emotion.masking.drops import above_floor, accuracy_drops, floor, shown_size
 from model_emotion.params import Analysis
-from model_emotion.retests import accuracy, drops, masks, neurons, power, space, weights
+from model_emotion.retests import (
+    accuracy,
+    bayes,
+    controls,
+    crossed,
+    drops,
+    huge_neurons,
+    layers,
+    leave_one_out,
+    masks,
+    neurons,
+    power,
+    space,
+    specification,
+    weights,
+)
 from model_emotion.retests.rows import Row, table
 from model_emotion.rsa import rdm
 from model_emotion.rsa.whole_model import model_rdm
 
-HALVINGS = 5
+HALVINGS = 50
 ODD_SEEDS = (1, 42, 100)
 """Seeds of the study beside its other nine, 3 to 19. Whether they were chosen by their results is not
 known."""
@@ -24,7 +40,8 @@ class Measured:
     """The measurements of a run, tables as in their files under results/RUN.
 
     published: the accuracy.csv to compare with; None for the run `published`. texts: data/texts/RUN.parquet.
-    similarity: results/human/similarity.csv. weights: human weights by attribute.
+    similarity: results/human/similarity.csv. weights: human weights by attribute. masks: all masks whose
+    neurons are known, arrays [layers, width] by name.
     """
 
     accuracy: pd.DataFrame
@@ -37,6 +54,7 @@ class Measured:
     similarity: pd.DataFrame
     weights: pd.Series
     texts: pd.DataFrame
+    masks: dict[str, np.ndarray]
 
 
 def answers(measured: Measured, analysis: Analysis) -> pd.DataFrame:
@@ -52,7 +70,8 @@ def answers(measured: Measured, analysis: Analysis) -> pd.DataFrame:
     rows = [
         *_of_accuracy(accuracies, measured.published),
         *_of_neurons(measured, k, analysis),
-        *_of_masks(*of_masks, accuracies, measured.weights, k, analysis),
+        *_of_masks(*of_masks, accuracies, measured, k, analysis),
+        *_of_rivals(*of_masks, measured, k, analysis),
         *_of_space(measured, analysis),
     ]
     return table(rows)
@@ -80,28 +99,72 @@ def _of_masks(
     masked: pd.DataFrame,
     dropped: pd.DataFrame,
     accuracies: pd.DataFrame,
-    human: pd.Series,
+    measured: Measured,
     k: int,
     analysis: Analysis,
 ) -> Iterator[Row]:
-    samples, seed = analysis.bootstrap.samples, analysis.bootstrap.seed
+    samples, seed, human = analysis.bootstrap.samples, analysis.bootstrap.seed, measured.weights
+    pooled = weights.pooled(masked)
+    # the study's random masks have only a label in common with the attribute's mask: they are no pairs
+    unpaired = pooled[1] if pooled and measured.published is None else masked
     yield from masks.place_among_random(masked, k)
-    yield from _hurt(masked, dropped, human, k, samples, seed)
-    if fewer := drops.without_seeds(masked, ODD_SEEDS):
+    yield from _hurt(unpaired, dropped, human, k, samples, seed)
+    if fewer := drops.without_seeds(unpaired, ODD_SEEDS):
         key, of_seeds = fewer
         kept = dropped[dropped["seed"].isin(of_seeds["seed"])]
         yield from _hurt(of_seeds, kept, human, k, samples, seed, key)
-    if pooled := weights.pooled(masked):
+    if pooled:
         key, shared = pooled
         yield from weights.human_correlation_of_attributes(accuracy_drops(shared), k, human, key)
     yield from weights.human_correlation_of_size(dropped, human)
     yield from masks.place_of_size(masked)
+    yield from masks.place_error_rate(masked)
     yield from weights.human_correlation_permuted(dropped, k, human, samples, seed)
+    yield from bayes.evidence_on_drop(unpaired, dropped, k)
+    yield from bayes.evidence_on_correlation(dropped, k, human)
     yield from drops.share_of_distance(dropped, accuracies, k, samples, seed)
     yield from drops.corrected_stars(dropped, analysis.drop_alpha)
+    for rows, _ in _curves(masked, accuracies, measured, analysis.permutations.samples, seed):
+        yield from rows
     yield from power.detectable_place(masked, k)
     yield from power.detectable_drop(dropped, k)
-    yield from power.detectable_over_attributes(masked, dropped, k)
+    yield from power.detectable_over_attributes(unpaired, dropped, k)
+
+
+def specifications(measured: Measured) -> pd.DataFrame:
+    """Return specifications.csv: every analysis of the specification curves of H2 and H3, and its result."""
+    masked = above_floor(measured.masked, floor(measured.accuracy))
+    texts = measured.texts
+    accuracies = accuracy.with_majority(measured.accuracy, texts[texts["split"] == "dev"])
+    return pd.concat([curve for _, curve in _curves(masked, accuracies, measured, 0, 1)], ignore_index=True)
+
+
+def _curves(
+    masked: pd.DataFrame, accuracies: pd.DataFrame, measured: Measured, samples: int, seed: int
+) -> Iterator[tuple[list[Row], pd.DataFrame]]:
+    """Return the rows and the table of each specification curve, with so many permutations."""
+    choices, emotions = specification.read_choices(), measured.activations.emotions
+    judged = not measured.mean_rdm.empty
+    human = rdm.select(measured.mean_rdm, emotions)["distance"].to_numpy() if judged else np.empty(0)
+    attributes = rdm.select(measured.attribute_rdms, emotions)
+    of_weights = specification.weight_variants(measured.weights, human, attributes)
+    yield specification.curve_of_drops(masked, accuracies, choices["H2"], samples, seed)
+    yield specification.curve_of_correlations(masked, accuracies, of_weights, choices["H3"], samples, seed)
+
+
+def _of_rivals(
+    masked: pd.DataFrame, dropped: pd.DataFrame, measured: Measured, k: int, analysis: Analysis
+) -> Iterator[Row]:
+    """Ask whether something else explains the drops: layers, huge neurons, one case, or random factors."""
+    human, permuted, activations = measured.weights, analysis.permutations, measured.activations
+    counts = layers.mask_layers(measured.masks)
+    yield from layers.layers_of_masks(counts, k)
+    yield from layers.given_layer(dropped, counts, human, k, permuted.samples, permuted.seed)
+    yield from huge_neurons.steps_with_huge_neurons(
+        activations.values, activations.layers, masked, measured.masks, permuted.samples, permuted.seed
+    )
+    yield from leave_one_out.without_each_mask(dropped, k, human)
+    yield from crossed.crossed(dropped, k)
 
 
 def _hurt(
@@ -127,5 +190,18 @@ def _of_space(measured: Measured, analysis: Analysis) -> Iterator[Row]:
     human = rdm.select(measured.mean_rdm, emotions)["distance"].to_numpy()
     model = model_rdm(measured.activations.values)
     yield from space.model_and_human(model, human, len(emotions), permuted.samples, permuted.seed)
+    yield from leave_one_out.without_each_emotion(model, human, emotions)
     models = rdm.select(measured.attribute_rdms, emotions).assign(model=model)
     yield from space.agreement_with_subjects(judged.T.to_numpy(), models, len(emotions), permuted.seed)
+    references = rdm.select(measured.attribute_rdms, emotions)
+    texts = measured.texts
+    labels = texts.loc[texts["split"] == "train", list(emotions)]
+    given = {"label co-occurrence": neurons.label_rdm(labels.to_numpy(dtype=float)).iloc[:, 0].to_numpy()}
+    given |= controls.training_controls(labels, measured.accuracy, emotions)
+    if controls.VALENCE in references:
+        given[controls.VALENCE] = references[controls.VALENCE].to_numpy()
+    yield from controls.model_and_human_given(model, human, given, permuted.samples, permuted.seed)
+    references.insert(0, "human", human)
+    yield from controls.layers_and_references(
+        measured.activations, references, permuted.samples, permuted.seed
+    )

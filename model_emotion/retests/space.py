@@ -1,12 +1,15 @@
 """H4, and the human space behind H3: noise ceiling, other people and other emotions."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from model_emotion.base.progress import progress
 from model_emotion.base.statistics import product
-from model_emotion.retests.rows import Row, row
+from model_emotion.retests.rows import Row, resampled_p, row
 from model_emotion.rsa.kendall import tau_b
 from model_emotion.rsa.permutation import permutations, permuted_pairs
 from model_emotion.rsa.rdm import pair_indices
@@ -66,6 +69,17 @@ def resampled_agreement(
     return found
 
 
+def mantel_p(tau: ArrayLike, shuffled: np.ndarray) -> Any:
+    """Return two-sided p of an observed tau among those with permuted emotions, [samples, …].
+
+    It is twice the smaller tail; the observed order counts as one of the permutations (Phipson and Smyth
+    2010).
+    """
+    tau, samples = np.asarray(tau), len(shuffled)
+    tails = (shuffled >= tau - 1e-12).sum(axis=0), (shuffled <= tau + 1e-12).sum(axis=0)
+    return np.minimum(1, 2 * (1 + np.minimum(*tails)) / (samples + 1))
+
+
 def model_and_human(
     model: np.ndarray, human: np.ndarray, emotions: int, samples: int, seed: int
 ) -> list[Row]:
@@ -75,9 +89,9 @@ def model_and_human(
     """
     tau = tau_b(model[None], human[:, None])[0, 0]
     shuffled = model[permuted_pairs(permutations(emotions, samples, seed))]
-    p = (1 + (tau_b(shuffled, human[:, None])[:, 0] >= tau - 1e-12).sum()) / (samples + 1)
+    p = mantel_p(tau, tau_b(shuffled, human[:, None])[:, 0])
     of = "tau-b of the whole model's RDM with the mean human one"
-    method = f"{of}; p: emotions permuted {samples} times (Mantel 1967)"
+    method = f"{of}; two-sided p, emotions permuted {samples} times (Mantel 1967)"
     return [row("model_and_human", method, "p", tau, p=p, n=emotions)]
 
 
@@ -99,6 +113,7 @@ def agreement_with_subjects(
     found = agreement(subjects, models.to_numpy())
     resampled = resampled_agreement(subjects, models.to_numpy(), emotions, RESAMPLED, seed)
     low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
+    p = resampled_p(resampled)
     drawn = f"subjects and emotions drawn anew {RESAMPLED} times, percentile interval"
     method, n, question = (
         f"mean tau-b with each subject's RDM; {drawn}",
@@ -106,6 +121,6 @@ def agreement_with_subjects(
         "agreement_with_subjects",
     )
     return rows + [
-        row(question, method, "interval", tau, ci, n=n, key=name, reference=ceilings[0])
-        for name, tau, *ci in zip(models, found, low, high, strict=True)
+        row(question, method, "interval", tau, ci, p_of, n, key=name, reference=ceilings[0])
+        for name, tau, p_of, *ci in zip(models, found, p, low, high, strict=True)
     ]

@@ -1,0 +1,113 @@
+"""H2 with emotions, seeds and masks as crossed random factors: a variance for each factor.
+
+The design is balanced, with one drop for each emotion, seed and attribute mask, so that mean squares give
+every variance and Satterthwaite's (1946) degrees of freedom the interval; no model has to be fitted.
+"""
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from model_emotion.masking.drops import ROUNDING
+from model_emotion.retests.masks import several_sizes
+from model_emotion.retests.rows import Row, row, two_sided
+
+FACTORS = ("emotion", "seed", "attribute")
+
+
+def mean_squares(cube: np.ndarray) -> dict[tuple[int, ...], tuple[float, int]]:
+    """Return (mean square, degrees of freedom) of each effect of a balanced design without repetitions.
+
+    cube: [levels of factor 0, levels of factor 1, …], with one value in each cell. An effect is the tuple of
+    its factors; the one of all factors is the residual. Factors of one level are left out.
+    """
+    factors = [factor for factor, levels in enumerate(cube.shape) if levels > 1]
+    found: dict[tuple[int, ...], tuple[float, int]] = {}
+    effects: dict[tuple[int, ...], np.ndarray] = {(): cube.mean(keepdims=True)}
+    for size in range(1, len(factors) + 1):
+        for effect in combinations(factors, size):
+            others = tuple(factor for factor in range(cube.ndim) if factor not in effect)
+            mean = cube.mean(axis=others, keepdims=True) if others else cube
+            smaller = (part for key, part in effects.items() if set(key) < set(effect))
+            effects[effect] = mean - sum(smaller)
+            freedom = int(np.prod([cube.shape[factor] - 1 for factor in effect]))
+            squares = (effects[effect] ** 2).sum() * cube.size / effects[effect].size
+            found[effect] = float(squares / freedom), freedom
+    return found
+
+
+def variances(cube: np.ndarray) -> dict[tuple[int, ...], float]:
+    """Return the variance of each effect, from expected mean squares (all factors random); at least 0."""
+    found = mean_squares(cube)
+    of: dict[tuple[int, ...], float] = {}
+    for effect in sorted(found, key=len, reverse=True):
+        above = sum(
+            value * np.prod([cube.shape[factor] for factor in range(cube.ndim) if factor not in larger])
+            for larger, value in of.items()
+            if set(effect) < set(larger)
+        )
+        repeated = np.prod([cube.shape[factor] for factor in range(cube.ndim) if factor not in effect])
+        of[effect] = float(max(0.0, (found[effect][0] - above) / repeated))
+    return of
+
+
+def mean_and_interval(cube: np.ndarray) -> tuple[float, tuple[float, float], float] | None:
+    """Return the mean of a cube, its 95 % interval with all factors random, and two-sided p.
+
+    The variance of the mean is a sum of mean squares with signs, and Satterthwaite's degrees of freedom are
+    its square over the sum of the squares of its parts, each over its own. If the sum is not positive, only
+    the mean squares of the single factors count, which is conservative. None if no factor has two levels, or
+    if the cells are all alike.
+    """
+    found = mean_squares(cube)
+    singles = [effect for effect in found if len(effect) == 1]
+    if not singles or not found[max(found, key=len)][0] > ROUNDING**2:
+        return None
+    signed = {effect: (-1) ** (len(effect) + 1) for effect in found}
+    if not sum(sign * found[effect][0] for effect, sign in signed.items()) > 0:
+        signed = dict.fromkeys(singles, 1)
+    parts = {effect: sign * found[effect][0] / cube.size for effect, sign in signed.items()}
+    variance = sum(parts.values())
+    freedom = variance**2 / sum(part**2 / found[effect][1] for effect, part in parts.items())
+    mean, se = float(cube.mean()), float(np.sqrt(variance))
+    half = float(stats.t.ppf(0.975, freedom)) * se
+    return mean, (mean - half, mean + half), float(two_sided(stats.t.sf(mean / se, freedom)))
+
+
+def crossed(drops: pd.DataFrame, k: int) -> Iterator[Row]:
+    """Is the mean drop above 0 if emotions, seeds and masks are all random? Which factor varies most?
+
+    A row that decides for size k, one for each of several sizes, and a row for each factor's share of the
+    variance at size k. drops: drops.parquet.
+    """
+    method = (
+        "mean drop, emotions, seeds and masks as crossed random factors; interval by Satterthwaite (1946)"
+    )
+    for question, sizes, decided_by in (
+        ("masks_hurt_crossed", [k], "interval"),
+        ("masks_hurt_crossed_of_size", several_sizes(drops), ""),
+    ):
+        for size in sizes:
+            cube = _cube(drops, size)
+            if found := mean_and_interval(cube):
+                mean, ci, p = found
+                key = "" if decided_by else str(size)
+                yield row(question, method, decided_by, mean, ci, p, cube.size, key=key, k=size)
+    cube = _cube(drops, k)
+    of = variances(cube)
+    if not (total := sum(of.values())) > ROUNDING**2:
+        return
+    method = "share of the variance of drops, from expected mean squares of the balanced design"
+    for effect, value in of.items():
+        last = len(effect) == sum(levels > 1 for levels in cube.shape)
+        name = "residual" if last else " x ".join(FACTORS[factor] for factor in effect)
+        yield row("share_of_variance", method, "", value / total, n=cube.size, key=name, k=k)
+
+
+def _cube(drops: pd.DataFrame, k: int) -> np.ndarray:
+    """Return the drops of size k as [emotion, seed, attribute]."""
+    wide = drops[drops["k"] == k].pivot(index=["emotion", "seed"], columns="attribute", values="drop")
+    return wide.to_numpy().reshape(*wide.index.levshape, -1)

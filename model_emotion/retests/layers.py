@@ -1,0 +1,157 @@
+"""H2 and H3: do masks lower accuracy because of an attribute, or because of the layers of its neurons?
+
+`counts` is mask_layers.csv, `attribute, k, layer, neurons`: how many neurons of an attribute's mask of size k
+lie in each layer, from 1. The mean layer of a mask is a covariate that the study did not consider. It was
+chosen after the results were known (post hoc).
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from model_emotion.base.statistics import correlation_interval, regression
+from model_emotion.masking.drops import ENOUGH, ROUNDING
+from model_emotion.masking.masks import MaskName
+from model_emotion.retests.masks import several_sizes
+from model_emotion.retests.rows import Row, row
+
+MEASURES = {"drop": 1, "damage": -1}
+"""What a mask does: its drop, or its damage (accuracy without a mask minus that with it).
+
+Correlations over masks do not depend on the accuracy without a mask, so damage is taken as minus the accuracy
+with the mask.
+"""
+
+
+def mask_layers(masks: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Return mask_layers.csv: in which layers the neurons of the attributes' masks lie.
+
+    masks: arrays [layers, width] by name; a neuron is masked where its value is not 1.
+    """
+    rows = [
+        (name.attribute, name.k, layer, neurons)
+        for name, mask in ((MaskName.parse(text), mask) for text, mask in masks.items())
+        if name.kind == "attribute"
+        for layer, neurons in enumerate((mask != 1).sum(axis=1), 1)
+    ]
+    return pd.DataFrame(rows, columns=["attribute", "k", "layer", "neurons"])
+
+
+def layers_of_masks(counts: pd.DataFrame, k: int) -> list[Row]:
+    """In which layer do an attribute's masked neurons lie, on average? Descriptive.
+
+    `reference`: the mean layer of a random mask.
+    """
+    layers, method = (
+        counts["layer"].max(),
+        "mean layer of the neurons of the mask; reference: of a random mask",
+    )
+    reference = (1 + layers) / 2
+    return [
+        row("layer_of_mask", method, "", mean, n=k, key=str(attribute), k=k, reference=reference)
+        for attribute, mean in _mean_layer(counts, k).items()
+    ]
+
+
+def _mean_layer(counts: pd.DataFrame, k: int) -> pd.Series:
+    """Return the mean layer of each attribute's mask of size k."""
+    of_size = counts[counts["k"] == k]
+    weighted = (of_size["layer"] * of_size["neurons"]).groupby(of_size["attribute"], sort=False).sum()
+    return weighted / of_size.groupby("attribute", sort=False)["neurons"].sum()
+
+
+def given_layer(
+    drops: pd.DataFrame, counts: pd.DataFrame, weights: pd.Series, k: int, samples: int, seed: int
+) -> Iterator[Row]:
+    """Does what a mask does correlate with its attribute's human weight, given the mean layer of its neurons?
+
+    Rows for the drop and for the damage at size k: `layer_and_mask`, the correlation with the mean layer;
+    `human_correlation_given_layer`, the partial r, with p by Freedman and Lane (1983);
+    `human_correlation_semipartial`, r with that part of the weight that the layer does not predict. Then a
+    row for each size. No row if masks are of something else than the attributes with a weight.
+    """
+    for measure in MEASURES:
+        cases = _cases(drops, counts, weights, k, measure)
+        if cases is None:
+            return
+        effect, weight, layer = cases
+        plain = regression(weight, effect)
+        alone = regression(layer, effect) if _varies(layer) else None
+        if alone:
+            method = (
+                f"Pearson's r over attributes of {measure} with the mean layer of the mask; Fisher z interval"
+            )
+            ci = correlation_interval(alone.r, len(effect))
+            yield row("layer_and_mask", method, "", alone.r, ci, alone.p, len(effect), key=measure, k=k)
+        r, p = freedman_lane(effect, weight, layer, samples, seed)
+        of = f"{measure} with human weight over attributes, given the mean layer of the mask"
+        method = f"partial r of {of} (chosen post hoc); p by Freedman and Lane (1983), {samples} permutations"
+        question, n = "human_correlation_given_layer", len(effect)
+        method = f"{method}; reference: r"
+        yield row(question, method, "p", r, p=p, n=n, key=measure, k=k, reference=plain.r)
+        rest = float(_correlation(effect - effect.mean(), residuals(weight, layer)))
+        method = f"semi-partial r of {of}, taken out of the weight alone; reference: r"
+        question = "human_correlation_semipartial"
+        yield row(question, method, "", rest, n=n, key=measure, k=k, reference=plain.r)
+    for size in several_sizes(drops):
+        cases = _cases(drops, counts, weights, size, "drop")
+        if cases is not None:
+            r, p = freedman_lane(*cases, samples, seed)
+            method = (
+                "partial r of drop with human weight, given the mean layer; p by Freedman and Lane (1983)"
+            )
+            question = "human_correlation_given_layer_of_size"
+            yield row(question, method, "", r, p=p, n=len(cases[0]), key=str(size), k=size)
+
+
+def _cases(
+    drops: pd.DataFrame, counts: pd.DataFrame, weights: pd.Series, k: int, measure: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Return each attribute's effect, human weight and mean layer; None if some are unknown or too few."""
+    of_size, layer = drops[drops["k"] == k], _mean_layer(counts, k)
+    column = "drop" if measure == "drop" else "masked"
+    effect = MEASURES[measure] * of_size.groupby("attribute", sort=False)[column].mean()
+    known = set(weights.index) & set(layer.index)
+    if len(effect) < ENOUGH or not set(effect.index) <= known or not _varies(effect.to_numpy()):
+        return None
+    return effect.to_numpy(), weights[effect.index].to_numpy(), layer[effect.index].to_numpy()
+
+
+def _varies(values: np.ndarray) -> bool:
+    return bool(np.ptp(values) > ROUNDING)
+
+
+def residuals(values: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """Return what a line on `given` [n] leaves of values [..., n].
+
+    If `given` is constant, only the mean of the values is taken out.
+    """
+    centred, around = values - values.mean(axis=-1, keepdims=True), given - given.mean()
+    if not _varies(given):
+        return centred
+    slopes = (centred * around).sum(axis=-1, keepdims=True) / (around**2).sum()
+    return centred - slopes * around
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return r of centred values a [..., n] and b [n]; 0 where nothing is left of one of them."""
+    product = (a**2).sum(axis=-1) * (b**2).sum()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(product > ROUNDING**2, (a * b).sum(axis=-1) / np.sqrt(product), 0.0)
+
+
+def freedman_lane(
+    y: np.ndarray, x: np.ndarray, given: np.ndarray, samples: int, seed: int
+) -> tuple[float, float]:
+    """Return the partial r of y and x given a third variable, all [n], and its two-sided p.
+
+    What the third variable leaves of y is permuted and added to what it predicts (Freedman and Lane 1983).
+    The prediction has no part in a partial r, so the residuals alone are permuted, and the third variable is
+    taken out of them again.
+    """
+    of_y, of_x = residuals(y, given), residuals(x, given)
+    r = float(_correlation(of_y, of_x))
+    permuted = np.random.default_rng(seed).permuted(np.tile(of_y, (samples, 1)), axis=1)
+    by_chance = _correlation(residuals(permuted, given), of_x)
+    return r, float((1 + (np.abs(by_chance) >= abs(r) - ROUNDING).sum()) / (samples + 1))
