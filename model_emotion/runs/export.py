@@ -102,7 +102,7 @@ def as_measured(values: dict[str, Any], lock: dict[str, Any]) -> dict[str, Any]:
 
     A setting may have changed since, and the card must tell what was measured.
     """
-    for name in ("prompts", "activations", "mask_plan", "evaluation"):
+    for name in ("targets@live", "mask_plan", "prompts", "activations", "evaluation"):
         recorded = lock.get("stages", {}).get(name, {}).get("params", {}).get("params.yaml", {})
         for key, value in recorded.items():
             *sections, leaf = key.split(".")
