@@ -43,10 +43,10 @@ published: $(READY)  ## reproduce the published results only
 smoke: $(READY)  ## run the full pipeline on synthetic data with a known answer (no download)
 	@python -m model_emotion.smoke
 
-paper: $(READY)  ## measure roberta-base at the study's full size (needs a CUDA GPU)
+paper: $(READY)  ## measure roberta-base at full size, into data/runs/roberta-base (needs a CUDA GPU)
 	@test -e data/goemotions.parquet || dvc repro --quiet goemotions
 	@python -m model_emotion.live.cost paper
-	python -m model_emotion.project.experiments paper
+	python -m model_emotion.project.experiments paper roberta-base
 
 ## Explore
 mpnet: $(READY)  ## download all-mpnet-base-v2 (405 MB), a model of the study's size, to data/models
@@ -59,6 +59,12 @@ exp: $(READY)  ## run an experiment of experiments/: make exp NAME=test_split
 exps: $(READY)  ## run all small experiments (nine emotions), and compare each with `reduced`
 	@python -m model_emotion.project.experiments
 	@python -m stages.report
+
+NAMED = "$(or $(NAME),$(error NAME is missing: make $@ NAME=..., a name for the folder data/runs/NAME))"
+export-run: $(READY)  ## write the run `live` to data/runs/NAME, for others: make export-run NAME=... BY=...
+	@python -m model_emotion.live.run_export $(NAMED) --by "$(BY)"
+check-run: $(READY)  ## check a run in data/runs that was measured elsewhere: make check-run NAME=...
+	@python -m model_emotion.live.run_check $(NAMED)
 
 JUPYTER := $(VENV)/.jupyter
 $(JUPYTER): notebooks/jupyter.lock $(READY)

@@ -9,8 +9,9 @@ from pydantic import AfterValidator, Field, model_validator
 from model_emotion.base import study
 from model_emotion.base.errors import InputError
 from model_emotion.base.files import read_yaml
-from model_emotion.base.settings import ParamsError, Section, check_section
+from model_emotion.base.settings import ParamsError, Section, check_section, did_you_mean
 from model_emotion.base.values import (
+    OWN_RUNS,
     Commit,
     Count,
     Draws,
@@ -19,6 +20,7 @@ from model_emotion.base.values import (
     Name,
     OwnFile,
     Positive,
+    RunName,
     Scheduler,
     Seed,
     Seeds,
@@ -174,7 +176,8 @@ class Figures(Section):
 class Params(Section):
     """All of params.yaml; its comments say what each key means."""
 
-    runs: Annotated[list[Literal["published", "live"]], Field(min_length=1), AfterValidator(unique)]
+    runs: Annotated[list[str], Field(min_length=1), AfterValidator(unique)]
+    imported: Annotated[list[RunName], AfterValidator(unique)]
     study: Study
     backbone: Backbone
     own: Own
@@ -215,8 +218,7 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _check_keys_that_depend_on_each_other(self) -> "Params":
-        if set(self.runs) != {"published", "live"}:
-            raise ValueError("runs: must be both; `make published` reproduces the published run alone")
+        self._check_runs()
         self._check_names()
         self._check_sizes()
         self._check_ranking_seeds()
@@ -226,6 +228,17 @@ class Params(Section):
         if executor.kind != "dask" and executor.address:
             raise ValueError(f"executor.address: {executor.address} needs executor.kind: dask")
         return self
+
+    def _check_runs(self) -> None:
+        for place, run in enumerate(self.runs):
+            if run not in (*OWN_RUNS, *self.imported):
+                known = "is neither published, live nor one of the runs that `imported` lists"
+                raise ValueError(f"runs[{place}]: {run!a} {known}{did_you_mean(run, OWN_RUNS)}")
+        if not set(OWN_RUNS) <= set(self.runs):
+            raise ValueError("runs: must be both; `make published` reproduces the published run alone")
+        for place, run in enumerate(self.imported):
+            if run not in self.runs:
+                raise ValueError(f"imported[{place}]: '{run}' must be in runs too")
 
     def _check_names(self) -> None:
         """Check the names that the study must know, unless the user's own tables bring others."""

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from model_emotion.base.files import read_csv, write_csv
-from model_emotion.base.results import MEASURED, folder, read_accuracy, read_activations, read_masked_accuracy
+from model_emotion.base.results import folder, read_accuracy, read_activations, read_masked_accuracy
 from model_emotion.masking.ranking import all_masks
 from model_emotion.params import load_params
 from model_emotion.project import stage
@@ -16,7 +16,7 @@ def main() -> None:
     analysis, out = load_params().analysis, folder(run)
     measured = Measured(
         accuracy=read_accuracy(run),
-        published=read_accuracy("published") if run == MEASURED else None,
+        published=read_accuracy("published") if run != "published" else None,
         masked=read_masked_accuracy(run),
         drops=pd.read_parquet(out / "drops.parquet"),
         activations=read_activations(out / "activations.safetensors"),

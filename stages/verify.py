@@ -29,9 +29,9 @@ def main() -> None:
     if options.check:
         sys.exit(not verdicts.check(options.run))
     claims = schema.load_claims()
-    joined = judging.joined(
-        claims.claims, {run: verdicts.read(folder(run) / "claims.json") for run in params.runs}
-    )
+    runs = {judging.run_of(claim) for claim in claims.claims} & set(params.runs)
+    judged = {run: verdicts.read(folder(run) / "claims.json") for run in sorted(runs)}
+    joined = judging.joined(claims.claims, judged)
     write_json({"count": verdicts.tally(joined), "claims": [asdict(verdict) for verdict in joined]}, RESULT)
     write_text(pages.render(joined, claims.unpublished), "CLAIMS.md")
     print("\n".join(verdicts.summary(joined)))

@@ -114,6 +114,10 @@ GOOD = ["joy", "fear", "anger", "love"]
         ("protocol.probes", "s", "protocol.probes: unknown key; did you mean 'probe'?"),
         ("activation.point", "gelu", "activation.point: "),
         ("runs", ["lively"], "runs[0]: "),
+        ("runs", ["published", "live", "mine"], "runs[2]: 'mine' is neither published, live nor one of"),
+        ("imported", ["mine"], "imported[0]: 'mine' must be in runs too"),
+        ("imported", ["../mine"], "imported[0]: '../mine' can't name an imported run"),
+        ("imported", ["live"], "imported[0]: 'live' can't name an imported run"),
         ("runs", ["published"], "runs: must be both; `make published` reproduces the published run alone"),
         ("study", None, "study: must hold keys with values, not None"),
         (
@@ -214,7 +218,18 @@ def test_every_stage_refuses_an_invalid_value_before_any_work(stage, tmp_path, m
     text = (ROOT / "params.yaml").read_text()
     (tmp_path / "params.yaml").write_text(text.replace("seeds: [1]", "seeds: [1, 1]"))
     of_a_run = dict.fromkeys(
-        ("targets", "searchlight", "masks", "drops", "retests", "figures", "claims"), ["--run", "published"]
+        (
+            "targets",
+            "searchlight",
+            "masks",
+            "drops",
+            "retests",
+            "figures",
+            "claims",
+            "import_run",
+            "run_files",
+        ),
+        ["--run", "published"],
     )
     options = of_a_run | {"fetch": ["--group", "human"]}
     monkeypatch.chdir(tmp_path)

@@ -744,3 +744,32 @@ def test_text_has_the_contrast_that_wcag_asks_for(page, scheme):
 @needs_browser
 def test_it_prints(page):
     assert len(page.ask("Page.printToPDF", printBackground=True)["data"]) > 100_000
+
+
+@needs_results
+@needs_browser
+def test_one_run_can_be_chosen_for_all_figures(page):
+    """A figure that the chosen run lacks stays visible."""
+    page.open(page.path)
+    shown = (
+        "JSON.stringify([...document.querySelectorAll('.pair')].map((pair) => [...pair.children]"
+        ".filter((one) => getComputedStyle(one).display != 'none').map((one) => one.dataset.run)))"
+    )
+    both = json.loads(page.run(shown))
+    assert list(RUNS) in both and ["published"] in both
+    page.run("document.getElementById('show-live').click()")
+    assert json.loads(page.run(shown)) == [["live"] if "live" in runs else runs for runs in both]
+    page.run("document.getElementById('show-all-runs').click()")
+    assert json.loads(page.run(shown)) == both
+
+
+@needs_results
+def test_the_runs_are_compared_in_one_table(text):
+    (table,) = re.findall(
+        r'<table class="cards">\s*<thead><tr><th scope="col">measure.*?</table>', text, re.S
+    )
+    rows = re.findall(r'<tr class="hypothesis">.*?</tr>', table, re.S)
+    assert len(rows) == 4
+    found = cards.cards({run: hypotheses.table(run, content.verdicts(RUNS)) for run in RUNS})
+    for line, card in zip(rows, found, strict=True):
+        assert re.findall(r">([^<>]+)</span>", line) == [answer.verdict for answer in card.answers]

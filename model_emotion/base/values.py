@@ -68,6 +68,21 @@ def _own_file(value: str) -> str:
     return value
 
 
+OWN_RUNS = ("published", "live")
+"""The runs that are not imported: the authors' measurements, and those of this machine."""
+TAKEN = (*OWN_RUNS, "human", "imported", "times")
+"""Folders of results/ that no imported run can have."""
+
+
+def _run_name(value: str) -> str:
+    if not re.fullmatch("[a-z][a-z0-9_-]{0,39}", value) or value in TAKEN:
+        raise ValueError(
+            f"{value!a} can't name an imported run: a name begins with a small letter, has at most 40 small "
+            f"letters, digits, '_' and '-', and is none of {', '.join(TAKEN)}"
+        )
+    return value
+
+
 def _size(value: object) -> object:
     """Check the size of a mask: a number of neurons, or a share of them."""
     count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
@@ -103,6 +118,7 @@ Attribute = Annotated[str, AfterValidator(an_attribute)]
 OwnFile = Annotated[str, AfterValidator(_own_file)]
 Commit = Annotated[str, AfterValidator(_commit)]
 Scheduler = Annotated[str, AfterValidator(_scheduler)]
+RunName = Annotated[str, AfterValidator(_run_name)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Size = Annotated[int | float, BeforeValidator(_size)]
 Count = Annotated[int, Field(ge=1)]

@@ -1,7 +1,8 @@
 """Run named experiments: experiments/NAME.yaml asks a question and sets keys of params.yaml to answer it.
 
-`python -m model_emotion.project.experiments NAME` runs one as a DVC experiment of that name; without NAME,
-all small experiments that this commit does not have yet. Each starts from the commit that is checked out, and
+`python -m model_emotion.project.experiments NAME [RUN]` runs one as a DVC experiment of that name, and writes
+its measurement to data/runs/RUN; without NAME, all small experiments that this commit does not have yet. Each
+starts from the commit that is checked out, and
 leaves the checkout unchanged.
 """
 
@@ -133,13 +134,16 @@ def _untracked() -> set[str]:
     return set(listed.split("\0")) - {""}
 
 
-def perform(name: str) -> None:
+def perform(name: str, exported: str = "") -> None:
     """Run an experiment from the commit that is checked out.
 
-    Raises UserError if this commit already has an experiment of that name, or if the run does not finish.
+    exported: the folder in data/runs to write its measurement to, if any. Raises UserError if the folder
+    exists, if this commit already has an experiment of that name, or if the run does not finish.
     """
     experiment = load(name)
     experiment.params()
+    if exported and (out := Path("data/runs", exported)).exists():
+        raise UserError(f"{out}: exists already; move it away first")
     print(f"{name}: {experiment.question}", flush=True)
     if name in done():
         raise UserError(
@@ -153,6 +157,10 @@ def perform(name: str) -> None:
                 f"the experiment {name} did not finish; its measurements so far are kept: "
                 "run the same command to resume"
             )
+        # The checkout has the experiment's results until the block ends.
+        command = [sys.executable, "-m", "model_emotion.live.run_export", exported]
+        if exported and subprocess.run(command).returncode:
+            raise UserError(f"the experiment {name} is finished, but data/runs/{exported} was not written")
 
 
 @contextmanager
@@ -173,7 +181,7 @@ def done() -> list[str]:
 def main() -> None:
     require_git("experiments")
     if len(sys.argv) > 1:
-        perform(sys.argv[1])
+        perform(*sys.argv[1:3])
         return
     for name in small():
         if name not in done():

@@ -13,12 +13,14 @@ from model_emotion.base import study
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_csv, read_yaml, sha256
 from model_emotion.base.results import HOLDS, INCONCLUSIVE, MEASURED, folder
+from model_emotion.base.values import OWN_RUNS
 from model_emotion.claims.pages import SECTIONS
 from model_emotion.claims.verdicts import NOT_APPLICABLE, PASS, Verdict, read, tally
 from model_emotion.claims.verdicts import summary as closing
 from model_emotion.figures import catalogue, tables
 from model_emotion.report import hypotheses
 from model_emotion.report.cards import cards
+from model_emotion.report.compare import compare
 from model_emotion.report.page import packed
 from model_emotion.report.prose import fill
 
@@ -101,13 +103,15 @@ def figures_of_results() -> dict[str, str]:
     return names
 
 
-def stages_by_output(path: str = "dvc.yaml") -> dict[str, str]:
-    """Return {output: `stage` or `stage@run`} of every stage in dvc.yaml."""
+def stages_by_output(path: str = "dvc.yaml", runs: Iterable[str] = OWN_RUNS) -> dict[str, str]:
+    """Return {output: `stage` or `stage@run`} of every stage in dvc.yaml, for these runs."""
     made_by = {}
     for name, stage in read_yaml(path)["stages"].items():
         for out in [*stage.get("outs", []), *stage.get("metrics", [])]:
             out = next(iter(out)) if isinstance(out, dict) else out
-            for run in ("published", "live") if "${item.run}" in out else (None,):
+            imported = "imported" in stage.get("matrix", {}).get("run", "")
+            of_stage = [run for run in runs if not (imported and run in OWN_RUNS)]
+            for run in of_stage if "${item.run}" in out else (None,):
                 made_by[out.replace("${item.run}", run or "")] = f"{name}@{run}" if run else name
     return made_by
 
@@ -289,7 +293,8 @@ def details(
         "attributes": len(study.ATTRIBUTES),
         "sections": by_section(claims),
         "figure_of": figures_of_results(),
-        "stage_of": stages_by_output(),
+        "stage_of": stages_by_output(runs=runs),
+        "compared": compare(runs),
         "cards": cards({run: hypotheses.table(run, claims) for run in runs}),
         "drops": drops(runs),
         "retests": retests(runs),

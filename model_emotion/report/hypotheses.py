@@ -205,7 +205,7 @@ def table(run: str, verdicts: Iterable[Verdict]) -> list[Hypothesis]:
         Hypothesis(
             id,
             claims[id],
-            fill("published.j2", id=id, **of_study).strip() if run != MEASURED else "",
+            fill("published.j2", id=id, **of_study).strip() if run == "published" else "",
             fill("found.j2", id=id, **facts).strip(),
             retested(id, answers),
         )
