@@ -137,7 +137,6 @@ def made_up(emotions, attributes=study.ATTRIBUTES, sizes=(1500, 4000), layers=4,
         "human_correlation": lines.assign(
             r=draw.uniform(-0.3, 0.7, len(lines)), slope=draw.normal(0.3, 0.1, len(lines)), intercept=0.01
         ),
-        "specifications": specifications(sizes, draw),
         "human_correlation_summary": correlations(pd.DataFrame({"k": sizes}), "mean_r"),
         "retests": pd.concat(
             [
@@ -155,6 +154,7 @@ def made_up(emotions, attributes=study.ATTRIBUTES, sizes=(1500, 4000), layers=4,
                 ).assign(n=60, verdict=""),
             ]
         ).reset_index(drop=True),
+        "specifications": specifications(sizes, draw),
     }
 
 
