@@ -7,10 +7,10 @@ import numpy as np
 
 from model_emotion.base.files import replacing
 from model_emotion.base.results import folder, read_activations, write_activations
+from model_emotion.live import run_check as check
 from model_emotion.masking import mask_plan
 from model_emotion.params import load_params
 from model_emotion.project import stage
-from model_emotion.live import run_check as check
 
 
 def main() -> None:

@@ -18,11 +18,13 @@ from worlds import EMOTIONS, run
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import parse_yaml, read_tensors, write_tensors
 from model_emotion.base.results import read_activations
+from model_emotion.live import run_card as card
+from model_emotion.live import run_check as check
+from model_emotion.live import run_export as export
 from model_emotion.masking import mask_plan
 from model_emotion.params import load_params
 from model_emotion.report import compare, content
 from model_emotion.report.prose import templates
-from model_emotion.live import run_card as card, run_check as check, run_export as export
 from stages import drops, retests
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -21,9 +21,9 @@ from model_emotion.base.errors import UserError
 from model_emotion.base.files import METADATA, read_csv, read_metadata
 from model_emotion.base.results import ACCURACY, MASKED_ACCURACY
 from model_emotion.base.values import RunName
-from model_emotion.project import stage
 from model_emotion.live import run_card as card
 from model_emotion.live.run_card import Card
+from model_emotion.project import stage
 
 FOLDER = Path("data/runs")
 ACTIVATIONS, UNMASKED, MASKED = "activations.safetensors", "accuracy.csv", "masked_accuracy.csv"

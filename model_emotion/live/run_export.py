@@ -16,11 +16,11 @@ from ruamel.yaml import YAML
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_metadata, read_yaml, temporary_beside, write_text
 from model_emotion.base.results import MEASURED, folder
+from model_emotion.live import run_card as card
+from model_emotion.live.run_check import ACTIVATIONS, MASKED, OPTIONAL, UNMASKED, faults, place
 from model_emotion.masking import mask_plan
 from model_emotion.params import Params, check
 from model_emotion.project import stage
-from model_emotion.live import run_card as card
-from model_emotion.live.run_check import ACTIVATIONS, MASKED, OPTIONAL, UNMASKED, faults, place
 
 LOCK = Path("dvc.lock")
 SECTIONS = ("activation", "protocol", "training", "evaluation")

@@ -15,8 +15,9 @@ from scipy.stats import spearmanr
 from model_emotion.base.files import read_csv
 from model_emotion.base.results import folder
 from model_emotion.base.values import OWN_RUNS
+from model_emotion.live import run_card as card
+from model_emotion.live import run_check as check
 from model_emotion.report.hypotheses import read_answers
-from model_emotion.live import run_card as card, run_check as check
 
 FEWEST = 4
 """Fewer attributes or layers than this are not correlated."""

@@ -1,7 +1,6 @@
 """Read what the report shows: claims, hypotheses, drops, re-tests, figures and the whole searchlight."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,11 @@ from model_emotion.base.values import OWN_RUNS
 from model_emotion.claims.pages import SECTIONS
 from model_emotion.claims.verdicts import NOT_APPLICABLE, PASS, Verdict, read, tally
 from model_emotion.claims.verdicts import summary as closing
-from model_emotion.figures import catalogue, tables
+from model_emotion.figures import catalogue
 from model_emotion.report import hypotheses
 from model_emotion.report.cards import cards
 from model_emotion.report.compare import compare
+from model_emotion.report.gallery import pictures
 from model_emotion.report.page import packed
 from model_emotion.report.prose import fill
 
@@ -237,32 +237,6 @@ def searchlight(run: str) -> dict[str, Any]:
         "critical": [float(critical[name]) if name in critical else None for name in attributes],
         "tau": packed(whole.tobytes()),
     }
-
-
-def pictures(runs: Iterable[str], options: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return each figure: name, results shown, and for each run that has it caption, size and packed SVG."""
-    shown = {run: tables.of_run(options, run) for run in runs}
-    figures = [
-        {
-            "name": entry.name,
-            "shows": entry.shows,
-            "runs": {
-                run: picture(path, entry.describe(of_run))
-                for run, of_run in shown.items()
-                if (path := Path("paper_figures", run, f"{entry.name}.svg")).exists()
-            },
-        }
-        for entry in catalogue.FIGURES
-    ]
-    return [figure for figure in figures if figure["runs"]]
-
-
-def picture(path: Path, caption: str) -> dict[str, Any]:
-    """Return a figure's caption, its width and height in points, and its packed SVG."""
-    svg = path.read_text(encoding="utf-8")
-    size = dict(re.findall(r' (width|height)="([\d.]+)pt"', svg.partition("<svg")[2].partition(">")[0]))
-    sides = {side: round(float(size[side])) for side in ("width", "height")}
-    return {"caption": caption, **sides, "svg": packed(svg.encode())}
 
 
 def summary(runs: Sequence[str], claims: list[Verdict]) -> dict[str, Any]:
