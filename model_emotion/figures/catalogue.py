@@ -194,6 +194,12 @@ FIGURES = (
         retests.masks_among_random, ("retests",),
     ),
     Entry(
+        "H2_layers_and_accuracy", ("H2", "H3"),
+        "In which layers the {top_k} masked neurons of each attribute lie, and mean accuracy with its mask "
+        "and with random masks.",
+        retests.layers_and_accuracy, ("mask_layers", "accuracy_by_mask"), ("top_k",),
+    ),
+    Entry(
         "H2_specification_curve", ("H2",),
         "H2 by every combination of choices: t of the mean drop with masks as the cases. Dark: p < .05.",
         retests.specification_curve_of_drops, ("specifications",),
