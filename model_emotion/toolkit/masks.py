@@ -222,7 +222,8 @@ def read_file(path: Path | str, what: str) -> tuple[dict[str, np.ndarray], dict]
     if Path(path).suffix in PICKLES:
         raise UserError(
             f"{path}: {what} are read only from safetensors, since pickles (.pkl, .pt) can run code; "
-            f"convert it: python -m model_emotion.toolkit.convert {path} {Path(path).with_suffix('.safetensors')}"
+            f"convert it: python -m model_emotion.toolkit.convert {path} "
+            f"{Path(path).with_suffix('.safetensors')}"
         )
     return read_tensors(path, what)
 
