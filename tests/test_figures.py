@@ -152,6 +152,7 @@ def made_up(emotions, attributes=study.ATTRIBUTES, sizes=(1500, 4000), layers=4,
                 correlations(
                     grid(question=["agreement_with_subjects"], key=[*attributes, "model"]), "estimate"
                 ).assign(n=60, verdict=""),
+                grid(question=["layers_and_references"], key=["human", *attributes]).assign(reference=0.15),
             ]
         ).reset_index(drop=True),
         "mask_layers": grid(attribute=attributes, k=sizes, layer=range(1, layers + 1)).assign(

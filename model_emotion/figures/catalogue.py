@@ -173,8 +173,9 @@ FIGURES = (
     ),
     Entry(
         "F_model_rsa", ("F", "H4"),
-        "The model's dissimilarities, whole and by layer, against the human ones and each attribute's.",
-        searchlight.model_rsa, ("model_rsa",),
+        "The model's dissimilarities, whole and by layer, against the human ones and each attribute's; "
+        "* beyond the largest tau by chance, corrected for all of the figure.",
+        searchlight.model_rsa, ("model_rsa", "retests"),
     ),
     Entry(
         "F_spaces", ("F",),
