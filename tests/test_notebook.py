@@ -55,7 +55,7 @@ drops, shown = names["drops"], [len(figure.axes) for figure in figures]
 stacked = np.stack(list(names["masks"].values()))
 arrays = {name: np.asarray(names[name]) for name in ("unmasked", "masked", "activations")}
 arrays |= {"rows": names["task"].rows, "labels": names["task"].labels, "masks": stacked}
-arrays |= {"prompts": names["tuned"].prompts.numpy(), "drops": drops.to_numpy(), "p": names["place"]["p"]}
+arrays |= {"prompts": names["tuned"].prompts.numpy(), "drops": drops.to_numpy(), "p": names["p"]}
 np.savez(sys.argv[1], figures=shown, names=[str(name) for name in names["masks"]], **arrays)
 """
 

@@ -11,9 +11,11 @@ from made_up_runs import accuracies, masked_accuracies, one
 from scipy import stats
 
 from model_emotion.base import results, study
-from model_emotion.base.files import read_csv
+from model_emotion.base.files import read_csv, write_tensors
 from model_emotion.base.results import Activations, write_activations
+from model_emotion.masking import mask_plan
 from model_emotion.masking.drops import accuracy_drops
+from model_emotion.masking.mask_plan import Plan, Size
 from model_emotion.retests import rows
 from model_emotion.retests.rows import row
 from model_emotion.rsa import rdm
@@ -116,6 +118,11 @@ def project(tmp_path, monkeypatch):
         masked.loc[masked["emotion"] == EMOTIONS[0], "accuracy"] = 0
         masked.to_csv(f"results/{run}/masked_accuracy.csv", index=False)
         accuracy_drops(masked).to_parquet(f"results/{run}/drops.parquet")
+        plan = Plan(2, 12, "attributes", "binary", "uniform", 1, (Size(10, 10 / 24, 20),))
+        ranks = pd.DataFrame({name: 1 + rng.permutation(24) for name in study.ATTRIBUTES})
+        masks = {str(name): mask for name, mask in plan.attribute_masks(ranks).items()}
+        write_tensors(masks, f"results/{run}/masks.safetensors", {"masks": list(masks)})
+        mask_plan.write(plan, run)
 
     def of(run):
         monkeypatch.setattr(sys, "argv", ["retests", "--run", run])
@@ -158,6 +165,10 @@ def test_the_stage_asks_each_run_what_applies_to_it(project):
     sizes |= {"model_and_human_given": 6, "layers_and_references": 15}
     sizes |= {"specification_curve_drop": 2, "specification_curve_correlation": 2}
     sizes |= {"bayes_factor_drop": 3, "equivalence_drop": 1}
+    sizes |= {"layer_of_mask": 14, "layer_and_mask": 2, "huge_neurons": 2, "share_of_variance": 3}
+    sizes |= {"human_correlation_given_layer": 2, "human_correlation_semipartial": 2}
+    sizes |= {"drop_without_attribute": 14, "drop_without_emotion": 5, "model_and_human_without_emotion": 6}
+    sizes |= {"human_correlation_without_attribute": 14, "human_correlation_without_emotion": 5}
     sizes |= {"bayes_factor_correlation": 1, "equivalence_correlation": 1}
     assert live["question"].value_counts(sort=False).to_dict() == sizes
     assert set(sizes) - set(theirs["question"]) == {"accuracy_order"}

@@ -173,8 +173,9 @@ FIGURES = (
     ),
     Entry(
         "F_model_rsa", ("F", "H4"),
-        "The model's dissimilarities, whole and by layer, against the human ones and each attribute's.",
-        searchlight.model_rsa, ("model_rsa",),
+        "The model's dissimilarities, whole and by layer, against the human ones and each attribute's; "
+        "* beyond the largest tau by chance, corrected for all of the figure.",
+        searchlight.model_rsa, ("model_rsa", "retests"),
     ),
     Entry(
         "F_spaces", ("F",),
@@ -192,6 +193,12 @@ FIGURES = (
         "How far each attribute's mask lies below random ones, and the interval of one more random "
         "mask; filled where it holds.",
         retests.masks_among_random, ("retests",),
+    ),
+    Entry(
+        "H2_layers_and_accuracy", ("H2", "H3"),
+        "In which layers the {top_k} masked neurons of each attribute lie, and mean accuracy with its mask "
+        "and with random masks.",
+        retests.layers_and_accuracy, ("mask_layers", "accuracy_by_mask"), ("top_k",),
     ),
     Entry(
         "H2_specification_curve", ("H2",),

@@ -58,6 +58,7 @@ def _drops_by_size(table: pd.DataFrame, column: str, colours: Colours, height: f
         ax.set_title(f"{k:,} neurons\n{stars} of {len(names)} *")
     low, high = table["ci_low"].min(), table["ci_high"].max()
     axes[0].set_xlim(low - 0.05 * (high - low), high + 0.15 * (high - low))
+    axes[0].xaxis.set_major_locator(style.ticks(4))
     figure.supxlabel(DROP, fontsize=7)
     return figure
 

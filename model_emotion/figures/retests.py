@@ -46,6 +46,41 @@ def neurons_beyond_chance(significant_by_layer: pd.DataFrame, retests: pd.DataFr
     return figure
 
 
+def layers_and_accuracy(mask_layers: pd.DataFrame, accuracy_by_mask: pd.DataFrame, top_k: int) -> Figure:
+    """Draw H2: in which layers each attribute's masked neurons lie, beside the accuracy with its mask.
+
+    Attributes are sorted by that accuracy, the lowest first.
+    """
+    of_size = accuracy_by_mask[accuracy_by_mask["k"] == top_k].fillna({"attribute": ""})
+    mean = of_size.groupby(["kind", "attribute"], sort=False)["accuracy"].mean()
+    own = mean["attribute"].sort_values(kind="stable")
+    counts = mask_layers[mask_layers["k"] == top_k].pivot(
+        index="attribute", columns="layer", values="neurons"
+    )
+    shares = counts.div(counts.sum(axis=1), axis=0).loc[own.index]
+    figure = style.canvas(SINGLE, 82)
+    layers, ax = figure.subplots(1, 2, width_ratios=[1.5, 1])
+    image = style.heat_map(layers, 100 * shares, style.SCORE)
+    style.names_beside(layers, own.index)
+    layers.set_xticks(np.arange(0, shares.shape[1], 2), shares.columns[::2])
+    layers.set_xlabel("layer")
+    label = "% of the mask's neurons"
+    style.colour_bar(figure, image, layers, label, location="top", shrink=1, ticks=style.ticks(4))
+    ax.grid(axis="x")
+    random, place = mean["random"], np.arange(len(own))
+    each = random.reindex(own.index) if set(own.index) <= set(random.index) else random.mean()
+    marks = ax.scatter(np.broadcast_to(each, place.shape), place, marker="|", s=40, color=style.QUIET)
+    dots = ax.scatter(own, place, c=_colours(own.index), s=14, zorder=3)
+    ax.set_ylim(layers.get_ylim())
+    ax.set_yticks([])
+    style.in_percent(ax.xaxis)
+    ax.set_xlabel("accuracy")
+    ax.legend(
+        [dots, marks], ["with its mask", "random masks"], loc="lower center", bbox_to_anchor=(0.5, 1), ncols=1
+    )
+    return figure
+
+
 def _axes(height: float) -> tuple[Figure, Axes]:
     """Return a figure as wide as a column, and its axes with a line at 0."""
     figure = style.canvas(SINGLE, height)

@@ -169,8 +169,12 @@ def tau_of_significant(searchlight: pd.DataFrame) -> Figure:
     return figure
 
 
-def model_rsa(model_rsa: pd.DataFrame) -> Figure:
-    """Draw F: tau of the model's RDM, whole and by layer, with the human RDM and the attributes' RDMs."""
+def model_rsa(model_rsa: pd.DataFrame, retests: pd.DataFrame) -> Figure:
+    """Draw F: tau of the model's RDM, whole and by layer, with the human RDM and the attributes' RDMs.
+
+    A star marks a tau beyond the largest by chance, corrected for all of the figure, if that was tested.
+    """
+    tested = retests[retests["question"] == "layers_and_references"].set_index("key")["reference"]
     names = in_order(model_rsa["reference"].unique(), ("human", *study.ATTRIBUTES))
     layers = np.sort(model_rsa["layer"].unique())
     tau = wide(model_rsa, "reference", "layer", "tau", names, layers)
@@ -184,7 +188,11 @@ def model_rsa(model_rsa: pd.DataFrame) -> Figure:
     for ax, (down, across) in zip(axes.ravel(), blocks, strict=True):
         part = tau.loc[down, across]
         image = style.heat_map(ax, part, style.SIGNED, norm)
-        labels = [[f"{value:z.2f}".replace("-", "−") for value in row] for row in part.to_numpy()]
+        beyond = part.gt(tested.reindex(part.index), axis=0)
+        labels = [
+            [f"{value:z.2f}".replace("-", "−") + "*" * int(star) for value, star in zip(*row, strict=True)]
+            for row in zip(part.to_numpy(), beyond.to_numpy(), strict=True)
+        ]
         style.print_values(ax, image, labels)
         ax.set(xticks=[], yticks=[])
     for ax, part in zip(axes[:, 0], rows, strict=True):

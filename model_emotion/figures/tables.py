@@ -58,7 +58,11 @@ TABLES: dict[str, tuple[str, list[str] | None]] = {
     "drop_by_cell": ("results/{run}/drop_by_cell.csv", ["emotion", "attribute", "k", "drop", "star"]),
     "unimodality": ("results/{run}/unimodality.csv", ["k", "attribute", "dip", "p"]),
     "human_correlation": ("results/{run}/human_correlation.csv", ["k", "emotion", "r", "slope", "intercept"]),
-    "retests": ("results/{run}/retests.csv", ["question", "key", "k", "estimate", *INTERVAL, "n", "verdict"]),
+    "retests": (
+        "results/{run}/retests.csv",
+        ["question", "key", "k", "estimate", *INTERVAL, "n", "reference", "verdict"],
+    ),
+    "mask_layers": ("results/{run}/mask_layers.csv", ["attribute", "k", "layer", "neurons"]),
     "specifications": (
         "results/{run}/specifications.csv",
         ["hypothesis", "size", "baseline", "seeds", "scale", "coefficient", "weight", "estimate", "p"],

@@ -43,6 +43,16 @@ QUESTIONS = {
     "masks_hurt_over_attributes": "H2: do attribute masks lower accuracy more (random factor: masks)?",
     "masks_hurt_over_emotions": "H2: … for these masks (random factor: emotions)?",
     "masks_hurt_over_all": "H2: … with emotions, seeds and masks resampled?",
+    "masks_hurt_crossed": "H2: … with emotions, seeds and masks as crossed random factors?",
+    "masks_hurt_crossed_of_size": "H2: … at each mask size?",
+    "share_of_variance": "H2: which factor's drops vary most?",
+    "drop_without_attribute": "H2: what is the mean drop without one attribute?",
+    "drop_without_emotion": "H2: what is the mean drop without one emotion?",
+    "layer_of_mask": "H2: in which layer do a mask's neurons lie?",
+    "layer_and_mask": "H2: does accuracy depend on the layer of the masked neurons?",
+    "huge_neurons": "H2: how many neurons have huge activations?",
+    "steps_with_huge_neurons": "H2: does accuracy fall further where a mask first takes such a neuron?",
+    "random_masks_with_huge_neurons": "H2: … and with random masks that have one?",
     "share_of_distance": "H2: how much of the accuracy above the majority class do masks remove?",
     "corrected_stars": "H2: how many drops are significant by Benjamini and Hochberg's q?",
     "bayes_factor_drop": "H2: how much more likely are the data with a drop than without (Bayes factor)?",
@@ -54,12 +64,18 @@ QUESTIONS = {
     "human_correlation_attributes": "H3: does the drop follow the human weight (random factor: attributes)?",
     "human_correlation_of_size": "H3: … at each mask size?",
     "human_correlation_permuted": "H3: … with the weights permuted?",
+    "human_correlation_given_layer": "H3: … given the mean layer of the masked neurons?",
+    "human_correlation_given_layer_of_size": "H3: … given that layer, at each mask size?",
+    "human_correlation_semipartial": "H3: … with that part of the weight that the layer does not predict?",
+    "human_correlation_without_attribute": "H3: … without one attribute?",
+    "human_correlation_without_emotion": "H3: … without one emotion?",
     "bayes_factor_correlation": "H3: how much more likely are the data with a correlation (Bayes factor)?",
     "equivalence_correlation": "H3: is r smaller than .30?",
     "specification_curve_correlation": "H3: does the correlation depend on choices of the analysis?",
     "detectable_correlation": "H3: which r could this number of attributes detect?",
     "model_and_human": "H4: is the model's RDM closer to the human one than with its emotions permuted?",
     "model_and_human_given": "H4: … given labels, training, accuracy and valence?",
+    "model_and_human_without_emotion": "H4: … without one emotion?",
     "layers_and_references": "H4: how many layers follow people's judgements and each attribute?",
     "noise_ceiling": "H4: how well could any model do (noise ceiling)?",
     "agreement_with_subjects": "H4: how close are the model and the attributes to single people?",
@@ -205,7 +221,9 @@ def retests(runs: Sequence[str]) -> list[dict[str, Any]]:
             if records:
                 of_runs[run] = {"rows": records, "outcome": outcome(counted), "controls": len(controls)}
         method = next(iter(of_runs.values()))["rows"][0]["method"]
-        asked.append({"question": QUESTIONS.get(name, name), "method": method, "runs": of_runs})
+        words = QUESTIONS.get(name, name)
+        group = words[:2] if words[:2] in ("H1", "H2", "H3", "H4") else "Prompts"
+        asked.append({"group": group, "question": words, "method": method, "runs": of_runs})
     return asked
 
 

@@ -136,7 +136,8 @@ def specifications(measured: Measured) -> pd.DataFrame:
     masked = above_floor(measured.masked, floor(measured.accuracy))
     texts = measured.texts
     accuracies = accuracy.with_majority(measured.accuracy, texts[texts["split"] == "dev"])
-    return pd.concat([curve for _, curve in _curves(masked, accuracies, measured, 0, 1)], ignore_index=True)
+    curves = [curve for _, curve in _curves(masked, accuracies, measured, 0, 1) if len(curve)]
+    return pd.concat(curves or [pd.DataFrame(columns=specification.COLUMNS)], ignore_index=True)
 
 
 def _curves(

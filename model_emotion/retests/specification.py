@@ -7,6 +7,7 @@ of drop with weight over the attributes.
 """
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from itertools import product as combinations
 from pathlib import Path
@@ -19,7 +20,7 @@ from scipy import stats
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_yaml
 from model_emotion.base.statistics import product
-from model_emotion.masking.drops import ENOUGH
+from model_emotion.masking.drops import ENOUGH, ROUNDING
 from model_emotion.retests.neurons import partial_tau
 from model_emotion.retests.rows import ALPHA, Row, doubled, row
 from model_emotion.rsa.kendall import tau_b
@@ -112,13 +113,16 @@ def _paired(masked: pd.DataFrame) -> bool:
 def t_of_drops(own: np.ndarray, random: np.ndarray, paired: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return t of the mean drop and its two-sided p: paired masks, or two samples (Welch 1947).
 
-    own, random: accuracies [..., masks].
+    own, random: accuracies [..., masks]. Both are NaN where masks are all alike.
     """
-    if paired:
-        found = stats.ttest_1samp(random - own, 0, axis=-1)
-    else:
-        found = stats.ttest_ind(random, own, axis=-1, equal_var=False)
-    return np.asarray(found.statistic), np.asarray(found.pvalue)
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # scipy's, on masks all alike
+        if paired:
+            found, spread = stats.ttest_1samp(random - own, 0, axis=-1), np.ptp(random - own, axis=-1)
+        else:
+            found = stats.ttest_ind(random, own, axis=-1, equal_var=False)
+            spread = np.ptp(random, axis=-1) + np.ptp(own, axis=-1)
+    alike = spread < ROUNDING
+    return np.where(alike, np.nan, found.statistic), np.where(alike, np.nan, found.pvalue)
 
 
 def correlations(effects: np.ndarray, weights: np.ndarray, coefficient: str) -> np.ndarray:

@@ -1,6 +1,8 @@
 """The original toolkit's arguments, a `transformers.TrainingArguments`: which are honoured or refused."""
 
 from dataclasses import InitVar, dataclass, fields
+from math import inf
+from numbers import Real
 from typing import Any
 
 from transformers import TrainingArguments
@@ -26,11 +28,15 @@ DONE_ANYWAY = {
     "include_num_input_tokens_seen": (False,),
 }
 """Values besides the default that describe what happens here."""
-LEAST = {
-    "prompt_len": 1, "max_source_length": 3, "examples": 1, "num_train_epochs": 1, "learning_rate": 0,
-    "weight_decay": 0, "max_grad_norm": 0, "adam_epsilon": 0, "seed": 0,
+WHOLE = {
+    "prompt_len": 1, "max_source_length": 3, "examples": 1, "per_device_train_batch_size": 1,
+    "per_device_eval_batch_size": 1, "num_train_epochs": 1, "seed": 0,
 }  # fmt: skip
-"""The smallest value of each number."""
+"""The smallest value of each whole number."""
+LARGEST_SEED = 2**32 - 1
+"""Of numpy's RandomState, which draws the study's examples."""
+LEAST = {"learning_rate": 0, "weight_decay": 0, "max_grad_norm": 0, "adam_epsilon": 0}
+"""The smallest value of each other number."""
 PROBES = ("s", "mask")
 VERSION_2: dict[str, Any] = {
     "learning_rate": 5e-5, "num_train_epochs": 3, "per_device_train_batch_size": 8,
@@ -38,6 +44,10 @@ VERSION_2: dict[str, Any] = {
     "max_grad_norm": 1.0, "adam_epsilon": 1e-8, "correct_bias": True, "keep": "last", "probe": "mask",
 }  # fmt: skip
 """The settings of the original toolkit's version 2.0."""
+
+
+def _is_real(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 @dataclass
@@ -103,12 +113,7 @@ class ModelEmotionArguments(TrainingArguments):
         ):
             if value is not None:
                 raise UserError(f"{name}={value!r}: has no effect here; {instead}")
-        for name, least in LEAST.items():
-            value = getattr(self, name)
-            if value is not None and not value >= least:
-                raise UserError(f"{name}={value}: must be at least {least}")
-        if self.num_train_epochs != int(self.num_train_epochs):
-            raise UserError(f"num_train_epochs={self.num_train_epochs}: must be a whole number")
+        self._check_numbers()
         if getattr(self.lr_scheduler_type, "value", self.lr_scheduler_type) not in SCHEDULES:
             raise UserError(
                 f"lr_scheduler_type={str(self.lr_scheduler_type)!r}: must be one of {', '.join(SCHEDULES)}"
@@ -119,6 +124,23 @@ class ModelEmotionArguments(TrainingArguments):
         self._refuse_arguments_without_effect()
         super().__post_init__()
         self.sentiment = self.sentiment.lower()
+
+    def _check_numbers(self) -> None:
+        """Raise UserError for a number of the wrong kind or outside its range."""
+        for name, least in (WHOLE | LEAST).items():
+            value: Any = getattr(self, name)
+            if value is None and name == "examples":
+                continue
+            if not _is_real(value) or not -inf < value < inf:
+                raise UserError(f"{name}={value!r}: must be a number")
+            if name in WHOLE and value != int(value):
+                raise UserError(f"{name}={value}: must be a whole number")
+            if value < least:
+                raise UserError(f"{name}={value}: must be at least {least}")
+            if name in WHOLE and name != "num_train_epochs":  # which transformers declares as a float
+                setattr(self, name, int(value))
+        if self.seed > LARGEST_SEED:
+            raise UserError(f"seed={self.seed}: must be at most {LARGEST_SEED}")
 
     def _refuse_arguments_without_effect(self) -> None:
         # TrainingArguments sets some of its fields itself; a copy of these arguments has them set.

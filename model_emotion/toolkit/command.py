@@ -7,6 +7,7 @@ width] by name, which multiply the neurons' outputs.
 
 import argparse
 from collections.abc import Callable, Sequence
+from math import inf
 
 import torch
 
@@ -15,6 +16,7 @@ from model_emotion.base.files import write_csv
 from model_emotion.live.session import DATA
 from model_emotion.model import backbone
 from model_emotion.model.engine import Engine
+from model_emotion.toolkit.arguments import LARGEST_SEED
 from model_emotion.toolkit.masks import (
     DEFAULT_BACKBONE,
     MAX_SOURCE_LENGTH,
@@ -27,15 +29,15 @@ from model_emotion.toolkit.masks import (
 )
 
 
-def _at_least(least: int) -> Callable[[str], int]:
-    """Return an argparse type for whole numbers from `least` on."""
+def _at_least(least: int, most: float = inf) -> Callable[[str], int]:
+    """Return an argparse type for whole numbers from `least` to `most`."""
 
     def whole(text: str) -> int:
-        if int(text) < least:
+        if not least <= int(text) <= most:
             raise ValueError
         return int(text)
 
-    whole.__name__ = f"whole number of at least {least}:"
+    whole.__name__ = f"whole number of at least {least}{f' and at most {most}' if most < inf else ''}:"
     return whole
 
 
@@ -45,7 +47,12 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--sentiment", required=True, help="the emotion")
-    add("--random_seed", required=True, type=_at_least(0), help="seed of the prompt and of its examples")
+    add(
+        "--random_seed",
+        required=True,
+        type=_at_least(0, LARGEST_SEED),
+        help="seed of the prompt and its examples",
+    )
     add("--maskPath", required=True, help="safetensors: masks [layers, width] by name")
     add("--resultPath", required=True, help="CSV to write")
     add("--promptPath", help="default: outputs/SENTIMENT-SEED.safetensors, where the trainer saves it")

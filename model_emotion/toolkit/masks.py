@@ -1,7 +1,7 @@
 """One prompt under many masks: which masks there are, and the accuracy that each leaves.
 
 Used by the toolkit's trainer and by its command. The original toolkit's masks were pickles. They can run code
-when they are read, so they are refused.
+when they are read, so they are refused; `convert` reads them without running it.
 """
 
 import warnings
@@ -221,7 +221,9 @@ def read_file(path: Path | str, what: str) -> tuple[dict[str, np.ndarray], dict]
     """Return the arrays of a safetensors file by name, and its metadata. Raises UserError for a pickle."""
     if Path(path).suffix in PICKLES:
         raise UserError(
-            f"{path}: {what} are read only from safetensors, since pickles (.pkl, .pt) can run code"
+            f"{path}: {what} are read only from safetensors, since pickles (.pkl, .pt) can run code; "
+            f"convert it: python -m model_emotion.toolkit.convert {path} "
+            f"{Path(path).with_suffix('.safetensors')}"
         )
     return read_tensors(path, what)
 
