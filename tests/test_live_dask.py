@@ -42,7 +42,7 @@ class Cluster:
         self.scheduler = self._start(
             "scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", about
         )
-        until(about.exists)
+        until(lambda: about.exists() and about.read_text().rstrip().endswith("}"))  # it is written in parts
         self.address = json.loads(about.read_text())["address"]
         self.client = Client(self.address)
 

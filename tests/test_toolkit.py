@@ -327,7 +327,7 @@ def test_every_other_argument_of_transformers_is_refused_by_name(name):
         ("prompt_len", 0, "at least 1"),
         ("examples", 0, "at least 1"),
         ("seed", -1, "at least 0"),
-        ("learning_rate", float("nan"), "at least 0"),
+        ("learning_rate", float("nan"), "must be a number"),
     ],
 )
 def test_values_that_cannot_be_honoured_are_refused_by_name(name, value, reason):
