@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Event, Thread
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ from model_emotion.base.results import read_activations
 from model_emotion.live import cache
 from model_emotion.live import prompts as live_prompts
 from model_emotion.live.executor import map_emotions
+from model_emotion.live.processes import sigint_blocked
 from model_emotion.live.session import load_corpus, load_engine
 from model_emotion.masking import mask_plan
 from model_emotion.masking.masks import MaskName
@@ -200,6 +202,23 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(world, monkeypatch, s
     again = Apart(f"stages.{stage}")
     assert again.wait() == 0, again.said()
     assert found() == whole
+
+
+def test_an_interrupt_that_another_thread_takes_waits_until_the_workers_have_started():
+    done, inside = [], Event()
+
+    def interrupt():
+        inside.wait()
+        signal.raise_signal(signal.SIGINT)
+
+    other = Thread(target=interrupt)
+    other.start()  # before the block: it does not block the signal
+    with pytest.raises(KeyboardInterrupt), sigint_blocked():
+        inside.set()
+        other.join()
+        time.sleep(0.05)
+        done.append("started")
+    assert done == ["started"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.parametrize(

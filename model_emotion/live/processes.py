@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import parent_process
-from threading import RLock, Thread
+from threading import RLock, Thread, current_thread, main_thread
 from typing import Any
 
 from tqdm import tqdm
@@ -16,12 +16,21 @@ def sigint_blocked() -> Iterator[None]:
     """Start processes inside this block that ignore Ctrl-C.
 
     A terminal sends an interrupt to all processes. The parent hears it after the block and ends its workers.
+    Its other threads can take the signal too, and Python would then raise KeyboardInterrupt in the block: so
+    the handler waits as well.
     """
+    heard: list[int] = []
+    in_main = current_thread() is main_thread()
+    handler = signal.signal(signal.SIGINT, lambda number, _: heard.append(number)) if in_main else None
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if in_main:
+            signal.signal(signal.SIGINT, handler)
+        if heard:
+            signal.raise_signal(signal.SIGINT)
 
 
 def become_worker() -> None:
