@@ -13,33 +13,26 @@ from model_emotion.inputs.registry import raw
 from model_emotion.params import load_params
 from model_emotion.project import stage
 
-PLM = "Data/raw_data/PLM/prompt_tuning_RoBERTa"
-MASKING = {"attribute": "RSA_tau_14property", "random": "random"}
-
 
 def main() -> None:
     grid = load_params().study
     emotions, seeds, out = tuple(grid.emotions), tuple(grid.seeds), folder("published")
 
-    def activation_file(emotion: str, seed: int) -> Path:
-        return raw("activations", f"{PLM}/neurons_activation_before_relu/{emotion}-{seed}.csv")
-
-    def masking_file(kind: str, emotion: str, seed: int) -> Path:
-        folder_of_kind = f"Result/masking/RoBERTa/{MASKING[kind]}/Acc_perSeed_JSON"
-        return raw("masking", f"{folder_of_kind}/{emotion}-{seed}.json")
+    def masked_file(kind: str, emotion: str, seed: int) -> Path:
+        return raw("masking", released.masked_path(kind, emotion, seed))
 
     read = [
-        [released.read_neurons(activation_file(emotion, seed)) for emotion in emotions]
+        [released.read_neurons(raw("activations", released.activations_path(e, seed))) for e in emotions]
         for seed in progress(seeds, "activations", unit="seed")
     ]
     of_backbone = grid.layers, grid.width, released.BACKBONE
     activations = Activations(np.array(read), seeds, emotions, *of_backbone)
     write_activations(activations, out / "activations.safetensors")
 
-    accuracy = released.read_accuracy(raw("activations", f"{PLM}/accuracy.csv"), emotions, seeds)
+    accuracy = released.read_accuracy(raw("activations", released.UNMASKED), emotions, seeds)
     write_csv(accuracy, out / "accuracy.csv")
     sizes = {"attribute": tuple(grid.top_k), "random": study.RANDOM_ONLY_TOP_K + tuple(grid.top_k)}
-    masked = released.read_masked_accuracy(masking_file, emotions, seeds, sizes)
+    masked = released.read_masked_accuracy(masked_file, emotions, seeds, sizes)
     write_csv(masked, out / "masked_accuracy.csv")
 
 

@@ -7,8 +7,7 @@ from model_emotion.base.results import folder, read_accuracy, read_activations, 
 from model_emotion.masking.ranking import all_masks
 from model_emotion.params import load_params
 from model_emotion.project import stage
-from model_emotion.retests.layers import mask_layers
-from model_emotion.retests.questions import Measured, answers, specifications
+from model_emotion.retests.questions import Measured, tables
 
 
 def main() -> None:
@@ -27,9 +26,8 @@ def main() -> None:
         texts=pd.read_parquet(f"data/texts/{run}.parquet"),
         masks=all_masks(run),
     )
-    write_csv(mask_layers(measured.masks), out / "mask_layers.csv")
-    write_csv(answers(measured, analysis), out / "retests.csv")
-    write_csv(specifications(measured), out / "specifications.csv")
+    for name, made in tables(measured, analysis).items():
+        write_csv(made, out / f"{name}.csv")
 
 
 if __name__ == "__main__":

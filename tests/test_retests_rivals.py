@@ -218,7 +218,7 @@ def run_with_huge_neurons(draw, loss):
 def test_a_step_that_takes_a_huge_neuron_is_found():
     draw = np.random.default_rng(9)
     values, masks, masked = run_with_huge_neurons(draw, 0.05)
-    rule = "10 times its layer's 99th percentile"
+    rule = "above 10 times the 99th percentile of their layer"
     flagged = huge_neurons.huge(values, 2)[rule]
     assert np.flatnonzero(flagged).tolist() == [7]
     found = huge_neurons.steps(masked, masks, flagged)

@@ -22,8 +22,8 @@ from model_emotion.base.results import (
     read_activations,
     write_activations,
 )
+from model_emotion.inputs import released
 from model_emotion.project import stage
-from model_emotion.toolkit import layout
 from model_emotion.toolkit.arguments import WHOLE, ModelEmotionArguments
 from model_emotion.toolkit.command import main as evaluate_masks
 from model_emotion.toolkit.convert import main as convert
@@ -206,7 +206,7 @@ def test_pickles_cut_short_are_refused(tmp_path, keep):
 
 
 def test_the_studys_files_survive_both_ways(raw, tmp_path):
-    for kind, (folder, _) in layout.KINDS.items():
+    for kind, (folder, _) in released.KINDS.items():
         source = raw("masking", f"Result/masking/RoBERTa/{folder}/Acc_perSeed_JSON/remorse-42.json")
         ours = tmp_path / kind / "remorse-42.csv"
         back = convert_and_back(source, ours, tmp_path / "back" / kind / "remorse-42.json")
@@ -214,7 +214,7 @@ def test_the_studys_files_survive_both_ways(raw, tmp_path):
     table = pd.read_csv(ours, index_col="mask")
     accuracy = json.loads(source.read_text())["non-novelty_random4000"]
     assert table.loc["random/novelty/4000/1", "accuracy"] == pytest.approx(100 * accuracy, rel=1e-15)
-    source = raw("activations", str(layout.activations_file(Path(), "remorse", 42)))
+    source = raw("activations", released.activations_path("remorse", 42))
     back = convert_and_back(source, tmp_path / "remorse-42.safetensors", tmp_path / "back/remorse-42.csv")
     assert back.read_bytes() == source.read_bytes()
 
@@ -240,23 +240,23 @@ def test_the_released_layout_survives_both_ways(raw, tmp_path):
     cells = [(emotion, seed) for seed in (1, 42) for emotion in ("joy", "remorse")]
     theirs, names = tmp_path / "theirs", []
     for cell in cells:
-        names += [("activations", layout.activations_file(Path(), *cell))]
-        names += [("masking", layout.masked_file(Path())(kind, *cell)) for kind in layout.KINDS]
+        names += [("activations", released.activations_path(*cell))]
+        names += [("masking", released.masked_path(kind, *cell)) for kind in released.KINDS]
     for group, name in names:
         (theirs / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(raw(group, str(name)), theirs / name)
-    accuracy = layout.PLM / "accuracy.csv"
-    lines = raw("activations", str(accuracy)).read_text().splitlines(keepends=True)
+        shutil.copy(raw(group, name), theirs / name)
+    accuracy = released.UNMASKED
+    lines = raw("activations", accuracy).read_text().splitlines(keepends=True)
     kept = tuple(f"{emotion},{seed}," for emotion, seed in cells)
     (theirs / accuracy).write_text(lines[0] + "".join(line for line in lines if line.startswith(kept)))
 
     convert([str(theirs), str(tmp_path / "run")])
     convert([str(tmp_path / "run"), str(tmp_path / "back")])
-    written = {path.relative_to(tmp_path / "back") for path in (tmp_path / "back").rglob("*.*")}
+    written = {path.relative_to(tmp_path / "back").as_posix() for path in (tmp_path / "back").rglob("*.*")}
     assert written == {accuracy, *(name for _, name in names)}
     for name in written:
         one, other = (theirs / name).read_text(), (tmp_path / "back" / name).read_text()
-        if name.suffix == ".csv":
+        if name.endswith(".csv"):
             assert one == other
         else:
             # the study's unmasked accuracies differ in the last digit between its two kinds of file

@@ -119,7 +119,9 @@ OwnFile = Annotated[str, AfterValidator(_own_file)]
 Commit = Annotated[str, AfterValidator(_commit)]
 Scheduler = Annotated[str, AfterValidator(_scheduler)]
 RunName = Annotated[str, AfterValidator(_run_name)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
+LARGEST_SEED = 2**32 - 1
+"""Of numpy's RandomState, which draws the study's examples."""
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 Size = Annotated[int | float, BeforeValidator(_size)]
 Count = Annotated[int, Field(ge=1)]
 Draws = Annotated[int, Field(ge=1, le=10_000)]

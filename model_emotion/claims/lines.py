@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from model_emotion.base.files import read_csv
 from model_emotion.base.results import folder
+from model_emotion.base.statistics import line_interval, regression
 from model_emotion.claims.findings import READINGS, Finding, with_readings
+from model_emotion.masking.drops import human_correlation
 
 if TYPE_CHECKING:  # schema imports this module
     from model_emotion.claims.schema import Claim
@@ -25,12 +26,9 @@ def plotted_weights(claim: Claim, table: pd.DataFrame) -> Finding:
     read = read_csv(READINGS)
     plotted = read.query("result == 'B2' and quantity == 'tau'").set_index("attribute")["value"]
     means = read.query("result == 'E9' and quantity == 'r_mean'").set_index("k")["value"]
-    apart = []
-    for k, published in means.items():
-        drops = table[table["k"] == k].pivot(index="attribute", columns="emotion", values="drop")
-        r = drops.corrwith(plotted)
-        apart.append(abs(float(np.tanh(np.arctanh(r).mean())) - published))
-    return Finding(max(apart), 0, max(apart))
+    _, ours, _ = human_correlation(table, plotted)
+    largest = float((ours.set_index("k")["mean_r"] - means).abs().max())
+    return Finding(largest, 0, largest)
 
 
 def weight_on_drop(claim: Claim, table: pd.DataFrame) -> Finding:
@@ -42,13 +40,11 @@ def weight_on_drop(claim: Claim, table: pd.DataFrame) -> Finding:
     weights = read_csv(folder("human") / "weights.csv").set_index("attribute")["tau_boot"]
     drops = table.query(str(claim.by)).set_index("attribute")["drop"]
     x, y = drops.to_numpy(), weights[drops.index].to_numpy()
-    line, n = stats.linregress(x, y), len(x)
-    spread = np.sqrt(((y - line.intercept - line.slope * x) ** 2).sum() / (n - 2))
+    line = regression(x, y)
+    ends = np.array([x.min(), x.max()])
+    heights, halves = line_interval(x, y, line.slope, line.intercept, ends)
     found = {"slope_tau_on_drop": line.slope, "intercept_tau_on_drop": line.intercept}
-    for name, at in (("start", x.min()), ("end", x.max())):
-        height = line.intercept + line.slope * at
-        half = stats.t.ppf(0.975, n - 2) * spread
-        half *= np.sqrt(1 / n + (at - x.mean()) ** 2 / ((x - x.mean()) ** 2).sum())
+    for name, at, height, half in zip(("start", "end"), ends, heights, halves, strict=True):
         found |= {f"line_{name}_drop": at, f"line_{name}_tau": height}
         found |= {f"band_{name}_low": height - half, f"band_{name}_high": height + half}
     ours = pd.DataFrame({"quantity": list(found), "_ours": list(found.values())})

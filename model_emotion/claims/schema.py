@@ -9,6 +9,7 @@ from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_csv, read_yaml
 from model_emotion.claims.comparisons import COMPARISONS
 from model_emotion.claims.findings import READINGS, Value
+from model_emotion.claims.verdicts import Obtained
 
 
 class Entry(BaseModel):
@@ -49,7 +50,7 @@ class Claim(Entry):
     within: Annotated[float, Field(ge=0)] | None = None
     tolerance: Annotated[float, Field(ge=0)] = 0
     kind: Literal["exact", "rounded", "statistical"]
-    obtained: Literal["recomputed", "re-read", "arithmetic"] = "recomputed"
+    obtained: Obtained = "recomputed"
     """How the value comes about. `re-read`: parsed from a released file, and at most averaged, with the
     standard error of the mean.
     """

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.results import MEASURED
@@ -11,7 +12,8 @@ PASS, FAIL, NOT_REPRODUCED, NOT_APPLICABLE = "PASS", "FAIL", "NOT REPRODUCED", "
 STATUSES = (PASS, FAIL, NOT_REPRODUCED, NOT_APPLICABLE)
 ON_LIVE = {PASS: "supported", NOT_REPRODUCED: "not supported"}
 """Words for claims on the run `live`: nobody published a value that could be reproduced."""
-OBTAINED = ("recomputed", "re-read", "arithmetic")
+Obtained = Literal["recomputed", "re-read", "arithmetic"]
+OBTAINED = get_args(Obtained)
 """How a regenerated value comes about, as claims.yaml says."""
 
 

@@ -19,6 +19,27 @@ from model_emotion.base.files import read_csv
 from model_emotion.base.results import ACCURACY, MASKED_ACCURACY
 
 BACKBONE = "FacebookAI/roberta-base"
+MEASURED = "Data/raw_data/PLM/prompt_tuning_RoBERTa"
+UNMASKED = f"{MEASURED}/accuracy.csv"
+"""Paths in the authors' repository: the folder of activations, and the unmasked accuracies."""
+KINDS = {"attribute": ("RSA_tau_14property", "top"), "random": ("random", "random")}
+"""{kind of mask: its folder, and the word in its masks' names}"""
+
+
+def activations_path(emotion: str, seed: int) -> str:
+    """Return the path of the activations of an emotion and seed in the authors' repository."""
+    return f"{MEASURED}/neurons_activation_before_relu/{emotion}-{seed}.csv"
+
+
+def masked_path(kind: str, emotion: str, seed: int) -> str:
+    """Return the path of the accuracies under one kind of masks in the authors' repository."""
+    return f"Result/masking/RoBERTa/{KINDS[kind][0]}/Acc_perSeed_JSON/{emotion}-{seed}.json"
+
+
+def count_neurons(path: Path) -> int:
+    """Return the number of columns of a file of activations, by its header."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return file.readline().count(",") + 1
 
 
 def read_neurons(path: Path, neurons: int = study.LAYERS * study.WIDTH) -> np.ndarray:

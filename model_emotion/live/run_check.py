@@ -153,15 +153,16 @@ def _faults_of_axes(path: Path, axes: object, of_run: Card) -> Iterator[str]:
             yield f"{path}: {name} in its metadata differ from those in {card.FILE}"
 
 
-def _table(path: Path, columns: list[str]) -> pd.DataFrame | str:
-    """Return a table of strings with NaN for empty cells, or the line of its fault."""
+def _read(path: Path, columns: list[str], of_run: Card) -> tuple[pd.DataFrame | None, list[str]]:
+    """Return a table of strings with NaN for empty cells; or None, and the faults of it or of its values."""
     try:
         table = read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
     except (ValueError, RecursionError) as error:  # pandas' errors and those of decoding are ValueErrors
-        return f"{path}: not a CSV file: {' '.join(str(error).split())[:200]}"
+        return None, [f"{path}: not a CSV file: {' '.join(str(error).split())[:200]}"]
     if list(table) != columns:
-        return f"{path}: the columns must be {','.join(columns)}"
-    return table
+        return None, [f"{path}: the columns must be {','.join(columns)}"]
+    found = list(_faults_of_values(path, table, of_run))
+    return (None if found else table), found
 
 
 def _faults_of_values(path: Path, table: pd.DataFrame, of_run: Card) -> Iterator[str]:
@@ -195,28 +196,21 @@ def _counts(numbers: pd.Series) -> pd.Series:
 
 
 def _faults_of_accuracy(path: Path, of_run: Card) -> Iterator[str]:
-    table = _table(path, ACCURACY)
-    if isinstance(table, str):
-        yield table
+    table, found = _read(path, ACCURACY, of_run)
+    if table is None:
+        yield from found
         return
-    found = list(_faults_of_values(path, table, of_run))
-    yield from found
-    if not found:
-        pairs = list(zip(table["emotion"], table["seed"].astype(float).astype(int), strict=True))
-        for emotion in of_run.emotions:
-            for seed in of_run.seeds:
-                if (times := pairs.count((emotion, seed))) != 1:
-                    yield f"{path}: {emotion}, seed {seed}: {times} rows; there must be one"
+    pairs = list(zip(table["emotion"], table["seed"].astype(float).astype(int), strict=True))
+    for emotion in of_run.emotions:
+        for seed in of_run.seeds:
+            if (times := pairs.count((emotion, seed))) != 1:
+                yield f"{path}: {emotion}, seed {seed}: {times} rows; there must be one"
 
 
 def _faults_of_masked(path: Path, of_run: Card) -> Iterator[str]:
-    table = _table(path, MASKED_ACCURACY)
-    if isinstance(table, str):
-        yield table
-        return
-    found = list(_faults_of_values(path, table, of_run))
-    yield from found
-    if found:
+    table, found = _read(path, MASKED_ACCURACY, of_run)
+    if table is None:
+        yield from found
         return
     numbers = {name: table[name].astype(float).fillna(0).astype(int) for name in ("seed", "k", "draw")}
     columns = [table["kind"].fillna(""), table["attribute"].fillna(""), numbers["k"], numbers["draw"]]

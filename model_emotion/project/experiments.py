@@ -1,9 +1,8 @@
 """Run named experiments: experiments/NAME.yaml asks a question and sets keys of params.yaml to answer it.
 
 `python -m model_emotion.project.experiments NAME [RUN]` runs one as a DVC experiment of that name, and writes
-its measurement to data/runs/RUN; without NAME, all small experiments that this commit does not have yet. Each
-starts from the commit that is checked out, and
-leaves the checkout unchanged.
+its measurement to data/runs/RUN. Without NAME, it runs all small experiments that this commit does not have
+yet. Each starts from the commit that is checked out, and leaves the checkout unchanged.
 """
 
 import json

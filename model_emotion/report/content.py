@@ -222,7 +222,7 @@ def retests(runs: Sequence[str]) -> list[dict[str, Any]]:
                 of_runs[run] = {"rows": records, "outcome": outcome(counted), "controls": len(controls)}
         method = next(iter(of_runs.values()))["rows"][0]["method"]
         words = QUESTIONS.get(name, name)
-        group = words[:2] if words[:2] in ("H1", "H2", "H3", "H4") else "Prompts"
+        group = words[:2] if words[:2] in hypotheses.FACTS else "Prompts"
         asked.append({"group": group, "question": words, "method": method, "runs": of_runs})
     return asked
 

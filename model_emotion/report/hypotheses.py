@@ -112,7 +112,6 @@ def h2(answers: Answers) -> Facts:
         "share_of_distance": answers.one("share_of_distance"),
         "damage_and_layer": answers.one("layer_and_mask", "damage"),
         "mean_layers": answers("layer_of_mask")["estimate"].tolist(),
-        "huge_neurons": answers("huge_neurons")["estimate"].tolist(),
         "steps_with_huge_neurons": answers("steps_with_huge_neurons").to_dict("index"),
         "drop_crossed": answers.one("masks_hurt_crossed"),
         "share_of_masks": answers.one("share_of_variance", "attribute"),

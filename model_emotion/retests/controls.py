@@ -10,8 +10,8 @@ from scipy import stats
 from model_emotion.base.results import Activations
 from model_emotion.base.statistics import product
 from model_emotion.retests.neurons import partial_tau
-from model_emotion.retests.rows import ALPHA, Row, doubled, row
-from model_emotion.retests.space import mantel_p
+from model_emotion.retests.partial import basis, of_permuted, residuals
+from model_emotion.retests.rows import ALPHA, Row, doubled, permuted_p, row
 from model_emotion.rsa.kendall import tau_b
 from model_emotion.rsa.permutation import critical, largest_tau, least_p, permutations, permuted_pairs
 from model_emotion.rsa.rdm import absolute_rdm
@@ -37,29 +37,6 @@ def training_controls(
     }
 
 
-def _basis(vectors: np.ndarray) -> np.ndarray | None:
-    """Return orthonormal columns [n, m] that span vectors [n, m] (modified Gram-Schmidt).
-
-    None if one vector follows from those before it.
-    """
-    columns: list[np.ndarray] = []
-    for vector in vectors.T:
-        rest = vector
-        for column in columns:
-            rest = rest - product(rest[None], column[:, None])[0, 0] * column
-        length = math.sqrt(product(rest[None], rest[:, None])[0, 0])
-        if length <= 1e-9 * math.sqrt(product(vector[None], vector[:, None])[0, 0]):
-            return None
-        columns.append(rest / length)
-    return np.column_stack(columns)
-
-
-def _residuals(values: np.ndarray, basis: np.ndarray) -> np.ndarray:
-    """Return values [m, n] less their projection on a basis [n, q], each row scaled to length 1."""
-    rest = values - product(product(values, basis), basis.T)
-    return rest / np.sqrt(product(rest * rest, np.ones((rest.shape[1], 1))))
-
-
 def model_and_human_given(
     model: np.ndarray, human: np.ndarray, given: Mapping[str, np.ndarray], samples: int, seed: int
 ) -> Iterator[Row]:
@@ -82,20 +59,16 @@ def model_and_human_given(
     for key, some in sets.items():
         rdms = np.column_stack([human, *(given[name] for name in some)])
         ranks = stats.rankdata(rdms, axis=0)
-        if (basis := _basis(np.column_stack([np.ones(len(model)), ranks[:, 1:]]))) is None:
+        if (space := basis(np.column_stack([np.ones(len(model)), ranks[:, 1:]]))) is None:
             continue
-        own, others = _residuals(np.array([stats.rankdata(model), ranks[:, 0]]), basis)
-        rho = product(own[None], others[:, None])[0, 0]
-        # `others` is orthogonal to the basis, and `own` has length 1: no need to form the residuals
-        inner = product(own[places], np.column_stack([basis, others]))
-        explained = product(inner[:, :-1] ** 2, np.ones((basis.shape[1], 1)))[:, 0]
-        shuffled = inner[:, -1] / np.sqrt(1 - explained)
+        own, other = residuals(np.array([stats.rankdata(model), ranks[:, 0]]), space)
+        rho = product(own[None], other[:, None])[0, 0]
         tau = partial_tau(tau_b(model[None], rdms), tau_b(rdms.T, rdms))[0, 0]
         method = (
             f"partial rho of the whole model's RDM with the mean human one, given {key}; two-sided p, "
             f"residuals' emotions permuted {samples} times (Freedman and Lane 1983); reference: partial tau-b"
         )
-        p = float(mantel_p(rho, shuffled))
+        p = float(permuted_p(rho, of_permuted(own[places], other, space)))
         yield row("model_and_human_given", method, "p", rho, p=p, n=emotions, key=key, reference=tau)
 
 

@@ -11,14 +11,14 @@ import pandas as pd
 
 from model_emotion.masking.masks import MaskName
 from model_emotion.retests.drops import welch
-from model_emotion.retests.rows import Row, row, two_sided
+from model_emotion.retests.rows import Row, permuted_p, row, two_sided
 
 TIMES, LARGEST = 10, 5
 RULES = {
-    f"{TIMES} times its layer's 99th percentile": lambda size: (
+    f"above {TIMES} times the 99th percentile of their layer": lambda size: (
         size > TIMES * np.quantile(size, 0.99, axis=1)[:, None]
     ),
-    f"the {LARGEST} largest": lambda size: size >= np.sort(size, axis=None)[-LARGEST],
+    f"among the {LARGEST} largest": lambda size: size >= np.sort(size, axis=None)[-LARGEST],
 }
 """Name -> the function from |mean activation| [layers, width] to which neurons are huge."""
 
@@ -71,8 +71,7 @@ def excess(table: pd.DataFrame, samples: int, seed: int) -> tuple[float, float, 
         w * (generator.permuted(np.tile(first, (samples, 1)), axis=1) * step).sum(axis=1)
         for w, step, (_, first) in zip(weight, centred, of, strict=True)
     )
-    p = (1 + (np.abs(by_chance / n) >= abs(found) - 1e-12).sum()) / (samples + 1)
-    return float(found), float(p), n
+    return float(found), float(permuted_p(found, by_chance / n)), n
 
 
 def steps_with_huge_neurons(
@@ -89,9 +88,7 @@ def steps_with_huge_neurons(
     that are known, the accuracy of those without minus that of those with one, at each size with two of both.
     """
     for rule, flagged in huge(values, layers).items():
-        method = (
-            f"neurons with |mean activation| above {rule}" if rule.startswith("10") else f"{rule} neurons"
-        )
+        method = f"neurons whose |mean activation| is {rule}"
         yield row("huge_neurons", method, "", int(flagged.sum()), n=flagged.size, key=rule)
         if found := excess(steps(masked, masks, flagged), samples, seed):
             estimate, p, n = found

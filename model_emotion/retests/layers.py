@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from model_emotion.base.statistics import correlation_interval, regression
+from model_emotion.base.statistics import correlation_interval, product, regression
 from model_emotion.masking.drops import ENOUGH, ROUNDING
 from model_emotion.masking.masks import MaskName
 from model_emotion.retests.masks import several_sizes
-from model_emotion.retests.rows import Row, row
+from model_emotion.retests.partial import basis, of_permuted, residuals
+from model_emotion.retests.rows import MISSING, Row, permuted_p, row
 
 MEASURES = {"drop": 1, "damage": -1}
 """What a mask does: its drop, or its damage (accuracy without a mask minus that with it).
@@ -90,7 +91,7 @@ def given_layer(
         question, n = "human_correlation_given_layer", len(effect)
         method = f"{method}; reference: r"
         yield row(question, method, "p", r, p=p, n=n, key=measure, k=k, reference=plain.r)
-        rest = float(_correlation(effect - effect.mean(), residuals(weight, layer)))
+        rest = r * np.sqrt(1 - alone.r**2) if alone else r
         method = f"semi-partial r of {of}, taken out of the weight alone; reference: r"
         question = "human_correlation_semipartial"
         yield row(question, method, "", rest, n=n, key=measure, k=k, reference=plain.r)
@@ -122,36 +123,26 @@ def _varies(values: np.ndarray) -> bool:
     return bool(np.ptp(values) > ROUNDING)
 
 
-def residuals(values: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """Return what a line on `given` [n] leaves of values [..., n].
-
-    If `given` is constant, only the mean of the values is taken out.
-    """
-    centred, around = values - values.mean(axis=-1, keepdims=True), given - given.mean()
-    if not _varies(given):
-        return centred
-    slopes = (centred * around).sum(axis=-1, keepdims=True) / (around**2).sum()
-    return centred - slopes * around
-
-
-def _correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return r of centred values a [..., n] and b [n]; 0 where nothing is left of one of them."""
-    product = (a**2).sum(axis=-1) * (b**2).sum()
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(product > ROUNDING**2, (a * b).sum(axis=-1) / np.sqrt(product), 0.0)
-
-
 def freedman_lane(
     y: np.ndarray, x: np.ndarray, given: np.ndarray, samples: int, seed: int
 ) -> tuple[float, float]:
     """Return the partial r of y and x given a third variable, all [n], and its two-sided p.
 
     What the third variable leaves of y is permuted and added to what it predicts (Freedman and Lane 1983).
-    The prediction has no part in a partial r, so the residuals alone are permuted, and the third variable is
-    taken out of them again.
+    The prediction has no part in a partial r, so the residuals alone are permuted, and regressed again. Both
+    are NaN if y or x follows from the third variable.
     """
-    of_y, of_x = residuals(y, given), residuals(x, given)
-    r = float(_correlation(of_y, of_x))
+    known = _with_constant(given)
+    if any(basis(np.column_stack([known, one])) is None for one in (y, x)):
+        return MISSING, MISSING
+    of_y, of_x = residuals(np.array([y, x]), known)
+    r = float(product(of_y[None], of_x[:, None])[0, 0])
     permuted = np.random.default_rng(seed).permuted(np.tile(of_y, (samples, 1)), axis=1)
-    by_chance = _correlation(residuals(permuted, given), of_x)
-    return r, float((1 + (np.abs(by_chance) >= abs(r) - ROUNDING).sum()) / (samples + 1))
+    return r, float(permuted_p(r, of_permuted(permuted, of_x, known)))
+
+
+def _with_constant(given: np.ndarray) -> np.ndarray:
+    """Return a basis of the constants and a variable [n], or of the constants alone if it does not vary."""
+    constant = np.ones(len(given))
+    both = basis(np.column_stack([constant, given]))
+    return basis(constant[:, None]) if both is None else both  # type: ignore[return-value]

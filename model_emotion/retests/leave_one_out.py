@@ -18,18 +18,16 @@ from model_emotion.retests.rows import Row, row
 def without_each_mask(drops: pd.DataFrame, k: int, weights: pd.Series) -> Iterator[Row]:
     """Repeat the mean drop (H2) and r of drop with human weight (H3) without each attribute and emotion.
 
-    drops: drops.parquet. k: the size of masks. weights: human weights by attribute; r is left out if an
-    attribute has none, or if fewer than ENOUGH attributes would be left.
+    drops: drops.parquet. k: the size of masks. weights: human weights by attribute. There are no rows on
+    r if an attribute has no weight, if fewer than ENOUGH attributes would be left, or if drops do not differ.
     """
     cube = drops[drops["k"] == k].pivot_table("drop", "emotion", "attribute", sort=False)
     measures: dict[str, Callable[[pd.DataFrame], float]] = {
         "drop": lambda left: float(left.to_numpy().mean())
     }
-    if len(cube.columns) > ENOUGH and set(cube.columns) <= set(weights.index):
+    if len(cube.columns) > ENOUGH and set(cube.columns) <= set(weights.index) and cube.mean().nunique() > 1:
         measures["human_correlation"] = lambda left: regression(weights[left.columns], left.mean()).r
     for name, measure in measures.items():
-        if name == "human_correlation" and cube.mean().nunique() == 1:
-            continue
         for axis, cases in enumerate(("emotion", "attribute")):
             method = f"{name.replace('_', ' ')} without one {cases}; reference: with all"
             if len(cube.axes[axis]) < 2:

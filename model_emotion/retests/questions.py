@@ -57,24 +57,33 @@ class Measured:
     masks: dict[str, np.ndarray]
 
 
-def answers(measured: Measured, analysis: Analysis) -> pd.DataFrame:
-    """Ask every question that applies to a run and return retests.csv.
+def tables(measured: Measured, analysis: Analysis) -> dict[str, pd.DataFrame]:
+    """Ask every question that applies to a run. Return its tables by the names of their files.
 
-    analysis: its section of params.yaml. Questions on masks leave out emotions at floor. They are asked at
-    the size analysis.top_k, or at the run's first if it has no masks of that size.
+    They are `retests`, the answers; `specifications`, every analysis of the specification curves; and
+    `mask_layers`. analysis: its section of params.yaml. Questions on masks leave out emotions at floor. They
+    are asked at the size analysis.top_k, or at the run's first if it has no masks of that size.
     """
     floors, texts = floor(measured.accuracy), measured.texts
     of_masks = above_floor(measured.masked, floors), above_floor(measured.drops, floors)
-    k = shown_size(of_masks[1], analysis.top_k)
+    k, permuted = shown_size(of_masks[1], analysis.top_k), analysis.permutations
     accuracies = accuracy.with_majority(measured.accuracy, texts[texts["split"] == "dev"])
+    curves = list(_curves(of_masks[0], accuracies, measured, permuted.samples, permuted.seed))
+    counts = layers.mask_layers(measured.masks)
     rows = [
         *_of_accuracy(accuracies, measured.published),
         *_of_neurons(measured, k, analysis),
         *_of_masks(*of_masks, accuracies, measured, k, analysis),
-        *_of_rivals(*of_masks, measured, k, analysis),
+        *(row for rows, _ in curves for row in rows),
+        *_of_rivals(*of_masks, counts, measured, k, analysis),
         *_of_space(measured, analysis),
     ]
-    return table(rows)
+    analyses = [curve for _, curve in curves if len(curve)] or [pd.DataFrame(columns=specification.COLUMNS)]
+    return {
+        "retests": table(rows),
+        "specifications": pd.concat(analyses, ignore_index=True),
+        "mask_layers": counts,
+    }
 
 
 def _of_accuracy(accuracies: pd.DataFrame, published: pd.DataFrame | None) -> Iterator[Row]:
@@ -124,20 +133,9 @@ def _of_masks(
     yield from bayes.evidence_on_correlation(dropped, k, human)
     yield from drops.share_of_distance(dropped, accuracies, k, samples, seed)
     yield from drops.corrected_stars(dropped, analysis.drop_alpha)
-    for rows, _ in _curves(masked, accuracies, measured, analysis.permutations.samples, seed):
-        yield from rows
     yield from power.detectable_place(masked, k)
     yield from power.detectable_drop(dropped, k)
     yield from power.detectable_over_attributes(unpaired, dropped, k)
-
-
-def specifications(measured: Measured) -> pd.DataFrame:
-    """Return specifications.csv: every analysis of the specification curves of H2 and H3, and its result."""
-    masked = above_floor(measured.masked, floor(measured.accuracy))
-    texts = measured.texts
-    accuracies = accuracy.with_majority(measured.accuracy, texts[texts["split"] == "dev"])
-    curves = [curve for _, curve in _curves(masked, accuracies, measured, 0, 1) if len(curve)]
-    return pd.concat(curves or [pd.DataFrame(columns=specification.COLUMNS)], ignore_index=True)
 
 
 def _curves(
@@ -154,11 +152,15 @@ def _curves(
 
 
 def _of_rivals(
-    masked: pd.DataFrame, dropped: pd.DataFrame, measured: Measured, k: int, analysis: Analysis
+    masked: pd.DataFrame,
+    dropped: pd.DataFrame,
+    counts: pd.DataFrame,
+    measured: Measured,
+    k: int,
+    analysis: Analysis,
 ) -> Iterator[Row]:
     """Ask whether something else explains the drops: layers, huge neurons, one case, or random factors."""
     human, permuted, activations = measured.weights, analysis.permutations, measured.activations
-    counts = layers.mask_layers(measured.masks)
     yield from layers.layers_of_masks(counts, k)
     yield from layers.given_layer(dropped, counts, human, k, permuted.samples, permuted.seed)
     yield from huge_neurons.steps_with_huge_neurons(

@@ -61,6 +61,17 @@ def doubled(p: ArrayLike) -> Any:
     return np.minimum(1, 2 * np.asarray(p, dtype=float))
 
 
+def permuted_p(found: ArrayLike, by_chance: np.ndarray) -> Any:
+    """Return two-sided p of estimates [...] among those of permutations [samples, ...].
+
+    It is twice the smaller tail; the observed order counts as one of the permutations (Phipson and Smyth
+    2010).
+    """
+    found = np.asarray(found)
+    tails = (by_chance >= found - 1e-12).sum(axis=0), (by_chance <= found + 1e-12).sum(axis=0)
+    return np.minimum(1, 2 * (1 + np.minimum(*tails)) / (len(by_chance) + 1))
+
+
 def resampled_p(values: np.ndarray) -> Any:
     """Return two-sided p of resampled estimates [samples, …]: twice the smaller share on a side of 0."""
     tails = (1 + (values <= 0).sum(axis=0)), (1 + (values >= 0).sum(axis=0))

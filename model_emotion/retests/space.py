@@ -1,15 +1,12 @@
 """H4, and the human space behind H3: noise ceiling, other people and other emotions."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 from scipy import stats
 
 from model_emotion.base.progress import progress
 from model_emotion.base.statistics import product
-from model_emotion.retests.rows import Row, resampled_p, row
+from model_emotion.retests.rows import Row, permuted_p, resampled_p, row
 from model_emotion.rsa.kendall import tau_b
 from model_emotion.rsa.permutation import permutations, permuted_pairs
 from model_emotion.rsa.rdm import pair_indices
@@ -69,17 +66,6 @@ def resampled_agreement(
     return found
 
 
-def mantel_p(tau: ArrayLike, shuffled: np.ndarray) -> Any:
-    """Return two-sided p of an observed tau among those with permuted emotions, [samples, …].
-
-    It is twice the smaller tail; the observed order counts as one of the permutations (Phipson and Smyth
-    2010).
-    """
-    tau, samples = np.asarray(tau), len(shuffled)
-    tails = (shuffled >= tau - 1e-12).sum(axis=0), (shuffled <= tau + 1e-12).sum(axis=0)
-    return np.minimum(1, 2 * (1 + np.minimum(*tails)) / (samples + 1))
-
-
 def model_and_human(
     model: np.ndarray, human: np.ndarray, emotions: int, samples: int, seed: int
 ) -> list[Row]:
@@ -89,7 +75,7 @@ def model_and_human(
     """
     tau = tau_b(model[None], human[:, None])[0, 0]
     shuffled = model[permuted_pairs(permutations(emotions, samples, seed))]
-    p = mantel_p(tau, tau_b(shuffled, human[:, None])[:, 0])
+    p = permuted_p(tau, tau_b(shuffled, human[:, None])[:, 0])
     of = "tau-b of the whole model's RDM with the mean human one"
     method = f"{of}; two-sided p, emotions permuted {samples} times (Mantel 1967)"
     return [row("model_and_human", method, "p", tau, p=p, n=emotions)]

@@ -22,7 +22,7 @@ from model_emotion.base.files import read_yaml
 from model_emotion.base.statistics import product
 from model_emotion.masking.drops import ENOUGH, ROUNDING
 from model_emotion.retests.neurons import partial_tau
-from model_emotion.retests.rows import ALPHA, Row, doubled, row
+from model_emotion.retests.rows import ALPHA, Row, doubled, permuted_p, row
 from model_emotion.rsa.kendall import tau_b
 
 CHOICES = Path(__file__).parent / "specifications.yaml"
@@ -157,8 +157,7 @@ def _summary(question: str, method: str, estimates: np.ndarray, p: np.ndarray) -
     medians, shares = np.median(estimates, axis=0), ((p < ALPHA) & (estimates > 0)).mean(axis=0)
     count = len(medians)
     if count > 1:
-        tails = (medians[0] <= medians + 1e-12).sum(), (medians[0] >= medians - 1e-12).sum()
-        p_median = min(1.0, 2 * min(tails) / count)
+        p_median = float(permuted_p(medians[0], medians[1:]))
         p_share = float(doubled((shares[0] <= shares + 1e-12).sum() / count))
         method += f" p: {count - 1} permutations"
     else:

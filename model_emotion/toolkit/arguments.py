@@ -8,6 +8,7 @@ from typing import Any
 from transformers import TrainingArguments
 
 from model_emotion.base.errors import UserError
+from model_emotion.base.values import LARGEST_SEED
 from model_emotion.model.optimiser import SCHEDULES
 from model_emotion.model.training import KEEPS, Recipe
 from model_emotion.toolkit.masks import DEFAULT_BACKBONE, MAX_SOURCE_LENGTH
@@ -33,8 +34,6 @@ WHOLE = {
     "per_device_eval_batch_size": 1, "num_train_epochs": 1, "seed": 0,
 }  # fmt: skip
 """The smallest value of each whole number."""
-LARGEST_SEED = 2**32 - 1
-"""Of numpy's RandomState, which draws the study's examples."""
 LEAST = {"learning_rate": 0, "weight_decay": 0, "max_grad_norm": 0, "adam_epsilon": 0}
 """The smallest value of each other number."""
 PROBES = ("s", "mask")

@@ -13,10 +13,10 @@ import torch
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import write_csv
+from model_emotion.base.values import LARGEST_SEED
 from model_emotion.live.session import DATA
 from model_emotion.model import backbone
 from model_emotion.model.engine import Engine
-from model_emotion.toolkit.arguments import LARGEST_SEED
 from model_emotion.toolkit.masks import (
     DEFAULT_BACKBONE,
     MAX_SOURCE_LENGTH,

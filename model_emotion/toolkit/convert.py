@@ -11,8 +11,9 @@ from pathlib import Path
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.study import LAYERS
+from model_emotion.inputs.released import MEASURED
 from model_emotion.project import stage
-from model_emotion.toolkit.layout import PLM, read_released, write_released
+from model_emotion.toolkit.layout import read_released, write_released
 from model_emotion.toolkit.originals import CONVERSIONS
 
 
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.layers < 1:
         raise UserError(f"--layers={args.layers}: must be at least 1")
     if source.is_dir():
-        if (source / PLM).is_dir():
+        if (source / MEASURED).is_dir():
             read_released(source, target, args.layers)
         else:
             write_released(source, target)

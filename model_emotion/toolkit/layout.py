@@ -14,23 +14,12 @@ from model_emotion.base.study import EMOTIONS, LAYERS, MASK_NAMES
 from model_emotion.inputs import released
 from model_emotion.toolkit.originals import write_neurons
 
-PLM = Path("Data/raw_data/PLM/prompt_tuning_RoBERTa")
-KINDS = {"attribute": ("RSA_tau_14property", "top"), "random": ("random", "random")}
-"""{kind of mask: its folder, and the word in its masks' names}"""
 KEY = ["emotion", "seed", "attribute", "k"]
 
 
-def activations_file(folder: Path, emotion: str, seed: int) -> Path:
-    """Return the file of the activations of an emotion and seed."""
-    return folder / PLM / "neurons_activation_before_relu" / f"{emotion}-{seed}.csv"
-
-
-def masked_file(folder: Path) -> Callable[[str, str, int], Path]:
+def _masked_file(folder: Path) -> Callable[[str, str, int], Path]:
     """Return a function from kind of mask, emotion and seed to the file of masked accuracies."""
-    masking = folder / "Result/masking/RoBERTa"
-    return lambda kind, emotion, seed: (
-        masking / KINDS[kind][0] / "Acc_perSeed_JSON" / f"{emotion}-{seed}.json"
-    )
+    return lambda kind, emotion, seed: folder / released.masked_path(kind, emotion, seed)
 
 
 def write_released(run: Path, target: Path) -> None:
@@ -47,28 +36,28 @@ def write_released(run: Path, target: Path) -> None:
             if not re.fullmatch(r"[^/\\\0.][^/\\\0]*", str(emotion)):
                 raise UserError(f"{path}: emotion {emotion!r} cannot be part of a file's name")
     unmasked = accuracy.set_index(["emotion", "seed"])["accuracy"].to_dict()
-    found = {kind: _accuracies(masked[masked["kind"] == kind], run) for kind in KINDS}
+    found = {kind: _accuracies(masked[masked["kind"] == kind], run) for kind in released.KINDS}
     cells = [(emotion, int(seed)) for seed in activations.seeds for emotion in activations.emotions]
     if lacking := [cell for cell in cells if cell not in unmasked]:
         raise UserError(f"{run / 'accuracy.csv'}: no row for {lacking[0][0]}, seed {lacking[0][1]}")
     documents = {
-        masked_file(target)(kind, *cell): {
+        _masked_file(target)(kind, *cell): {
             "sentiment": cell[0],
             "seed": cell[1],
             "best": float(unmasked[cell]),
             **_masked_values(found[kind], *cell, kind, run),
         }
-        for kind in KINDS
+        for kind in released.KINDS
         for cell in cells
     }
     rows = activations.values.reshape(len(cells), -1)
     for cell, row in zip(cells, rows, strict=True):
-        write_neurons(row, activations_file(target, *cell))
+        write_neurons(row, target / released.activations_path(*cell))
     for path, document in documents.items():
         write_json(document, path)
     table = accuracy.rename(columns={"emotion": "sentiment", "seed": "random_seed"})
     ordered = table.sort_values(["random_seed", "sentiment"])[["sentiment", "random_seed", "accuracy"]]
-    write_csv(ordered, target / PLM / "accuracy.csv")
+    write_csv(ordered, target / released.UNMASKED)
 
 
 def _masked_values(
@@ -83,7 +72,7 @@ def _masked_values(
                     f"{run / 'masked_accuracy.csv'}: no {kind} mask of {ours} with {k} neurons for "
                     f"{emotion}, seed {seed}"
                 )
-            values[f"{theirs}_{KINDS[kind][1]}{k}"] = found[emotion, seed, ours, k]
+            values[f"{theirs}_{released.KINDS[kind][1]}{k}"] = found[emotion, seed, ours, k]
     return values
 
 
@@ -105,7 +94,7 @@ def read_released(source: Path, run: Path, layers: int = LAYERS) -> None:
 
     layers: of the model, which the layout does not tell. Raises InputError for a malformed file.
     """
-    accuracy = source / PLM / "accuracy.csv"
+    accuracy = source / released.UNMASKED
     if not accuracy.is_file():
         raise InputError(f"{accuracy}: not found; a folder in the study's released layout has it")
     table = read_csv(accuracy)
@@ -114,22 +103,22 @@ def read_released(source: Path, run: Path, layers: int = LAYERS) -> None:
     named = list(dict.fromkeys(table["sentiment"]))
     emotions = [*(e for e in EMOTIONS if e in named), *(e for e in named if e not in EMOTIONS)]
     seeds = [int(seed) for seed in sorted(table["random_seed"].unique())]
-    path = activations_file(source, emotions[0], seeds[0])
+    path = source / released.activations_path(emotions[0], seeds[0])
     if not path.is_file():
         raise InputError(f"{path}: not found")
-    with open(path, encoding="utf-8", errors="replace") as file:
-        neurons = file.readline().count(",") + 1
+    neurons = released.count_neurons(path)
     if neurons % layers:
         raise UserError(f"{path}: {neurons:,} neurons are not {layers} layers of equal width; give --layers")
     values = [
-        [released.read_neurons(activations_file(source, e, s), neurons) for e in emotions] for s in seeds
+        [released.read_neurons(source / released.activations_path(e, s), neurons) for e in emotions]
+        for s in seeds
     ]
     sizes = {}
-    for kind, (_, word) in KINDS.items():
-        text = masked_file(source)(kind, emotions[0], seeds[0]).read_text(encoding="utf-8")
+    for kind, (_, word) in released.KINDS.items():
+        text = _masked_file(source)(kind, emotions[0], seeds[0]).read_text(encoding="utf-8")
         sizes[kind] = sorted({int(k) for k in re.findall(rf'_{word}(\d+)"', text)})
     unmasked = released.read_accuracy(accuracy, emotions, seeds)
-    masked = released.read_masked_accuracy(masked_file(source), emotions, seeds, sizes)
+    masked = released.read_masked_accuracy(_masked_file(source), emotions, seeds, sizes)
     axes = (tuple(seeds), tuple(emotions), layers, neurons // layers, released.BACKBONE)
     write_activations(Activations(np.array(values), *axes), run / "activations.safetensors")
     write_csv(unmasked, run / "accuracy.csv")

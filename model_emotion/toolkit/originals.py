@@ -23,7 +23,7 @@ import torch
 from model_emotion.base.errors import InputError, UserError
 from model_emotion.base.files import read_tensors, replacing, write_csv, write_json, write_tensors, write_text
 from model_emotion.base.study import LAYERS, MASK_NAMES
-from model_emotion.inputs.released import read_neurons
+from model_emotion.inputs.released import count_neurons, read_neurons
 from model_emotion.masking.masks import MaskName
 from model_emotion.toolkit.pickles import read_arrays, read_checkpoint
 
@@ -145,9 +145,7 @@ def activations_to_ours(source: Path, target: Path) -> None:
     Raises InputError if float32, which the original measured in, does not hold a number exactly as written.
     """
     emotion, seed = emotion_and_seed(source)
-    with open(source, encoding="utf-8", errors="replace") as file:
-        width = file.readline().count(",") + 1
-    values = read_neurons(source, width)
+    values = read_neurons(source, count_neurons(source))
     if len(values) % LAYERS:
         raise InputError(f"{source}: {len(values):,} values are not {LAYERS} layers of equal width")
     single = values.astype(np.float32)
