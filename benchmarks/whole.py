@@ -66,7 +66,7 @@ def main() -> None:
     else:
         with tempfile.TemporaryDirectory() as folder:
             rows, found = commands(Path(folder))
-    note = "In fresh clones, each once. Set-up comes before the others. Nothing else ran."
+    note = "In fresh clones, each once. Set-up comes before the others."
     write("whole", asked, [{"title": "The commands", "note": note, "rows": finished(rows)}, found])
     if not asked.quick and any("not measured" in own for own in rows):
         sys.exit(1)
