@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -167,3 +168,25 @@ def world(tiny_project, tmp_path, monkeypatch):
 def measured(measured_project, tmp_path, monkeypatch):
     """Like `world`, with the run `live` measured."""
     return _copied(measured_project, tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def user_world(tmp_path_factory):
+    """A project with a user's own files; not to be changed."""
+    import worlds
+
+    folder = tmp_path_factory.mktemp("project")
+    worlds.user_project(folder)
+    return folder
+
+
+@pytest.fixture
+def here(user_world, tmp_path, monkeypatch):
+    """A copy of `user_world`, to change as one likes, which is the current folder."""
+    from stages import figures
+
+    shutil.copytree(user_world, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    # tests/test_figures.py has the stage with processes of its own, which import all anew
+    monkeypatch.setattr(figures, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(1))
+    return tmp_path

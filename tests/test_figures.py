@@ -20,7 +20,7 @@ from model_emotion.base import study
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_yaml
 from model_emotion.base.results import Activations, write_activations
-from model_emotion.figures import accuracy, catalogue, labels, searchlight, style, tables
+from model_emotion.figures import accuracy, catalogue, fonts, labels, searchlight, style, tables
 from model_emotion.params import load_params
 from model_emotion.rsa.rdm import pair_names
 from stages import figures as stage
@@ -555,9 +555,9 @@ def test_the_stage_draws_and_removes_old_figures(project):
 
 def test_a_figure_whose_table_has_no_rows_is_not_drawn(project, monkeypatch):
     monkeypatch.chdir(project[0])
-    assert stage.make("E8_dip", "published", OPTIONS)
+    assert stage.make("E8_dip", "published", OPTIONS | {"lettering": fonts.Lettering()})
     Path("results/published/unimodality.csv").write_text("k,attribute,dip,p,n,share\n")
-    assert stage.make("E8_dip", "published", OPTIONS) == []
+    assert stage.make("E8_dip", "published", OPTIONS | {"lettering": fonts.Lettering()}) == []
 
 
 def test_the_committed_page_of_figures_is_current():

@@ -87,13 +87,12 @@ def make_trainer(tiny, folder, **settings):
     """A trainer on the toy table. Settings that are not the trainer's go to its arguments."""
     own = {
         name: settings.pop(name)
-        for name in ("compute_metrics", "searchlight", "tokenizer")
+        for name in ("compute_metrics", "data", "searchlight", "tokenizer")
         if name in settings
     }
     args = ModelEmotionArguments(output_dir=str(folder / "out"), backbone=tiny, **SETTINGS | settings)
-    return ModelEmotionTrainer(
-        args=args, model=RobertaForMaskedLMPrompt.from_pretrained(tiny, args.prompt_len), data=TABLE, **own
-    )
+    model = RobertaForMaskedLMPrompt.from_pretrained(tiny, args.prompt_len)
+    return ModelEmotionTrainer(args=args, model=model, **{"data": TABLE} | own)
 
 
 @pytest.fixture
@@ -351,7 +350,7 @@ def test_harmless_arguments_are_accepted_and_unknown_ones_are_not():
 def test_arguments_can_be_copied_and_parsed_from_a_command_line():
     args = ModelEmotionArguments(output_dir="out", sentiment="Anger", use_cpu=True)
     copy = dataclasses.replace(args, seed=7)
-    assert (copy.sentiment, copy.seed, copy.learning_rate) == ("anger", 7, args.learning_rate)
+    assert (copy.sentiment, copy.seed, copy.learning_rate) == ("Anger", 7, args.learning_rate)
     given = ["--output_dir", "out", "--examples", "9"]
     (parsed,) = transformers.HfArgumentParser(ModelEmotionArguments).parse_args_into_dataclasses(given)
     assert parsed.examples == 9 and parsed.sentiment == "surprise"
@@ -720,13 +719,42 @@ def test_inputs_that_do_not_fit_together_are_refused(tiny, tmp_path, monkeypatch
         attempt(tokenizer=AutoTokenizer.from_pretrained("sentence-transformers/all-MiniLM-L6-v2"))
     with pytest.raises(UserError, match="data/goemotions.parquet: not found; `dvc repro goemotions`"):
         attempt(data=DATA)
-    with pytest.raises(UserError, match="data: the table has no column text"):
+    with pytest.raises(UserError, match="data: no column 'text' among its 2"):
         attempt(data=TABLE[["split", "joy"]])
-    with pytest.raises(UserError, match="hapiness: GoEmotions has no such label"):
-        attempt(sentiment="hapiness").train_prompt()
+    with pytest.raises(UserError, match="sentiment: 'hapiness' is no column of data; its labels are"):
+        attempt(sentiment="hapiness")
     for method in ("eval_prompt", "activated_neuron", "mask_activated_neuron", "plot_neuron"):
         with pytest.raises(UserError, match="no prompt yet: call train_prompt"):
             getattr(attempt(), method)()
+
+
+@pytest.mark.parametrize("column, values, message", [
+    ("joy", {3: None}, "data: data row 4, column 'joy': is not 0 or 1"),
+    ("joy", {3: "yes"}, "data: data row 4, column 'joy': is not 0 or 1"),
+    ("text", {3: None}, "data: data row 4, column 'text': is not a text; pandas reads texts such as 'null'"),
+    ("text", {3: 3.5}, "data: data row 4, column 'text': is not a text"),
+    ("split", {3: "validation"}, "data: data row 4, column 'split': is not train, dev or test"),
+])  # fmt: skip
+def test_a_table_with_a_missing_cell_is_refused(tiny, tmp_path, column, values, message):
+    """A missing label was taken for `no`."""
+    spoilt = TABLE.astype({column: object}).reset_index(drop=True)
+    spoilt.loc[list(values), column] = list(values.values())
+    with pytest.raises(UserError, match=re.escape(message)):
+        make_trainer(tiny, tmp_path, data=spoilt)
+
+
+def test_a_csv_file_gives_what_the_same_parquet_file_gives(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    capital = TABLE.rename(columns={"joy": "Joy"})
+    capital.to_csv("texts.csv", index=False)
+    capital.to_parquet("texts.parquet")
+    one, other = (
+        make_trainer(tiny, tmp_path, data=f"texts.{kind}", sentiment="Joy") for kind in ("csv", "parquet")
+    )
+    assert one.train_prompt().metrics["dev_accuracy"] == other.train_prompt().metrics["dev_accuracy"]
+    torch.testing.assert_close(one.model.prompt, other.model.prompt, rtol=0, atol=0)
+    assert (tmp_path / "out/Joy-3.safetensors").is_file()
+    assert make_trainer(tiny, tmp_path, sentiment="Joy").sentiment == "joy"  # as in the original
 
 
 def test_a_loss_that_is_not_finite_is_an_error(tiny, tmp_path):
@@ -817,7 +845,7 @@ def test_the_command_accepts_a_runs_prompts_and_any_masks(ready, command):
         ({"sentiment": "anger"}, "joy-3.safetensors: its prompts are for joy, not anger"),
         ({"random_seed": 5}, "joy-3.safetensors: has the seeds 3, not 5"),
         ({"backbone": "roberta-base"}, "its prompts are for .*, not roberta-base"),
-        ({"data": "none.parquet"}, "none.parquet: not found; `dvc repro goemotions`"),
+        ({"data": "none.parquet"}, "data: none.parquet: not found"),
         ({"split": "exam"}, "'exam' is not one of train, dev"),
     ],
 )

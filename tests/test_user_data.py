@@ -1,12 +1,9 @@
 """A user's own attributes, texts and backbone: docs/own_data.md on a tiny model, results, refusals."""
 
 import json
-import re
 import shlex
 import shutil
-import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +13,7 @@ import pytest
 import repos
 import worlds
 from scipy import stats
-from worlds import change, run
+from worlds import BLOCKS, STUDYS, change, run
 
 from model_emotion.base import study
 from model_emotion.base.errors import UserError
@@ -26,95 +23,22 @@ from model_emotion.figures import catalogue
 from model_emotion.human import user_ratings
 from model_emotion.inputs import user_data
 from model_emotion.toolkit.masks import rank_neurons
-from stages import (
-    activations,
-    claims,
-    drops,
-    evaluation,
-    figures,
-    mask_plan,
-    masks,
-    prompts,
-    retests,
-    searchlight,
-)
 from stages import targets as stage
 
 ROOT = Path(__file__).parents[1]
-BLOCKS = re.findall(r"^```\n(.*?)^```", (ROOT / "docs/own_data.md").read_text(), re.MULTILINE | re.DOTALL)
 EXPERIMENTS = {
     words[words.index("--name") + 1]: words
     for block in BLOCKS
     if "dvc exp run" in block
     for words in [shlex.split(block)]
 }
-STUDYS = ["joy", "anger", "fear", "sadness", "love"]
-TINY = {"n_layers": 2, "dim": 16, "hidden_dim": 24, "n_heads": 2, "initializer_range": 0.5}
-MEASURE = (stage, mask_plan, prompts, activations, searchlight, masks, evaluation)
-ANALYSE = (drops, retests, figures, claims)
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.xdist_group("own")]
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    """A project as `make published` leaves it, on synthetic data, after the page's first commands (tiny)."""
-    folder, draw = tmp_path_factory.mktemp("project"), np.random.default_rng(0)
-    for name in ("results/published", "data/own", "outputs"):
-        (folder / name).mkdir(parents=True)
-    for name in ("claims.yaml", "data/figure_readings.csv", "params.yaml"):
-        shutil.copy(ROOT / name, folder / name)
-    (folder / "requirements.lock").write_text("")
-    worlds.human_results(folder)
-    accuracy = pd.DataFrame(
-        {"emotion": study.EMOTIONS, "seed": 1, "accuracy": draw.random(27), "majority": None, "n": None}
-    )
-    accuracy.to_csv(folder / "results/published/accuracy.csv", index=False)
-
-    (script,) = [block for block in BLOCKS if "<<'END'" in block]
-    (size,) = re.findall(r"size = (\{.*\})", script)
-    subprocess.run(
-        ["bash", "-e", "-c", script.replace(size, str(TINY))], cwd=folder, check=True, capture_output=True
-    )
-    posts = pd.read_csv(folder / "data/own/posts.csv")  # GoEmotions, made up alike
-    posts[["split", "text", *STUDYS]].to_parquet(folder / "data/goemotions.parquet", index=False)
-    return folder
-
-
-@pytest.fixture
-def here(project, tmp_path, monkeypatch):
-    """The project, to change as one likes."""
-    shutil.copytree(project, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    # tests/test_figures.py has the stage with processes of its own, which import all anew
-    monkeypatch.setattr(figures, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(1))
-    return tmp_path
 
 
 def settings(words):
     """{key: value} of a command's `-S key=value`."""
     values = [word for option, word in zip(words, words[1:], strict=False) if option == "-S"]
     return {key: parse_yaml(value) for key, value in (word.split("=", 1) for word in values)}
-
-
-SMALL = {
-    "backbone.name": "outputs/my-model",
-    "backbone.revision": "",
-    "backbone.layers": 2,
-    "backbone.width": 24,
-    "top_k": [0.25, 5],
-    "training.prompt_len": 2,
-    "training.examples": 24,
-    "training.epochs": 1,
-    "training.dev_examples": 8,
-    "evaluation.examples": 12,
-    "evaluation.unmasked_examples": 20,
-    "masks.draws": 3,
-    "masks.other_draws": 1,
-    "executor.workers": 1,
-    "figures.dpi": 50,
-    "analysis.permutations.samples": 100,
-    "analysis.bootstrap.samples": 100,
-}
 
 
 def results():
@@ -140,7 +64,7 @@ def test_the_page_has_an_experiment_for_each_thing_that_can_be_ones_own():
 def test_the_page_to_the_letter(here, monkeypatch, name):
     asked = settings(EXPERIMENTS[name])
     change(asked)
-    change(SMALL)
+    change(worlds.USER_SMALL)
     judged = "zest" not in asked["emotions"]
     figures_there = {
         "E5_drop_by_attribute": True,
@@ -155,7 +79,7 @@ def test_the_page_to_the_letter(here, monkeypatch, name):
     if name != "mine":  # where all that can be drawn is drawn
         few = [entry for entry in catalogue.FIGURES if entry.name in figures_there]
         monkeypatch.setattr(catalogue, "entries", lambda run: few)
-    run(monkeypatch, *MEASURE, *ANALYSE)
+    run(monkeypatch, stage, *worlds.MEASURE, *worlds.ANALYSE)
     found, drawn = results(), {path.stem for path in Path("paper_figures/live").glob("*.png")}
     emotions, ratings = asked["emotions"], pd.read_csv("data/own/ratings.csv").set_index("emotion")
     attributes = list(ratings) if "own.attributes" in asked else list(study.ATTRIBUTES)
@@ -213,10 +137,10 @@ def test_few_attributes_and_those_that_say_the_same(here, monkeypatch, ratings, 
     rewritten("ratings.csv", energy=None, warmth=None, strength=None, haste=None)
     rewritten("ratings.csv", **ratings)
     change({"own.attributes": "ratings.csv", "emotions": STUDYS})
-    change(SMALL)
+    change(worlds.USER_SMALL)
     monkeypatch.setattr(catalogue, "entries", lambda run: [])
     Path("paper_figures/live").mkdir(parents=True)
-    run(monkeypatch, *MEASURE, *ANALYSE)
+    run(monkeypatch, stage, *worlds.MEASURE, *worlds.ANALYSE)
     found = results()
     assert set(found["drop_by_attribute"]["attribute"]) == set(ratings) == set(found["weights"]["attribute"])
     assert not len(found["human_correlation"])  # of fewer than four
@@ -338,19 +262,19 @@ RATINGS, POSTS = "data/own/ratings.csv: ", "data/own/posts.csv: "
         (
             lambda: Path("data/own/ratings.csv").write_bytes(b"emotion,warmth\njoy,\xff\n"),
             A,
-            RATINGS + "not UTF-8",
+            RATINGS + "line 2: not UTF-8",
         ),
-        (lambda: Path("data/own/ratings.csv").write_text(""), A, RATINGS + "can't be read as csv"),
+        (lambda: Path("data/own/ratings.csv").write_text(""), A, RATINGS + "is empty"),
         (lambda: Path("data/own/ratings.csv").write_text("emotion,warmth\n"), A, RATINGS + "has no rows"),
         (
             lambda: replaced("ratings.csv", "joy,", "joy,1,"),
             A,
-            RATINGS + "can't be read as csv: Error tokenizing",
+            RATINGS + "line 2: has 6 cells, but the header has 5 columns",
         ),
         (
             lambda: Path("data/own/x.parquet").write_text("no"),
             {"own.texts": "x.parquet"},
-            "data/own/x.parquet: can't be read as parquet",
+            "data/own/x.parquet: can't be read as Parquet",
         ),
         (
             lambda: replaced("ratings.csv", "emotion,", ","),
@@ -400,7 +324,12 @@ RATINGS, POSTS = "data/own/ratings.csv: ", "data/own/posts.csv: "
                 "emotion,warmth\njoy,1\nanger\nfear,2\nsadness,3\nlove,4\n"
             ),
             A,
-            RATINGS + "data row 2, column 'warmth': is not a number",
+            RATINGS + "line 3: has 1 cells, but the header has 2 columns",
+        ),
+        (
+            lambda: Path("data/own/ratings.csv").write_text('emotion,warmth\n"joy\nanger",1\nfear,2\n'),
+            A,
+            RATINGS + "data row 1, column 'emotion': has a line break",
         ),
         (
             lambda: replaced("ratings.csv", "warmth", "warm/cold"),

@@ -4,7 +4,9 @@
 """
 
 import json
+import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,12 +19,26 @@ import tiny_models
 from model_emotion.base import study
 from model_emotion.base.files import read_yaml
 from model_emotion.rsa import rdm
-from stages import activations, evaluation, mask_plan, masks, prompts, searchlight, targets
+from stages import (
+    activations,
+    claims,
+    drops,
+    evaluation,
+    figures,
+    mask_plan,
+    masks,
+    prompts,
+    retests,
+    searchlight,
+    targets,
+)
 
 ROOT = Path(__file__).parents[1]
 EMOTIONS = ["joy", "fear", "anger", "love", "grief"]
 MEASURE = (mask_plan, prompts, activations, searchlight, masks, evaluation)
 """The stages that measure the run `live`, in the order of dvc.yaml; `targets` comes before them."""
+ANALYSE = (drops, retests, figures, claims)
+"""The stages that analyse a run."""
 OF_ONE_RUN = {"mask_plan", "prompts", "activations", "evaluation"}
 """Stages without the option --run."""
 
@@ -148,3 +164,54 @@ def measure(folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         run(patch, *MEASURE)
+
+
+BLOCKS = re.findall(r"^```\n(.*?)^```", (ROOT / "docs/own_data.md").read_text(), re.MULTILINE | re.DOTALL)
+"""The commands of docs/own_data.md."""
+STUDYS = ["joy", "anger", "fear", "sadness", "love"]
+"""Emotions of the user's files that the study has too."""
+TINY = {"n_layers": 2, "dim": 16, "hidden_dim": 24, "n_heads": 2, "initializer_range": 0.5}
+USER_SMALL = {
+    "backbone.name": "outputs/my-model",
+    "backbone.revision": "",
+    "backbone.layers": 2,
+    "backbone.width": 24,
+    "top_k": [0.25, 5],
+    "training.prompt_len": 2,
+    "training.examples": 24,
+    "training.epochs": 1,
+    "training.dev_examples": 8,
+    "evaluation.examples": 12,
+    "evaluation.unmasked_examples": 20,
+    "masks.draws": 3,
+    "masks.other_draws": 1,
+    "executor.workers": 1,
+    "figures.dpi": 50,
+    "analysis.permutations.samples": 100,
+    "analysis.bootstrap.samples": 100,
+}
+
+
+def user_project(folder):
+    """Make a project as `make published` leaves it, on synthetic data, after the first commands of the page.
+
+    The page is docs/own_data.md; its model is made tiny.
+    """
+    draw = np.random.default_rng(0)
+    for name in ("results/published", "data/own", "outputs"):
+        (folder / name).mkdir(parents=True)
+    for name in ("claims.yaml", "data/figure_readings.csv", "params.yaml"):
+        shutil.copy(ROOT / name, folder / name)
+    (folder / "requirements.lock").write_text("")
+    human_results(folder)
+    accuracy = pd.DataFrame(
+        {"emotion": study.EMOTIONS, "seed": 1, "accuracy": draw.random(27), "majority": None, "n": None}
+    )
+    accuracy.to_csv(folder / "results/published/accuracy.csv", index=False)
+    (script,) = [block for block in BLOCKS if "<<'END'" in block]
+    (size,) = re.findall(r"size = (\{.*\})", script)
+    subprocess.run(
+        ["bash", "-e", "-c", script.replace(size, str(TINY))], cwd=folder, check=True, capture_output=True
+    )
+    posts = pd.read_csv(folder / "data/own/posts.csv")  # GoEmotions, made up alike
+    posts[["split", "text", *STUDYS]].to_parquet(folder / "data/goemotions.parquet", index=False)

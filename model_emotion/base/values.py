@@ -1,6 +1,7 @@
 """The kinds of values that settings have: names, files, seeds, sizes of masks and their lists."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -35,24 +36,47 @@ def unique(values: list[Value]) -> list[Value]:
     return values
 
 
+def _distinct_files(names: list[str]) -> list[str]:
+    """Return the names. Raises ValueError if two would name the same file where capitals do not count."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if (other := seen.setdefault(name.casefold(), name)) != name:
+            raise ValueError(
+                f"'{other}' and '{name}' differ only in capitals, and files are named after them"
+            )
+    return names
+
+
 NOT_NAMES = (
-    "NA", "NULL", "NaN", "None", "nan", "null",
+    "NA", "NULL", "NaN", "None", "nan", "null", "True", "TRUE", "true", "False", "FALSE", "false", "inf",
+    "Inf", "INF", "infinity", "Infinity", "INFINITY",
     "emotion", "emotion_a", "emotion_b", "epoch", "train_loss", "dev_accuracy", "human", "model", "random",
 )  # fmt: skip
-"""Words that CSV readers take for a missing value, and words that mean something else in result files."""
+"""Words that CSV readers take for anything but text, and words that mean something else in result files."""
+LONGEST_NAME = 48
+"""In characters, so that a file named after an emotion has at most 255 bytes, the limit of most systems."""
+
+
+def normal(name: str) -> str:
+    """Return a name as it is compared: Unicode's composed form (NFC), without blanks around it."""
+    return unicodedata.normalize("NFC", name).strip()
 
 
 def nameable(value: str) -> str:
-    """Return the value if it can name an emotion or an attribute, in columns, masks and file names.
+    """Return the value, as `normal` does, if it can name an emotion or an attribute.
 
-    Raises ValueError otherwise.
+    Names are used for columns, masks and files. They may be of any script. Raises ValueError for others.
     """
-    if not re.fullmatch(r"[^\W\d_]([\w -]*\w)?", value) or value in NOT_NAMES:
+    name = normal(value)
+    # Marks are parts of letters. Joiners (U+200C, U+200D) are parts of Persian and Indian words.
+    shape = "".join("a" if unicodedata.category(one)[0] in "LM" else one for one in name)
+    fits = re.fullmatch(r"a([a\d _\u200c\u200d-]*[a\d_])?", shape) and name[0].isalpha()
+    if not fits or len(name) > LONGEST_NAME or name in NOT_NAMES:
         raise ValueError(
             f"'{value}' can't be a name: a name begins with a letter, has letters, digits, '_', '-' and "
-            f"blanks, and is none of {', '.join(NOT_NAMES)}"
+            f"blanks, at most {LONGEST_NAME} of them, and is none of {', '.join(NOT_NAMES)}"
         )
-    return value
+    return name
 
 
 OWN_KINDS = (".csv", ".parquet")
@@ -128,7 +152,7 @@ Draws = Annotated[int, Field(ge=1, le=10_000)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Emotions = Annotated[list[Emotion], Field(min_length=4), AfterValidator(unique)]
-Labels = Annotated[list[Name], Field(min_length=4), AfterValidator(unique)]
+Labels = Annotated[list[Name], Field(min_length=4), AfterValidator(unique), AfterValidator(_distinct_files)]
 Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(unique)]
 Sizes = Annotated[list[Size], Field(min_length=1), AfterValidator(unique)]
 StudySeeds = Annotated[

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 
 from model_emotion.base.files import replacing
 from model_emotion.figures import accuracy, human, masking, retests, searchlight, tables
-from model_emotion.figures.style import STYLE, settle
+from model_emotion.figures.fonts import Lettering
+from model_emotion.figures.style import lettered, settle
 
 
 @dataclass(frozen=True)
@@ -228,9 +229,10 @@ def entries(run: str) -> list[Entry]:
 def draw(entry: Entry, frames: Sequence, options: Mapping[str, Any]) -> Figure | None:
     """Return the figure of an entry, or None if its tables have nothing to show.
 
-    frames: its tables in order; options: params.figures, of which the entry takes what it needs.
+    frames: its tables in order; options: params.figures, of which the entry takes what it needs, and how
+    names are written, as `lettering`.
     """
-    with rc_context(STYLE):
+    with rc_context(lettered(options.get("lettering", Lettering()))):
         figure = entry.function(*frames, **{name: options[name] for name in entry.options})
         if figure:
             settle(figure)
@@ -247,7 +249,7 @@ def save(figure: Figure, entry: Entry, options: Mapping[str, Any], folder: Path)
         "Description": f"{entry.describe(options)} Shows {', '.join(entry.shows)} of the catalogue.",
     }
     paths = [folder / f"{entry.name}.{kind}" for kind in ("svg", "png")]
-    with rc_context(STYLE):
+    with rc_context(lettered(options.get("lettering", Lettering()))):
         for path in paths:
             undated = {"Date": None, "Keywords": list(entry.shows)} if path.suffix == ".svg" else {}
             with replacing(path) as part:

@@ -20,6 +20,7 @@ from matplotlib.ticker import AutoLocator, FuncFormatter, MaxNLocator
 from numpy.typing import ArrayLike
 
 from model_emotion.base.study import SPACES
+from model_emotion.figures.fonts import FAMILY, Lettering
 from model_emotion.rsa.rdm import percentiles, square
 
 SINGLE, DOUBLE = 85, 174
@@ -28,7 +29,7 @@ SINGLE, DOUBLE = 85, 174
 STYLE = mpl.rcParamsDefault.copy() | {
     "backend": "agg",
     "figure.dpi": 200,
-    "font.family": "DejaVu Sans",  # part of matplotlib, so the same everywhere
+    "font.family": FAMILY,
     "font.size": 6.5,
     "axes.titlesize": 7,
     "axes.labelsize": 7,
@@ -75,6 +76,11 @@ ATTRIBUTE_COLOURS = {
 NAME_COLOURS = ATTRIBUTE_COLOURS | SPACE_COLOURS
 EXAMPLE, QUIET = "#0072B2", "#9a9a9a"
 DISTANCE, SCORE, SIGNED = "viridis", "viridis", "PuOr_r"
+
+
+def lettered(names: Lettering) -> Any:
+    """Return STYLE with the fonts of some names."""
+    return STYLE | {"font.family": [FAMILY, *names.families()]}
 
 
 def canvas(width: float, height: float, **options: Any) -> Figure:

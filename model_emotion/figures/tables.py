@@ -119,6 +119,12 @@ def of_run(options: Mapping[str, Any], run: str) -> dict[str, Any]:
     return {**options, **own, "top_k": int(own["top_k"])}
 
 
+def names_of(run: str) -> dict[str, list[str]]:
+    """Return {kind: names} of the emotions and attributes of a run."""
+    cells, layers = (read_csv(path(name, run)) for name in ("drop_by_cell", "significant_by_layer"))
+    return {"emotion": list(cells["emotion"].unique()), "attribute": list(layers["attribute"].unique())}
+
+
 def in_order(names: Iterable[str], known: Iterable[str]) -> list[str]:
     """Return the distinct names in the order of `known`; other names come last, in their own order."""
     names = list(names)

@@ -1,4 +1,4 @@
-"""Read and check a user's own attributes and texts, files in data/own that replace the study's.
+"""Read and check a user's own attributes and texts: files in data/own that replace the study's, and tables.
 
 An error is reported before any work, in one line that names the file, the data row (counted from 1, below the
 header) and the column. It never shows a text, because people wrote them.
@@ -6,18 +6,18 @@ header) and the column. It never shows a text, because people wrote them.
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.settings import did_you_mean
 from model_emotion.base.values import OWN_KINDS, nameable
 from model_emotion.inputs.goemotions import SPLITS
+from model_emotion.inputs.tables import QUOTING, UserTable, read_table
 
 FOLDER = Path("data/own")
+MISSING = "is not a text; pandas reads texts such as 'null' or 'NA' as missing unless keep_default_na=False"
 
 
 def read_ratings(name: str, emotions: Sequence[str]) -> pd.DataFrame:
@@ -26,31 +26,32 @@ def read_ratings(name: str, emotions: Sequence[str]) -> pd.DataFrame:
     The index holds the rated emotions. emotions: those of the run, each of which must have a row.
     Raises UserError if the file cannot be read or a column, row or value is missing or invalid.
     """
-    path, table = FOLDER / name, _read(name)
-    if "emotion" not in table:
-        raise UserError(f"{path}: no column 'emotion' among {_listed(table)}")
-    rated = table.pop("emotion")
-    if twice := _first(rated.duplicated()):
-        raise UserError(f"{path}: data row {twice}: '{rated[twice - 1]}' is listed twice")
+    table = _read(name)
+    path = table.name
+    if "emotion" not in table.rows:
+        raise UserError(f"{path}: no column 'emotion' among {_listed(table.rows)}")
+    rated = table.names("emotion")
+    table.refuse(rated.str.contains("\n|\r"), f"has a line break; {QUOTING}", "emotion")
+    if (twice := rated.duplicated()).any():
+        table.refuse(twice, f"'{rated[twice].iloc[0]}' is listed twice")
     for place, emotion in enumerate(emotions):
         if emotion not in set(rated):
-            similar = did_you_mean(emotion, map(str, rated))
+            similar = did_you_mean(emotion, rated)
             raise UserError(f"params.yaml: emotions[{place}]: '{emotion}' has no row in {path}{similar}")
-    if not len(table.columns):
+    attributes = [column for column in table.rows if column != "emotion"]
+    if not attributes:
         raise UserError(f"{path}: no attribute: add a column of ratings beside 'emotion'")
-    for attribute in table:
+    ratings = table.numbers(attributes)
+    for attribute in attributes:
         try:
             nameable(attribute)
         except ValueError as error:
             raise UserError(f"{path}: attribute {error}") from None
-        numbers = table[attribute].map(_number)
-        if row := _first(~np.isfinite(numbers)):
-            raise UserError(f"{path}: data row {row}, column '{attribute}': is not a number")
-        if numbers[rated.isin(emotions)].nunique() == 1:
+        table.refuse(ratings[attribute].isna(), "is not a number", attribute)
+        if ratings[attribute][rated.isin(emotions)].nunique() == 1:
             same = f"column '{attribute}' is the same for all of params.yaml's emotions"
             raise UserError(f"{path}: {same}; give ratings that differ, or remove the column")
-        table[attribute] = numbers
-    return table.set_index(rated)
+    return ratings.set_index(rated)
 
 
 def read_texts(name: str, emotions: Sequence[str], evaluated: str) -> pd.DataFrame:
@@ -60,84 +61,58 @@ def read_texts(name: str, emotions: Sequence[str], evaluated: str) -> pd.DataFra
     and as 1. Columns with other values than 0 and 1 are not labels and are left out. Raises UserError if the
     file cannot be read or a column or value is missing or invalid.
     """
-    path, table = FOLDER / name, _read(name)
-    for column in ("text", "split"):
-        if column not in table:
-            raise UserError(
-                f"{path}: no column '{column}' among its {len(table.columns)}; the first row must name them"
-            )
-    if row := _first(~table["split"].isin(SPLITS)):
-        raise UserError(f"{path}: data row {row}, column 'split': is not train, dev or test")
-    if row := _first(~table["text"].map(lambda text: isinstance(text, str) and bool(text.strip()))):
-        raise UserError(f"{path}: data row {row}, column 'text': is not a text")
-    columns = {column: _zero_or_one(table[column]) for column in table if column not in ("text", "split")}
-    labels = {column: values.astype(np.uint8) for column, values in columns.items() if values.notna().all()}
-    for place, emotion in enumerate(emotions):
-        if emotion not in columns:
-            other = did_you_mean(emotion, labels) or f"; its labels are {_listed(labels)}"
-            raise UserError(f"params.yaml: emotions[{place}]: '{emotion}' is no column of {path}{other}")
-        if row := _first(columns[emotion].isna()):
-            raise UserError(f"{path}: data row {row}, column '{emotion}': is not 0 or 1")
+    table = _read(name)
+    texts = labelled_texts(
+        table, {emotion: f"params.yaml: emotions[{i}]" for i, emotion in enumerate(emotions)}
+    )
+    for emotion in emotions:
         for split in dict.fromkeys(("train", "dev", evaluated)):
-            of_split = labels[emotion][table["split"] == split]
+            of_split = texts[emotion][texts["split"] == split]
             if of_split.nunique() < 2:
                 lacks = "no row" if not of_split.any() else "every row"
                 raise UserError(
-                    f"{path}: {lacks} of {split} has '{emotion}'; a task needs texts with and without it"
+                    f"{table.name}: {lacks} of {split} has '{emotion}'; a task needs both classes"
                 )
-    return pd.DataFrame({"split": table["split"].astype(str), "text": table["text"].astype(str), **labels})
+    return texts
 
 
-def _read(name: str) -> pd.DataFrame:
-    """Read a file of data/own into a data frame; all cells of a CSV file are strings. Raises UserError."""
+def labelled_texts(table: UserTable, emotions: dict[str, str]) -> pd.DataFrame:
+    """Return a table's `split`, `text` and a uint8 column for each label, in the order of the table.
+
+    emotions: {name of one that must be a label: where the name was given, for messages}. Raises UserError if
+    a column or value is missing or invalid.
+    """
+    path, rows = table.name, table.rows
+    for column in ("text", "split"):
+        if column not in rows:
+            raise UserError(
+                f"{path}: no column '{column}' among its {len(rows.columns)}; the first row must name them"
+            )
+    splits = table.names("split")
+    table.refuse(~splits.isin(SPLITS), "is not train, dev or test", "split")
+    table.refuse_rows_within_cells("split", SPLITS)
+    missing = rows["text"].map(lambda text: not (isinstance(text, str) and text.strip()))
+    table.refuse(missing, MISSING if rows["text"].isna().any() else "is not a text", "text")
+    columns = table.zero_or_one(column for column in rows if column not in ("text", "split"))
+    labels = {column: columns[column].astype(np.uint8) for column in columns if columns[column].notna().all()}
+    for emotion, given in emotions.items():
+        if emotion not in columns:
+            other = did_you_mean(emotion, labels) or f"; its labels are {_listed(labels)}"
+            raise UserError(f"{given}: '{emotion}' is no column of {path}{other}")
+        table.refuse(columns[emotion].isna(), "is not 0 or 1", emotion)
+    texts = pd.DataFrame({"split": splits, "text": rows["text"].astype(str), **labels})
+    return texts.reset_index(drop=True)
+
+
+def _read(name: str) -> UserTable:
+    """Read a file of data/own. Raises UserError."""
     path = FOLDER / name
     if not path.is_file():
         there = sorted(file.name for file in FOLDER.glob("*") if file.suffix.lower() in OWN_KINDS)
         raise UserError(
             f"{path}: not found" + (did_you_mean(name, there) or f"; {FOLDER} has {_listed(there)}")
         )
-    try:
-        table = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else _csv(path)
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8; save it as CSV UTF-8") from None
-    except ValueError as error:  # pandas' and pyarrow's errors are ValueErrors
-        raise UserError(
-            f"{path}: can't be read as {path.suffix[1:]}: {' '.join(str(error).split())}"
-        ) from None
-    if not len(table):
-        raise UserError(f"{path}: has no rows")
-    table = table.set_axis(table.columns.map(str), axis=1)
-    if row := _first(table.columns.duplicated()):
-        raise UserError(f"{path}: column '{table.columns[row - 1]}' is listed twice")
-    if row := _first([not str(column).strip() for column in table]):
-        raise UserError(f"{path}: column {row} has no name; if it is pandas' index, write with index=False")
-    return table.reset_index(drop=True)
-
-
-def _csv(path: Path) -> pd.DataFrame:
-    """Read a CSV file as strings; unlike pandas' own header, this keeps repeated column names."""
-    rows = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    return rows.iloc[1:].set_axis(rows.iloc[0], axis=1).reset_index(drop=True)
-
-
-def _number(cell: Any) -> float:
-    """Return a cell as a number, or NaN."""
-    try:
-        return float(cell)
-    except (TypeError, ValueError):
-        return np.nan
-
-
-def _zero_or_one(column: pd.Series) -> pd.Series:
-    """Return the values of a column as 0 and 1, and NaN for others."""
-    numbers = column.map(_number)
-    return numbers.where(numbers.isin([0, 1]))
-
-
-def _first(wrong: ArrayLike) -> int:
-    """Return the number, from 1, of the first data row that is wrong, or 0 if there is none."""
-    wrong = np.asarray(wrong, dtype=bool)
-    return int(wrong.argmax()) + 1 if wrong.any() else 0
+    return read_table(path)
 
 
 def _listed(values: Iterable, most: int = 12) -> str:

@@ -22,16 +22,11 @@ def overlap(ranks: pd.DataFrame, top_k: Iterable[int]) -> pd.DataFrame:
 
     ranks [neurons, attributes]. The rows of an attribute with itself give its number of selected neurons.
     """
-    frames = []
+    names, frames = np.array(ranks.columns, dtype=object), []
     for k in top_k:
         chosen = selected(ranks, k).astype(int)
-        shared = pd.DataFrame(chosen.T @ chosen, index=ranks.columns, columns=ranks.columns)
-        shared = (
-            shared.rename_axis("attribute_a")
-            .reset_index()
-            .melt("attribute_a", var_name="attribute_b", value_name="shared")
-        )
-        frames.append(shared.assign(k=k)[["k", "attribute_a", "attribute_b", "shared"]])
+        pairs = {"attribute_a": np.tile(names, len(names)), "attribute_b": np.repeat(names, len(names))}
+        frames.append(pd.DataFrame({"k": k, **pairs, "shared": (chosen.T @ chosen).ravel()}))
     return pd.concat(frames, ignore_index=True)
 
 

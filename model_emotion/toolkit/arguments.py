@@ -122,7 +122,6 @@ class ModelEmotionArguments(TrainingArguments):
                 raise UserError(f"{name}={getattr(self, name)!r}: must be one of {', '.join(known)}")
         self._refuse_arguments_without_effect()
         super().__post_init__()
-        self.sentiment = self.sentiment.lower()
 
     def _check_numbers(self) -> None:
         """Raise UserError for a number of the wrong kind or outside its range."""

@@ -58,7 +58,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--promptPath", help="default: outputs/SENTIMENT-SEED.safetensors, where the trainer saves it")
     add("--backbone", help=f"default: the one that the prompt's file names, or else {DEFAULT_BACKBONE}")
     add("--revision", default="", help="commit of the backbone")
-    add("--data", default=DATA, help="default: %(default)s")
+    add("--data", default=DATA, help="a CSV or Parquet file of texts; default: %(default)s")
     add("--split", default="dev", help="default: %(default)s")
     add("--examples", type=_at_least(1), help="maximum number of examples; default: all")
     add(
@@ -86,6 +86,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"{path}: its prompts are vectors of {prompt.shape[1]}, but {trained_on} takes {width}"
         )
     check_masks(masks, engine.backbone, args.maskPath)
-    corpus = load_whole_texts(engine, len(prompt), args.max_source_length, args.data)
-    task = corpus.task(args.sentiment, args.split, args.random_seed, examples=args.examples)
+    corpus, label = load_whole_texts(engine, len(prompt), args.max_source_length, args.sentiment, args.data)
+    task = corpus.task(label, args.split, args.random_seed, examples=args.examples)
     write_csv(masked_accuracies(engine, prompt, masks, corpus.examples(task, args.split)), args.resultPath)

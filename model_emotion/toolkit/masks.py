@@ -16,6 +16,9 @@ import torch
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_tensors
 from model_emotion.base.results import MEASURED, folder, read_activations
+from model_emotion.base.values import nameable, normal
+from model_emotion.inputs import user_data
+from model_emotion.inputs.tables import UserTable, as_table, read_table
 from model_emotion.live.session import DATA, load_corpus
 from model_emotion.masking.masks import MaskName, as_mask, attribute_masks, by_activity, random_masks
 from model_emotion.model import checkpoint
@@ -44,16 +47,40 @@ def load_whole_texts(
     engine: Engine,
     prompt_len: int,
     max_length: int,
+    sentiment: str,
     data: Path | str | pd.DataFrame = DATA,
     tokenizer: Any = None,
-) -> Corpus:
-    """Read texts like `load_corpus`, but raise UserError if the model has no room for max_length tokens."""
+) -> tuple[Corpus, str]:
+    """Read the texts of a sentiment: GoEmotions, or a table or file like one in data/own.
+
+    Return them as tasks, and the name of the sentiment's label: as given or, where the texts have no such
+    label, in small letters as in the original. Raises UserError if the model has no room for max_length
+    tokens, or for a table that `user_data.labelled_texts` refuses.
+    """
     if max_length > (room := engine.room(prompt_len)):
         raise UserError(
             f"max_source_length={max_length}: beside a prompt of {prompt_len} vectors {engine.backbone.name} "
             f"has room for {max(room, 0)} tokens"
         )
-    return load_corpus(engine, prompt_len, max_length, data, tokenizer)
+    label = normal(sentiment)
+    if isinstance(data, pd.DataFrame) or Path(data) != DATA:
+        table = _table(data)
+        label = label if label in table.rows else label.lower()
+        try:
+            data = user_data.labelled_texts(table, {nameable(label): "sentiment"})
+        except ValueError as error:
+            raise UserError(f"sentiment: {error}") from None
+    else:
+        label = label.lower()
+    return load_corpus(engine, prompt_len, max_length, data, tokenizer), label
+
+
+def _table(data: Path | str | pd.DataFrame) -> UserTable:
+    if isinstance(data, pd.DataFrame):
+        return as_table(data)
+    if not (path := Path(data).expanduser()).is_file():
+        raise UserError(f"data: {path}: not found")
+    return read_table(path)
 
 
 def masked_accuracies(

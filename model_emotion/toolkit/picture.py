@@ -7,6 +7,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from model_emotion.figures import style
+from model_emotion.figures.fonts import lettering
 
 
 def activations_figure(panels: Mapping[str, np.ndarray], bins: int) -> Figure:
@@ -16,7 +17,7 @@ def activations_figure(panels: Mapping[str, np.ndarray], bins: int) -> Figure:
     """
     layers, width = next(iter(panels.values())).shape
     edges = np.linspace(0, width, min(bins, width) + 1).astype(int)
-    with rc_context(style.STYLE):
+    with rc_context(style.lettered(lettering({"title": list(panels)}))):
         figure = style.canvas(style.DOUBLE, 24 + 7 * layers)
         axes = figure.subplots(len(panels), 1, sharex=True)
         for ax, (title, values) in zip(axes, panels.items(), strict=True):

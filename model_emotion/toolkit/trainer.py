@@ -48,10 +48,10 @@ class ModelEmotionTrainer:
 
     As in the original, layers are counted from 0, and accuracies are in percent.
     tokenizer: the backbone's. compute_metrics: a function from transformers' EvalPrediction to a dict. data:
-    a Parquet file or a table, by default GoEmotions. searchlight: the folder of a run, or a file in it, whose
-    ranking `mask_activated_neuron` uses; by default results/live or else results/published, if it is of this
-    backbone. The examples are the study's, drawn by args.seed. Raises UserError if the arguments, the model,
-    the tokenizer and the data do not fit together.
+    a CSV or Parquet file, or a table, by default GoEmotions. searchlight: the folder of a run, or a file in
+    it, whose ranking `mask_activated_neuron` uses; by default results/live or else results/published, if it
+    is of this backbone. The examples are the study's, drawn by args.seed. Raises UserError if the arguments,
+    the model, the tokenizer and the data do not fit together.
     """
 
     def __init__(
@@ -73,7 +73,9 @@ class ModelEmotionTrainer:
         self.args, self.model, self.compute_metrics = args, model, compute_metrics
         self.curve: pd.DataFrame | None = None
         self.engine = Engine(model.backbone, precision=precision)
-        self.corpus = load_whole_texts(self.engine, model.prompt_len, args.max_source_length, data, tokenizer)
+        self.corpus, self.sentiment = load_whole_texts(
+            self.engine, model.prompt_len, args.max_source_length, args.sentiment, data, tokenizer
+        )
         self.searchlight, self.out = searchlight, Path(args.output_dir or ".")
 
     def train_prompt(self) -> TrainOutput:
@@ -89,7 +91,7 @@ class ModelEmotionTrainer:
         (_, train), (task, dev) = self._task("train"), self._task("dev")
         recipe, begin = self._recipe(), time.perf_counter()
         with tqdm(total=recipe.epochs * len(train), unit="ex", disable=args.disable_tqdm) as bar:
-            tuned = tune(self.engine, args.sentiment, [args.seed], [train], [dev], recipe, bar.update)
+            tuned = tune(self.engine, self.sentiment, [args.seed], [train], [dev], recipe, bar.update)
         if tuned.failed:
             raise UserError(tuned.failed[args.seed])
         seconds, steps = time.perf_counter() - begin, recipe.steps(len(train))
@@ -211,7 +213,7 @@ class ModelEmotionTrainer:
         bins: number of groups of neighbours. Return matplotlib's figure, which is saved as neurons.png.
         """
         before, after = self.activated_neuron(around_gelu=True)
-        name = f"{self.args.sentiment}, seed {self.args.seed}"
+        name = f"{self.sentiment}, seed {self.args.seed}"
         figure = activations_figure({f"{name}: before GELU": before, f"{name}: after GELU": after}, bins)
         with replacing(self.out / "neurons.png") as part:
             figure.savefig(part, format="png")
@@ -219,7 +221,7 @@ class ModelEmotionTrainer:
 
     def save_model(self) -> Path:
         """Save `prompts` [1, prompt_len, embedding] as SENTIMENT-SEED.safetensors, and return the path."""
-        path = prompt_path(self.out, self.args.sentiment, self.args.seed)
+        path = prompt_path(self.out, self.sentiment, self.args.seed)
         write_tensors({"prompts": self._prompt()[None].numpy()}, path, self._about())
         return path
 
@@ -259,7 +261,7 @@ class ModelEmotionTrainer:
         )
 
     def _task(self, split: str) -> tuple[Task, Examples]:
-        task = self.corpus.task(self.args.sentiment, split, self.args.seed, examples=self.args.examples)
+        task = self.corpus.task(self.sentiment, split, self.args.seed, examples=self.args.examples)
         return task, self.corpus.examples(task, split)
 
     def _prompt(self) -> torch.Tensor:
@@ -271,7 +273,7 @@ class ModelEmotionTrainer:
         """Return the metadata of saved files."""
         args, frozen = self.args, self.model.backbone
         names = {"backbone": frozen.name, "revision": frozen.revision}
-        return {"emotion": args.sentiment, "seeds": [args.seed], **names}
+        return {"emotion": self.sentiment, "seeds": [args.seed], **names}
 
     def _rows(self, layers: Iterable[int] | None) -> list[int]:
         """Return the numbers of layers as a list. Raises UserError for a number that is not a layer's."""
