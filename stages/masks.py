@@ -1,8 +1,6 @@
 """Stage masks: searchlights -> results/RUN/masks.safetensors, {overlap, selectivity, insignificant}.csv"""
 
-import pandas as pd
-
-from model_emotion.base.files import write_csv, write_tensors
+from model_emotion.base.files import read_parquet, write_csv, write_tensors
 from model_emotion.base.results import folder
 from model_emotion.masking import mask_plan
 from model_emotion.masking.ranking import rank_neurons
@@ -16,7 +14,7 @@ def main() -> None:
     load_params()
     plan, out = mask_plan.read(run), folder(run)
 
-    attributes = pd.read_parquet(out / "searchlight.parquet")
+    attributes = read_parquet(out / "searchlight.parquet")
     table = rank_table(attributes)
     made = plan.attribute_masks(rank_neurons(plan, run))
     made |= dict(plan.random_masks(made, at_most=mask_plan.KEPT))

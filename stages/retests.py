@@ -1,8 +1,6 @@
 """Stage retests: a run's measurements -> results/RUN/{retests, specifications, mask_layers}.csv"""
 
-import pandas as pd
-
-from model_emotion.base.files import read_csv, write_csv
+from model_emotion.base.files import read_csv, read_parquet, write_csv
 from model_emotion.base.results import folder, read_accuracy, read_activations, read_masked_accuracy
 from model_emotion.masking.ranking import all_masks
 from model_emotion.params import load_params
@@ -17,13 +15,13 @@ def main() -> None:
         accuracy=read_accuracy(run),
         published=read_accuracy("published") if run != "published" else None,
         masked=read_masked_accuracy(run),
-        drops=pd.read_parquet(out / "drops.parquet"),
+        drops=read_parquet(out / "drops.parquet"),
         activations=read_activations(out / "activations.safetensors"),
         attribute_rdms=read_csv(out / "attribute_rdms.csv"),
         mean_rdm=read_csv(out / "mean_rdm.csv"),
         similarity=read_csv("results/human/similarity.csv"),
         weights=read_csv(out / "weights.csv").set_index("attribute")["tau_boot"],
-        texts=pd.read_parquet(f"data/texts/{run}.parquet"),
+        texts=read_parquet(f"data/texts/{run}.parquet"),
         masks=all_masks(run),
     )
     for name, made in tables(measured, analysis).items():

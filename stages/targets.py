@@ -7,9 +7,7 @@ for the run `live` made of the files in data/own that params.yaml names.
 import shutil
 from pathlib import Path
 
-import pandas as pd
-
-from model_emotion.base.files import replacing, write_csv, write_parquet
+from model_emotion.base.files import read_parquet, replacing, write_csv, write_parquet
 from model_emotion.base.results import MEASURED, folder
 from model_emotion.human.targets import HUMAN, TABLES, shared_texts, user_tables, user_texts
 from model_emotion.inputs.user_data import FOLDER
@@ -41,7 +39,7 @@ def main() -> None:
         write_parquet(texts, TEXTS / f"{run}.parquet")
         counts = ", ".join(f"{n} {split}" for split, n in texts["split"].value_counts().items())
         print(f"{FOLDER}/{params.own.texts}: {counts}")
-    if shared := shared_texts(pd.read_parquet(TEXTS / f"{run}.parquet", columns=["split", "text"])):
+    if shared := shared_texts(read_parquet(TEXTS / f"{run}.parquet", columns=["split", "text"])):
         print(f"{TEXTS / f'{run}.parquet'}: {shared}; a prompt may have been trained or chosen on them")
     if own and params.own.attributes:
         print(f"{FOLDER}/{params.own.attributes}: {', '.join(tables['attributes'].columns[1:])}")

@@ -76,3 +76,15 @@ def test_sha256_is_that_of_sha256sum(tmp_path):
     (tmp_path / "a").write_bytes(bytes(range(256)) * 5000)
     printed = subprocess.run(["sha256sum", tmp_path / "a"], capture_output=True, text=True, check=True).stdout
     assert files.sha256(tmp_path / "a") == printed.split()[0]
+
+
+def test_a_parquet_file_is_read_as_pandas_reads_it_wherever_it_lies(tmp_path):
+    """A folder named KEY=VALUE adds no column."""
+    frame = pd.DataFrame(
+        {"text": ["a", None, "喜"], "n": [1, 2, 3], "x": [0.5, np.nan, 2], "at": [[1], [], [2, 3]]}
+    )
+    frame["kind"] = pd.Categorical(["b", "a", "b"], ["b", "a"])
+    path = tmp_path / "year=2020" / "table.parquet"
+    files.write_parquet(frame, path)
+    pd.testing.assert_frame_equal(files.read_parquet(path), pd.read_parquet(path, partitioning=None))
+    assert list(files.read_parquet(path, ["x", "text"])) == ["x", "text"]

@@ -164,3 +164,14 @@ def read_csv(path: Path | str, **options: Any) -> pd.DataFrame:
     import pandas as pd
 
     return pd.read_csv(path, float_precision="round_trip", **options)
+
+
+def read_parquet(path: Path | str, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read a Parquet file, or some of its columns.
+
+    pandas hands Arrow an open Python file. With Arrow 26.0.1, a process can then abort or hang when it ends
+    (https://github.com/apache/arrow/issues/50482), so Arrow opens the path itself.
+    """
+    import pyarrow.parquet as pq
+
+    return pq.read_table(str(path), columns=columns, partitioning=None).to_pandas()

@@ -31,7 +31,10 @@ def check_section(values: Any, path: Path | str, section: type[Checked]) -> Chec
     try:
         return section.model_validate(values)
     except ValidationError as error:
-        raise ParamsError(f"{path}: {_message(error, section)}") from None
+        message = _message(error, section)
+        # a value may have line breaks, which would make the message more than one line
+        shown = "".join(one if one.isprintable() else repr(one)[1:-1] for one in message)
+        raise ParamsError(f"{path}: {shown}") from None
 
 
 def did_you_mean(value: str, known: Iterable[str], cutoff: float = 0.5) -> str:

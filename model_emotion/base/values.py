@@ -42,7 +42,7 @@ def _distinct_files(names: list[str]) -> list[str]:
     for name in names:
         if (other := seen.setdefault(name.casefold(), name)) != name:
             raise ValueError(
-                f"'{other}' and '{name}' differ only in capitals, and files are named after them"
+                f"{other!r} and {name!r} differ only in capitals, and files are named after them"
             )
     return names
 
@@ -58,8 +58,8 @@ LONGEST_NAME = 48
 
 
 def normal(name: str) -> str:
-    """Return a name as it is compared: Unicode's composed form (NFC), without blanks around it."""
-    return unicodedata.normalize("NFC", name).strip()
+    """Return a name as it is compared: in Unicode's composed form (NFC), with single blanks between words."""
+    return " ".join(unicodedata.normalize("NFC", name).split())
 
 
 def nameable(value: str) -> str:
@@ -73,7 +73,7 @@ def nameable(value: str) -> str:
     fits = re.fullmatch(r"a([a\d _\u200c\u200d-]*[a\d_])?", shape) and name[0].isalpha()
     if not fits or len(name) > LONGEST_NAME or name in NOT_NAMES:
         raise ValueError(
-            f"'{value}' can't be a name: a name begins with a letter, has letters, digits, '_', '-' and "
+            f"{value!r} can't be a name: a name begins with a letter, has letters, digits, '_', '-' and "
             f"blanks, at most {LONGEST_NAME} of them, and is none of {', '.join(NOT_NAMES)}"
         )
     return name
@@ -86,9 +86,9 @@ OWN_KINDS = (".csv", ".parquet")
 def _own_file(value: str) -> str:
     name = Path(value).name
     if name != value:
-        raise ValueError(f"'{value}' is a path; put the file in data/own and give its name alone: '{name}'")
+        raise ValueError(f"{value!r} is a path; put the file in data/own and give its name alone: {name!r}")
     if Path(value).suffix.lower() not in OWN_KINDS:
-        raise ValueError(f"'{value}' is neither a .csv nor a .parquet file; save the table as one of them")
+        raise ValueError(f"{value!r} is neither a .csv nor a .parquet file; save the table as one of them")
     return value
 
 
@@ -122,14 +122,14 @@ def _size(value: object) -> object:
 def _commit(value: str) -> str:
     if not re.fullmatch("([0-9a-f]{40})?", value):
         raise ValueError(
-            f"'{value}' is not a commit; give all 40 hexadecimal digits of one, or '' for a model in a folder"
+            f"{value!r} is not a commit; give all 40 hexadecimal digits of one, or '' for a model in a folder"
         )
     return value
 
 
 def _scheduler(value: str) -> str:
     if not re.fullmatch(r"\w+://\S+:\d+", value):
-        raise ValueError(f"'{value}' is not the address of a scheduler, such as tcp://HOST:8786")
+        raise ValueError(f"{value!r} is not the address of a scheduler, such as tcp://HOST:8786")
     return value
 
 

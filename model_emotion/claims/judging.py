@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from model_emotion.base.errors import UserError
-from model_emotion.base.files import read_csv
+from model_emotion.base.files import read_csv, read_parquet
 from model_emotion.base.results import Activations, read_activations
 from model_emotion.claims.comparisons import COMPARISONS
 from model_emotion.claims.schema import Claim
@@ -114,5 +114,5 @@ def _without_answer(claim: Claim, status: str, reason: str) -> Verdict:
 
 @lru_cache
 def _read(path: str) -> pd.DataFrame | Activations:
-    read = {".parquet": pd.read_parquet, ".csv": read_csv, ".safetensors": read_activations}
+    read = {".parquet": read_parquet, ".csv": read_csv, ".safetensors": read_activations}
     return read[Path(path).suffix](path)

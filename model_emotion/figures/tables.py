@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from model_emotion.base import study
 from model_emotion.base.errors import UserError
-from model_emotion.base.files import read_csv
+from model_emotion.base.files import read_csv, read_parquet
 from model_emotion.base.results import Activations, read_activations
 
 PAIR = ["emotion_a", "emotion_b"]
@@ -86,7 +86,7 @@ def read(name: str, run: str) -> pd.DataFrame | Activations:
         return read_activations(file)
     if file.endswith(".parquet"):
         check(name, pq.read_schema(file).names, run)
-        return pd.read_parquet(file, columns=columns)
+        return read_parquet(file, columns=columns)
     table = read_csv(file)
     check(name, table.columns, run)
     return table

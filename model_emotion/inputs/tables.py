@@ -20,6 +20,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from model_emotion.base.errors import UserError
+from model_emotion.base.files import read_parquet
 from model_emotion.base.values import normal
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
@@ -43,9 +44,9 @@ LOG = logging.getLogger(__name__)
 class UserTable:
     """A table, and the name by which messages call it.
 
-    rows: frame; its index holds the numbers of the data rows, from 1. Names of columns are in NFC, without
-    blanks around them. separator: what separates the columns of a CSV file, all of whose cells are strings,
-    or "". Numbers may have a decimal comma unless commas separate them.
+    rows: frame; its index holds the numbers of the data rows, from 1. Names of columns are as `normal` makes
+    them. separator: what separates the columns of a CSV file, all of whose cells are strings, or "". Numbers
+    may have a decimal comma unless commas separate them.
     """
 
     name: Path | str
@@ -147,7 +148,7 @@ def _is_empty(cell: Any) -> bool:
 
 def _parquet(path: Path) -> UserTable:
     try:
-        rows = pd.read_parquet(path)
+        rows = read_parquet(path)
     except (ValueError, OSError) as error:  # pandas' and pyarrow's errors are ValueErrors or OSErrors
         said = " ".join(str(error).split())
         raise UserError(

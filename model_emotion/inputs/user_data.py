@@ -31,7 +31,9 @@ def read_ratings(name: str, emotions: Sequence[str]) -> pd.DataFrame:
     if "emotion" not in table.rows:
         raise UserError(f"{path}: no column 'emotion' among {_listed(table.rows)}")
     rated = table.names("emotion")
-    table.refuse(rated.str.contains("\n|\r"), f"has a line break; {QUOTING}", "emotion")
+    table.refuse(
+        table.rows["emotion"].astype(str).str.contains("\n|\r"), f"has a line break; {QUOTING}", "emotion"
+    )
     if (twice := rated.duplicated()).any():
         table.refuse(twice, f"'{rated[twice].iloc[0]}' is listed twice")
     for place, emotion in enumerate(emotions):

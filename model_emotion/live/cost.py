@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 
 from model_emotion.base.errors import UserError
+from model_emotion.base.files import read_parquet
 from model_emotion.live.session import DATA, load_engine
 from model_emotion.model.checkpoint import resolved
 from model_emotion.model.engine import Engine
@@ -203,7 +204,7 @@ def main() -> None:
     params = resolved(load(sys.argv[1]).params())
     if not DATA.exists():
         raise UserError(f"{DATA}: not found; make it with `dvc repro goemotions`")
-    table = pd.read_parquet(DATA)
+    table = read_parquet(DATA)
     if not torch.cuda.is_available():
         raise UserError(refusal(params, table))
     texts = task_sizes(params, table, params.protocol.split, params.evaluation.examples)

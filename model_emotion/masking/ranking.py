@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from model_emotion.base.files import read_tensors
+from model_emotion.base.files import read_parquet, read_tensors
 from model_emotion.base.results import folder, read_activations
 from model_emotion.masking import mask_plan
 from model_emotion.masking.mask_plan import Plan
@@ -17,7 +17,7 @@ def rank_neurons(plan: Plan, run: str) -> pd.DataFrame:
         activations = read_activations(folder(run) / "activations.safetensors")
         return by_activity(activations.values[plan.ranking_mask(activations.seeds)])
     searchlights = {"attributes": "searchlight.parquet", "spaces": "searchlight_spaces.parquet"}
-    return rank_table(pd.read_parquet(folder(run) / searchlights[plan.ranking]))
+    return rank_table(read_parquet(folder(run) / searchlights[plan.ranking]))
 
 
 def all_masks(run: str) -> dict[str, np.ndarray]:

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from model_emotion.base import study
 from model_emotion.base.errors import UserError
-from model_emotion.base.files import read_csv, read_yaml, sha256
+from model_emotion.base.files import read_csv, read_parquet, read_yaml, sha256
 from model_emotion.base.results import HOLDS, INCONCLUSIVE, MEASURED, folder
 from model_emotion.base.values import OWN_RUNS
 from model_emotion.claims.pages import SECTIONS
@@ -235,7 +234,7 @@ def searchlight(run: str) -> dict[str, Any]:
     the largest tau of all neurons exceeds in 2.5 % of the orders of the emotions. Both can be None.
     """
     columns = ["neuron", "layer", "attribute", "tau", "significant"]
-    table = pd.read_parquet(folder(run) / "searchlight.parquet", columns=columns)
+    table = read_parquet(folder(run) / "searchlight.parquet", columns=columns)
     attributes = list(table["attribute"].iloc[: table["attribute"].nunique()])
     layers, n = int(table["layer"].max()), len(attributes)
     tau, significant = (table[name].to_numpy().reshape(-1, n).T for name in ("tau", "significant"))

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 
 from model_emotion.base.errors import UserError
-from model_emotion.base.files import read_tensors
+from model_emotion.base.files import read_parquet, read_tensors
 from model_emotion.base.results import MEASURED, folder, read_activations
 from model_emotion.base.values import nameable, normal
 from model_emotion.inputs import user_data
@@ -145,7 +145,7 @@ def _is_of(searchlight: Path, ours: Backbone) -> bool:
 
 
 def _read_ranks(searchlight: Path, ours: Backbone) -> pd.DataFrame:
-    found = pd.read_parquet(searchlight)
+    found = read_parquet(searchlight)
     if not len(found):
         raise UserError(
             f"{searchlight}: ranks no neurons, since own.attributes covers none of the three spaces"
