@@ -18,7 +18,7 @@ from model_emotion.project import stage
 
 def main() -> None:
     run, params = stage.run_option(__doc__), load_params()
-    verdicts = judge_run(run, load_claims().claims, departures(params, mask_plan.read(run).ranking))
+    verdicts = judge_run(run, load_claims().claims, departures(params, mask_plan.read(run).ranking, run))
     for verdict in verdicts:
         print(verdict.line())
     print("\n".join(summary(verdicts)))

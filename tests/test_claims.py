@@ -27,7 +27,7 @@ from model_emotion.claims.comparisons import COMPARISONS
 from model_emotion.claims.findings import READINGS
 from model_emotion.claims.judging import departures, judge
 from model_emotion.claims.schema import Claim, load_claims
-from model_emotion.claims.verdicts import Verdict, independent, tally
+from model_emotion.claims.verdicts import Verdict, independent, summary, tally
 from model_emotion.params import Params, load_params
 
 ROOT = Path(__file__).parents[1]
@@ -619,3 +619,25 @@ def test_check_fails_if_a_claim_fails(made, tmp_path, monkeypatch):
         and "FAIL 1," in bad.stdout.splitlines()[-2]
         and made["claims"][3]["id"] in bad.stdout
     )
+
+
+def test_a_run_measured_elsewhere_is_judged_by_the_claims_on_live(tmp_path, monkeypatch):
+    stated, values = load_claims(ROOT / "claims.yaml").claims, read_yaml(ROOT / "params.yaml")
+    values["own"]["texts"] = "posts.parquet"  # which is of the run live alone
+    departed = departures(Params.model_validate(values), run="mini")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results/mini").mkdir(parents=True)
+    row = {"question": "place_among_random", "decided_by": "interval", "p": None, "method": ""}
+    rows = [
+        row | {"key": "valence", "estimate": 0.02, "ci_low": 0.01, "ci_high": 0.03, "verdict": "holds"},
+        row
+        | {"key": "arousal", "estimate": 0.0, "ci_low": -0.01, "ci_high": 0.02, "verdict": "inconclusive"},
+    ]
+    pd.DataFrame(rows).to_csv("results/mini/retests.csv", index=False)
+    verdicts = {verdict.id: verdict for verdict in judging.judge_run("mini", stated, departed)}
+    assert len(verdicts) == 31 and {(v.run, v.file) for v in verdicts.values()} == {
+        ("mini", "results/mini/retests.csv")
+    }
+    assert verdicts["L4.valence"].word == "supported" and verdicts["L4.arousal"].word == "not supported"
+    line = summary(list(verdicts.values()))[-1]
+    assert line.startswith("claims on the run mini: 31, supported 1, not supported 1, FAIL 29")

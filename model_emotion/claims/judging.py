@@ -14,7 +14,8 @@ import pandas as pd
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_csv, read_parquet
-from model_emotion.base.results import Activations, read_activations
+from model_emotion.base.results import MEASURED, Activations, read_activations
+from model_emotion.base.values import OWN_RUNS
 from model_emotion.claims.comparisons import COMPARISONS
 from model_emotion.claims.schema import Claim
 from model_emotion.claims.verdicts import FAIL, NOT_APPLICABLE, NOT_REPRODUCED, PASS, Verdict
@@ -26,10 +27,10 @@ JUDGED_WITH = {"human": "published"}
 """The human results have no run of their own: they are judged with the run published."""
 
 
-def departures(params: Params, ranking: str = "attributes") -> dict[str, str]:
+def departures(params: Params, ranking: str = "attributes", run: str = MEASURED) -> dict[str, str]:
     """Return a sentence for each setting that differs from the study's, by the name that `supposes` gives it.
 
-    ranking: what the neurons were ranked by for the run's masks.
+    ranking: what the neurons were ranked by for the run's masks. `own` concerns no run measured elsewhere.
     """
     analysis, found = params.analysis, {}
     if not params.study.is_the_studys:
@@ -42,7 +43,7 @@ def departures(params: Params, ranking: str = "attributes") -> dict[str, str]:
             f"analysis.bootstrap.samples is {samples}; below {ENOUGH_SAMPLES} the weights vary too much"
         )
     for name, others in (("attributes", "the study's"), ("texts", "GoEmotions")):
-        if file := getattr(params.own, name):
+        if (file := getattr(params.own, name)) and run in OWN_RUNS:
             found[name] = f"own.{name} is {file}, not {others}"
     if ranking != "attributes":
         found["ranking"] = f"masks.ranking is {ranking}: there are no masks of the attributes"
@@ -55,8 +56,14 @@ def run_of(claim: Claim | Verdict) -> str:
 
 
 def judge_run(run: str, claims: Iterable[Claim], departed: Mapping[str, str]) -> list[Verdict]:
-    """Return the verdicts on the claims that are judged with a run. departed: as `departures` returns it."""
-    return [judge(claim, departed) for claim in claims if run_of(claim) == run]
+    """Return the verdicts on the claims that are judged with a run. departed: as `departures` returns it.
+
+    A run measured elsewhere is judged by the claims on `live`.
+    """
+    if run in OWN_RUNS:
+        return [judge(claim, departed) for claim in claims if run_of(claim) == run]
+    of_live = (claim for claim in claims if claim.run == MEASURED)
+    return [judge(claim.model_copy(update={"run": run}), departed) for claim in of_live]
 
 
 def joined(claims: Iterable[Claim], judged: Mapping[str, Iterable[Verdict]]) -> list[Verdict]:

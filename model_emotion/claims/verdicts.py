@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from model_emotion.base.errors import UserError
-from model_emotion.base.results import MEASURED
 
 PASS, FAIL, NOT_REPRODUCED, NOT_APPLICABLE = "PASS", "FAIL", "NOT REPRODUCED", "NOT APPLICABLE"
 STATUSES = (PASS, FAIL, NOT_REPRODUCED, NOT_APPLICABLE)
-ON_LIVE = {PASS: "supported", NOT_REPRODUCED: "not supported"}
-"""Words for claims on the run `live`: nobody published a value that could be reproduced."""
+ON_MODEL = {PASS: "supported", NOT_REPRODUCED: "not supported"}
+"""Words for claims on another model than the study's: nobody published a value that could be reproduced."""
+OF_STUDY = ("human", "published")
+"""What claims on the study are about; all others are about a run of another model."""
 Obtained = Literal["recomputed", "re-read", "arithmetic"]
 OBTAINED = get_args(Obtained)
 """How a regenerated value comes about, as claims.yaml says."""
@@ -43,14 +44,14 @@ class Verdict:
     """The number of cells of released tables that were compared."""
 
     @property
-    def on_live(self) -> bool:
-        """Whether the claim is on the run `live`, and not on the study."""
-        return self.run == MEASURED
+    def on_model(self) -> bool:
+        """Whether the claim is on a run of another model, and not on the study."""
+        return self.run not in OF_STUDY
 
     @property
     def word(self) -> str:
         """The status in the words for its run."""
-        return ON_LIVE.get(self.status, self.status) if self.on_live else self.status
+        return ON_MODEL.get(self.status, self.status) if self.on_model else self.status
 
     def line(self) -> str:
         """Return one line for a terminal."""
@@ -63,18 +64,21 @@ def tally(verdicts: list[Verdict]) -> dict[str, int]:
 
 
 def summary(verdicts: list[Verdict]) -> list[str]:
-    """Return the lines that end `make repro`: the counts of claims on the study, and of those on `live`.
+    """Return the lines that end `make repro`: the counts of claims on the study, and on each run of a model.
 
     Before the counts, a line says how many of the study's results are independent and what was compared.
     """
-    study = [verdict for verdict in verdicts if not verdict.on_live]
-    live = [verdict for verdict in verdicts if verdict.on_live]
+    study = [verdict for verdict in verdicts if not verdict.on_model]
+    runs = dict.fromkeys(verdict.run for verdict in verdicts if verdict.on_model)
     lines = (
         [independent(study), _counts("claims on the study", study, (PASS, FAIL, NOT_REPRODUCED))]
         if study
         else []
     )
-    return lines + ([_counts("claims on the run live", live, tuple(ON_LIVE))] if live else [])
+    for run in runs:
+        of_run = [verdict for verdict in verdicts if verdict.run == run]
+        lines.append(_counts(f"claims on the run {run}", of_run, tuple(ON_MODEL)))
+    return lines
 
 
 def independent(verdicts: list[Verdict]) -> str:
@@ -97,7 +101,7 @@ def independent(verdicts: list[Verdict]) -> str:
 
 def _counts(subject: str, verdicts: list[Verdict], always: tuple[str, ...]) -> str:
     """Return a line with the counts. always: the statuses that are shown even if no verdict has them."""
-    counts, words = tally(verdicts), ON_LIVE if verdicts[0].on_live else {}
+    counts, words = tally(verdicts), ON_MODEL if verdicts[0].on_model else {}
     shown = [status for status in STATUSES if status in always or counts[status]]
     return f"{subject}: {len(verdicts)}, " + ", ".join(
         f"{words.get(status, status)} {counts[status]}" for status in shown
@@ -121,4 +125,4 @@ def check(run: str | None = None) -> bool:
         if verdict.status == FAIL:
             print(verdict.line())
     print("\n".join(summary(verdicts)))
-    return all(verdict.status != FAIL or (verdict.on_live and not run) for verdict in verdicts)
+    return all(verdict.status != FAIL or (verdict.on_model and not run) for verdict in verdicts)

@@ -13,7 +13,7 @@ from model_emotion.base.files import read_csv, read_parquet, read_yaml, sha256
 from model_emotion.base.results import HOLDS, INCONCLUSIVE, MEASURED, folder
 from model_emotion.base.values import OWN_RUNS
 from model_emotion.claims.pages import SECTIONS
-from model_emotion.claims.verdicts import NOT_APPLICABLE, PASS, Verdict, read, tally
+from model_emotion.claims.verdicts import NOT_APPLICABLE, OF_STUDY, PASS, Verdict, read, tally
 from model_emotion.claims.verdicts import summary as closing
 from model_emotion.figures import catalogue
 from model_emotion.report import hypotheses
@@ -139,19 +139,20 @@ def counts(claims: list[Verdict]) -> dict[str, int]:
 def headline(claims: Iterable[Verdict]) -> str:
     """Return how many published values are regenerated, and how many claims hold of a model measured here."""
     judged = [claim for claim in claims if claim.status != NOT_APPLICABLE]
-    met = {
-        on_live: [claim.status == PASS for claim in judged if (claim.run == MEASURED) == on_live]
-        for on_live in (False, True)
-    }
-    numbers = {"passed": sum(met[False]), "published": len(met[False])}
-    return fill("headline.j2", **numbers, held=sum(met[True]), measured=len(met[True])).strip()
+    study = [claim.status == PASS for claim in judged if not claim.on_model]
+    here = [claim.status == PASS for claim in judged if claim.run == MEASURED]
+    numbers = {"passed": sum(study), "published": len(study), "held": sum(here), "measured": len(here)}
+    return fill("headline.j2", **numbers).strip()
 
 
 def by_section(claims: list[Verdict]) -> list[tuple[str, list[Verdict]]]:
-    """Return [(title, its claims)] in the order of CLAIMS.md."""
+    """Return [(title, its claims)] in the order of CLAIMS.md, then those on each run measured elsewhere."""
+    own = [claim for claim in claims if claim.run in (*OF_STUDY, MEASURED)]
     sections = [
-        (title, [claim for claim in claims if claim.id.startswith(key)]) for key, title in SECTIONS.items()
+        (title, [claim for claim in own if claim.id.startswith(key)]) for key, title in SECTIONS.items()
     ]
+    for run in dict.fromkeys(claim.run for claim in claims if claim not in own):
+        sections.append((f"L. The run {run}: measured elsewhere", [c for c in claims if c.run == run]))
     return [(title, some) for title, some in sections if some]
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from model_emotion.base import study
 from model_emotion.base.files import read_csv
-from model_emotion.base.results import HOLDS, MEASURED, folder
+from model_emotion.base.results import HOLDS, folder
 from model_emotion.claims.verdicts import NOT_APPLICABLE, PASS, Verdict
 from model_emotion.report.prose import fill, sentences, templates
 from model_emotion.retests.rows import POWER
@@ -20,10 +20,6 @@ from model_emotion.retests.rows import POWER
 Facts = dict[str, Any]
 README_MARKS = "<!-- claims: made by `make readme` -->", "<!-- end of claims -->"
 """Around the table in README.md."""
-MARKS = {
-    run: (f"<!-- {run}: made by `make readme` -->", f"<!-- end of {run} -->") for run in ("published", "live")
-}
-"""Around each run's table in docs/method.md."""
 
 
 @dataclass(frozen=True)
@@ -216,10 +212,15 @@ def _claims() -> dict[str, str]:
     return templates().get_template("claims.j2").module.claims  # type: ignore[attr-defined]
 
 
+def marks(run: str) -> tuple[str, str]:
+    """Return the lines around a run's table in docs/method.md."""
+    return f"<!-- {run}: made by `make readme` -->", f"<!-- end of {run} -->"
+
+
 def method_block(run: str, rows: Iterable[Hypothesis]) -> str:
     """Return the table of a run for docs/method.md, with its marks."""
-    begin, end = MARKS[run]
-    return f"{begin}\n{fill('method.j2', rows=rows, of_the_study=run != MEASURED)}{end}"
+    begin, end = marks(run)
+    return f"{begin}\n{fill('method.j2', rows=rows, of_the_study=run == 'published')}{end}"
 
 
 def readme_block(verdicts: Iterable[Verdict]) -> str:
@@ -227,9 +228,7 @@ def readme_block(verdicts: Iterable[Verdict]) -> str:
 
     Verdicts on a model measured here are left out, and so are claims that the settings make inapplicable.
     """
-    counted = [
-        verdict for verdict in verdicts if verdict.run != MEASURED and verdict.status != NOT_APPLICABLE
-    ]
+    counted = [verdict for verdict in verdicts if not verdict.on_model and verdict.status != NOT_APPLICABLE]
     counts = {}
     for headline in ("H1", "H2", "H3", ""):
         passed = [verdict.status == PASS for verdict in counted if verdict.headline == headline]
