@@ -80,6 +80,8 @@ notebook-run: $(JUPYTER)  ## run the notebook from top to bottom and save its ou
 
 report: $(READY)  ## rebuild report.html
 	@python -m stages.report
+site: $(READY)  ## write the page, figures and tables that may be published to site/, for any web server
+	@python -m model_emotion.project.site
 
 ## Container
 # Docker. BASE_IMAGE and WHEELS_IMAGE: see the Dockerfile. BUILD and RUN: more options for `docker build` and

@@ -640,4 +640,4 @@ def test_a_run_measured_elsewhere_is_judged_by_the_claims_on_live(tmp_path, monk
     }
     assert verdicts["L4.valence"].word == "supported" and verdicts["L4.arousal"].word == "not supported"
     line = summary(list(verdicts.values()))[-1]
-    assert line.startswith("claims on the run mini: 31, supported 1, not supported 1, FAIL 29")
+    assert line.startswith("claims on the run mini: 31, supported 1, FAIL 29, not supported 1")

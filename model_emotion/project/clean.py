@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-OUTPUTS = ("report.html", "dvc_plots", "results/environment.json", "results/times")
+OUTPUTS = ("report.html", "site", "dvc_plots", "results/environment.json", "results/times")
 """What `make clean` removes, besides the outputs that the .gitignore files of results/ name."""
 EVERYTHING = (
     "data/raw", "data/goemotions.parquet", "data/texts", "data/tokens", "data/cells", "data/models",
