@@ -153,6 +153,16 @@ def made_up(emotions, attributes=study.ATTRIBUTES, sizes=(1500, 4000), layers=4,
                     grid(question=["agreement_with_subjects"], key=[*attributes, "model"]), "estimate"
                 ).assign(n=60, verdict=""),
                 grid(question=["layers_and_references"], key=["human", *attributes]).assign(reference=0.15),
+                *(
+                    grid(question=[f"{what}_without_{left_out}"], key=names).assign(
+                        estimate=draw.normal(0.03, 0.005, len(names)), reference=0.03, n=20
+                    )
+                    for left_out, names, whats in (
+                        ("attribute", attributes, ["drop", "human_correlation"]),
+                        ("emotion", emotions, ["drop", "human_correlation", "model_and_human"]),
+                    )
+                    for what in whats
+                ),
             ]
         ).reset_index(drop=True),
         "mask_layers": grid(attribute=attributes, k=sizes, layer=range(1, layers + 1)).assign(

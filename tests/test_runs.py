@@ -307,7 +307,7 @@ def test_check_run_prints_the_faults(folder_of_a_run, tmp_path, monkeypatch, cap
 
 def stages_of(folder, runs, imported):
     """The names of the stages that DVC makes of dvc.yaml, and those that the report waits for."""
-    text, both = (ROOT / "params.yaml").read_text(), "\nruns: [published, live]\nimported: []"
+    text, both = (ROOT / "params.yaml").read_text(), "\nruns: [published, live, mpnet]\nimported: [mpnet]"
     assert both in text
     (folder / "params.yaml").write_text(text.replace(both, f"\nruns: {runs}\nimported: {imported}"))
     listed = repos.dvc("stage", "list", "--name-only", cwd=folder)
@@ -321,11 +321,11 @@ def test_params_yaml_alone_adds_a_run_to_the_pipeline(tmp_path):
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
     repos.dvc("init", "--quiet", "--no-scm", cwd=tmp_path).check_returncode()
     before, _ = stages_of(tmp_path, "[published, live]", "[]")
-    after, waited = stages_of(tmp_path, "[published, live, mpnet]", "[mpnet]")
+    after, waited = stages_of(tmp_path, "[published, live, mini]", "[mini]")
     of_live = {name.removesuffix("@live") for name in before if name.endswith("@live")}
     assert before <= after and len(of_live) == 7
-    assert after - before == {f"{name}@mpnet" for name in (*of_live, "import_run", "run_files")}
-    assert all(f"{name}@mpnet" in waited for name in of_live)
+    assert after - before == {f"{name}@mini" for name in (*of_live, "import_run", "run_files")}
+    assert all(f"{name}@mini" in waited for name in of_live)
 
 
 def test_the_report_knows_which_stage_made_a_file_of_an_imported_run():

@@ -202,6 +202,12 @@ FIGURES = (
         retests.layers_and_accuracy, ("mask_layers", "accuracy_by_mask"), ("top_k",),
     ),
     Entry(
+        "H2_leave_one_out", ("H2", "H3", "H4"),
+        "Mean drop, its correlation with human weight, and tau of the model's and the human RDM without "
+        "each attribute and each emotion. Line: with all.",
+        retests.leave_one_out, ("retests",),
+    ),
+    Entry(
         "H2_specification_curve", ("H2",),
         "H2 by every combination of choices: t of the mean drop with masks as the cases. Dark: p < .05.",
         retests.specification_curve_of_drops, ("specifications",),

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from model_emotion.base.results import HOLDS
 from model_emotion.figures import style
-from model_emotion.figures.style import SINGLE
+from model_emotion.figures.style import DOUBLE, SINGLE
 
 
 def _asked(retests: pd.DataFrame, question: str) -> pd.DataFrame:
@@ -125,6 +125,60 @@ def human_space(retests: pd.DataFrame) -> Figure | None:
     _estimates(ax, rows)
     ax.set_title("grey: noise ceiling", loc="left")
     ax.set_xlabel("Kendall's tau with single subjects, mean", loc="right")
+    return figure
+
+
+LEFT_OUT = {
+    "attribute": {
+        "drop_without_attribute": "mean drop\n(points)",
+        "human_correlation_without_attribute": "r of drop and\nhuman weight",
+    },
+    "emotion": {
+        "drop_without_emotion": "mean drop\n(points)",
+        "human_correlation_without_emotion": "r of drop and\nhuman weight",
+        "model_and_human_without_emotion": "tau of model\nand people",
+    },
+}
+"""{what is left out: {question: label of its axis}}"""
+
+
+def leave_one_out(retests: pd.DataFrame) -> Figure | None:
+    """Draw H2 to H4 without each attribute and each emotion, and a line for the estimate with all.
+
+    A column of panels shares its names, sorted by the first panel. Returns None if nothing was left out.
+    """
+    found = {
+        left_out: {
+            question: label for question, label in labels.items() if question in set(retests["question"])
+        }
+        for left_out, labels in LEFT_OUT.items()
+    }
+    found = {left_out: labels for left_out, labels in found.items() if labels}
+    if not found:
+        return None
+    figure = style.canvas(DOUBLE, 95)
+    widths = [1 + len(labels) for labels in found.values()]
+    parts = figure.subfigures(1, len(found), squeeze=False, width_ratios=widths)[0]
+    scales: dict[str, list[Axes]] = {}
+    for part, (left_out, labels) in zip(parts, found.items(), strict=True):
+        tables = [_asked(retests, question) for question in labels]
+        names = tables[0]["estimate"].sort_values(kind="stable").index
+        part.suptitle(f"without one {left_out}", fontsize=7)
+        axes = part.subplots(1, len(labels), sharey=True, squeeze=False)[0]
+        for ax, table, label in zip(axes, tables, labels.values(), strict=True):
+            ax.grid()
+            ax.axvline(table["reference"].iloc[0], color="black", linewidth=0.7)
+            ax.scatter(table["estimate"].reindex(names), range(len(names)), s=9, c=_colours(names), zorder=3)
+            ax.set_xlabel(label)
+            scales.setdefault(label, []).append(ax)
+        style.names_beside(axes[0], names)
+    for label, axes in scales.items():  # the same scale for attributes and emotions
+        limits = np.array([ax.get_xlim() for ax in axes])
+        for ax in axes:
+            ax.set_xlim(limits[:, 0].min(), limits[:, 1].max())
+            ax.xaxis.set_major_locator(style.ticks(3))
+            if "points" in label:
+                style.in_points(ax.xaxis)
     return figure
 
 

@@ -198,7 +198,7 @@ def dots(
 
 def in_points(axis: Axis) -> None:
     """Write the ticks of fractions as percentage points, without a unit: the axis label has it."""
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f}".replace("-", "−")))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{round(100 * value, 6):g}".replace("-", "−")))
 
 
 def in_percent(axis: Axis) -> None:
