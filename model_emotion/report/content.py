@@ -20,7 +20,7 @@ from model_emotion.report import hypotheses
 from model_emotion.report.cards import cards
 from model_emotion.report.compare import compare
 from model_emotion.report.gallery import pictures
-from model_emotion.report.page import packed
+from model_emotion.report.page import packed, small_first
 from model_emotion.report.prose import fill
 
 DIGITS = 1000
@@ -253,7 +253,7 @@ def searchlight(run: str) -> dict[str, Any]:
         "counts": significant.reshape(n, layers, -1).sum(axis=2).tolist(),
         "least": least,
         "critical": [float(critical[name]) if name in critical else None for name in attributes],
-        "tau": packed(whole.tobytes()),
+        "tau": packed(small_first(whole)),
     }
 
 

@@ -104,9 +104,17 @@ const BINS = 60;
 const searchlights = read("searchlights");
 const taus = {};
 
+function numbers(buffer) { // what small_first in page.py wrote: low bytes, then high ones, the sign lowest
+  const bytes = new Uint8Array(buffer), n = bytes.length / 2;
+  return Int16Array.from({ length: n }, (_, i) => {
+    const zigzag = bytes[i] | (bytes[n + i] << 8);
+    return (zigzag >>> 1) ^ -(zigzag & 1);
+  });
+}
+
 async function searchlight() {
   const run = at("run").value, world = searchlights[run];
-  taus[run] ??= new Int16Array(await unpack(world.tau));
+  taus[run] ??= numbers(await unpack(world.tau));
   const attribute = at("attribute"), layer = at("layer"), chosen = [attribute.selectedIndex, layer.selectedIndex];
   attribute.replaceChildren(...world.attributes.map((name) => make("option", {}, name)));
   layer.replaceChildren(make("option", { value: 0 }, "all"), ...Array.from({ length: world.layers }, (_, i) => make("option", { value: i + 1 }, i + 1)));
