@@ -52,13 +52,15 @@ paper: $(READY)  ## measure roberta-base at full size, into data/runs/roberta-ba
 mpnet: $(READY)  ## download all-mpnet-base-v2 (405 MB), a model of the study's size, to data/models
 	@python -m model_emotion.project.mpnet
 
+# In a checkout without results there is nothing to show; the experiment itself is kept.
+SHOWN = test ! -e results/live/retests.csv || python -m stages.report
 exp: $(READY)  ## run an experiment of experiments/: make exp NAME=test_split
 	@python -m model_emotion.project.experiments $(or $(NAME),$(error NAME is missing: make exp NAME=..., one of $(basename $(notdir $(wildcard experiments/*.yaml)))))
-	@python -m stages.report
+	@$(SHOWN)
 
 exps: $(READY)  ## run all small experiments (nine emotions), and compare each with `reduced`
 	@python -m model_emotion.project.experiments
-	@python -m stages.report
+	@$(SHOWN)
 
 NAMED = "$(or $(NAME),$(error NAME is missing: make $@ NAME=..., a name for the folder data/runs/NAME))"
 export-run: $(READY)  ## write the run `live` to data/runs/NAME, for others: make export-run NAME=... BY=...
