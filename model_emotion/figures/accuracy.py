@@ -1,6 +1,6 @@
 """Figures of accuracy: without masks, with random and attribute masks, and against the raters' agreement."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -147,13 +147,25 @@ def accuracy_by_mask(accuracy_by_mask: pd.DataFrame, weights: pd.DataFrame) -> F
         values = np.hstack([random.reindex(emotions), gap, masked.reindex(emotions)])
         image = style.heat_map(ax, 100 * values, style.SCORE, norm)
         style.names_beside(ax, emotions)
-        middle = random.shape[1] + 1 + (masked.shape[1] - 1) / 2
-        ax.set_xticks([(random.shape[1] - 1) / 2, middle], ["random", "own"])
+        _name_columns(ax, {"random": random.columns, "own": masked.columns})
         ax.set_title(attribute)
-    sizes = [np.sort(table.loc[table["kind"] == kind, "k"].unique()) for kind in ("random", "attribute")]
-    spans = [f"{part[0]:,} to {part[-1]:,}" for part in sizes]
-    figure.supxlabel(
-        f"masked neurons, from left to right: random {spans[0]}, the attribute's own {spans[1]}", fontsize=7
-    )
+    label = "masked neurons, thousands, rising within each block: random ones, and the attribute's own"
+    figure.supxlabel(label, fontsize=7)
     style.colour_bar(figure, image, list(axes), "accuracy (%)", shrink=0.4)
     return figure
+
+
+def _name_columns(ax: Axes, blocks: Mapping[str, pd.Index]) -> None:
+    """Write the least size of each block of columns, the largest of the last, and the blocks' names below."""
+    sizes, names, begin = {}, {}, 0
+    for name, block in blocks.items():
+        last = begin + len(block) - 1
+        sizes[begin] = block[0]
+        names[(begin + last) / 2] = name
+        begin = last + 2  # a gap is between the blocks
+    sizes[last] = block[-1]
+    ax.set_xticks(list(sizes), [f"{k / 1000:.2g}" for k in sizes.values()])
+    ax.xaxis.remove_overlapping_locs = False  # a block of one column has its size and its name there
+    ax.set_xticks(list(names), list(names.values()), minor=True)
+    ax.tick_params(axis="x", which="both", length=0)
+    ax.tick_params(axis="x", which="minor", pad=10)

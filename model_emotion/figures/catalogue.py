@@ -109,13 +109,14 @@ FIGURES = (
     ),
     Entry(
         "D5_tau_of_significant_neurons", ("D5",),
-        "Kendall's tau of every significant neuron, by attribute, layer and unit.",
+        "Kendall's tau of every significant neuron, by attribute, layer and unit; every other layer "
+        "is paler.",
         searchlight.tau_of_significant, ("searchlight",),
     ),
     Entry(
         "E1_accuracy", ("C1", "E1", "H2"),
         "Accuracy of each emotion without a mask and with {top_k} neurons masked; bars are half a "
-        "standard error each way.",
+        "standard error each way. A model measured here answers fewer texts under a mask than without.",
         accuracy.accuracy, ("accuracy_by_condition", "accuracy"), ("top_k",),
     ),
     Entry(
@@ -152,7 +153,8 @@ FIGURES = (
     ),
     Entry(
         "E8_dip", ("E8",),
-        "Hartigan's dip of each attribute's effects over the emotions; * p < .05, not unimodal.",
+        "Hartigan's dip of each attribute's effects over the emotions; * p < .05, not unimodal, "
+        "without correction for their number.",
         masking.dip, ("unimodality", "weights"),
     ),
     Entry(

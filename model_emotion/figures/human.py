@@ -8,7 +8,7 @@ from model_emotion.base import study
 from model_emotion.base.errors import UserError
 from model_emotion.base.results import Activations
 from model_emotion.figures import style
-from model_emotion.figures.style import DOUBLE, SINGLE
+from model_emotion.figures.style import DOUBLE, SINGLE, SMALL
 from model_emotion.rsa import rdm
 from model_emotion.rsa.whole_model import model_rdm
 
@@ -89,12 +89,16 @@ def reliability(reliability: pd.DataFrame) -> Figure:
 def attribute_rdms(attribute_rdms: pd.DataFrame) -> Figure:
     """Draw A5: the RDM of each attribute, with the emotions in the order of A1."""
     figure = style.canvas(DOUBLE, 112)
-    axes = style.panels(figure, len(study.ATTRIBUTES), 5)
+    *axes, names = style.panels(figure, len(study.ATTRIBUTES) + 1, 5)
     for ax, attribute in zip(axes, study.ATTRIBUTES, strict=True):
         image = style.rdm_image(ax, attribute_rdms[attribute])
         ax.set_title(attribute)
         ax.set(xticks=[], yticks=[])
-    style.colour_bar(figure, image, list(axes), "distance (percentile)", shrink=0.5)
+    names.set_axis_off()
+    names.set_title("rows and columns")
+    for left, some in ((0, study.EMOTIONS[:14]), (0.5, study.EMOTIONS[14:])):
+        names.text(left, 1, "\n".join(some), va="top", fontsize=SMALL, linespacing=1.0)
+    style.colour_bar(figure, image, [*axes, names], "distance (percentile)", shrink=0.5)
     return figure
 
 

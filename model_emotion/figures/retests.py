@@ -157,21 +157,21 @@ def leave_one_out(retests: pd.DataFrame) -> Figure | None:
     if not found:
         return None
     figure = style.canvas(DOUBLE, 95)
-    widths = [1 + len(labels) for labels in found.values()]
-    parts = figure.subfigures(1, len(found), squeeze=False, width_ratios=widths)[0]
+    places = iter(figure.subplots(1, sum(map(len, found.values())), squeeze=False)[0])
     scales: dict[str, list[Axes]] = {}
-    for part, (left_out, labels) in zip(parts, found.items(), strict=True):
+    for left_out, labels in found.items():
         tables = [_asked(retests, question) for question in labels]
         names = tables[0]["estimate"].sort_values(kind="stable").index
-        part.suptitle(f"without one {left_out}", fontsize=7)
-        axes = part.subplots(1, len(labels), sharey=True, squeeze=False)[0]
-        for ax, table, label in zip(axes, tables, labels.values(), strict=True):
+        for number, (table, label) in enumerate(zip(tables, labels.values(), strict=True)):
+            ax = next(places)
             ax.grid()
             ax.axvline(table["reference"].iloc[0], color="black", linewidth=0.7)
             ax.scatter(table["estimate"].reindex(names), range(len(names)), s=9, c=_colours(names), zorder=3)
+            style.names_beside(ax, ["" if number else name for name in names])
             ax.set_xlabel(label)
+            if not number:
+                ax.set_title(f"without one {left_out}", loc="left")
             scales.setdefault(label, []).append(ax)
-        style.names_beside(axes[0], names)
     for label, axes in scales.items():  # the same scale for attributes and emotions
         limits = np.array([ax.get_xlim() for ax in axes])
         for ax in axes:
