@@ -119,7 +119,7 @@ GOOD = ["joy", "fear", "anger", "love"]
         ("activation.point", "gelu", "activation.point: "),
         ("runs", ["lively"], "runs[0]: "),
         ("runs", ["published", "live", "mine"], "runs[2]: 'mine' is neither published, live nor one of"),
-        ("imported", ["mine"], "imported[0]: 'mine' must be in runs too"),
+        ("imported", ["mpnet", "mine"], "imported[1]: 'mine' must be in runs too"),
         ("imported", ["../mine"], "imported[0]: '../mine' can't name an imported run"),
         ("imported", ["live"], "imported[0]: 'live' can't name an imported run"),
         ("runs", ["published"], "runs: must be both; `make published` reproduces the published run alone"),
