@@ -116,7 +116,7 @@ FIGURES = (
     Entry(
         "E1_accuracy", ("C1", "E1", "H2"),
         "Accuracy of each emotion without a mask and with {top_k} neurons masked; bars are half a "
-        "standard error each way. A model measured here answers fewer texts under a mask than without.",
+        "standard error each way. Runs other than the study's have fewer texts with a mask than without.",
         accuracy.accuracy, ("accuracy_by_condition", "accuracy"), ("top_k",),
     ),
     Entry(
