@@ -141,4 +141,13 @@ def test_every_path_that_git_ignores_is_either_removed_or_named_here(tmp_path):
     paths = [names.get(path, path) for path in paths]
     for path in paths:
         (tmp_path / path).mkdir(parents=True)
+    (tmp_path / "site/.nojekyll").touch()
     assert set(map(str, clean.paths_to_remove(tmp_path, everything=True))) == set(paths) - kept
+
+
+def test_a_folder_site_that_make_site_did_not_write_is_kept(tmp_path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/mine.html").write_text("mine")
+    assert Path("site") not in clean.paths_to_remove(tmp_path, everything=True)
+    (tmp_path / "site/.nojekyll").touch()
+    assert Path("site") in clean.paths_to_remove(tmp_path, everything=False)

@@ -39,6 +39,8 @@ def paths_to_remove(root: Path, everything: bool) -> list[Path]:
         )
         found += [Path(name) for name in EVERYTHING]
     there = [path for path in found if os.path.lexists(root / path) and _is_inside(root, path)]
+    if not (root / "site/.nojekyll").is_file():  # as in site.py: then `make site` did not write the folder
+        there = [path for path in there if path != Path("site")]
     kept = _tracked(root, there)
     return [path for path in there if not any(path == one or path in one.parents for one in kept)]
 
