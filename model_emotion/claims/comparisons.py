@@ -27,6 +27,10 @@ if TYPE_CHECKING:  # schema imports this module
     from model_emotion.claims.schema import Claim
 
 
+WORDS = "Data/raw_data/subjective_comparison/emotions.txt"
+"""The study's list of the words that its surveys number."""
+
+
 def value(claim: Claim, table: pd.DataFrame) -> Finding:
     """Compare the value of `column` in the one row that `where` selects."""
     return compared(one_row(claim, table)[claim.column].item(), claim.published)
@@ -102,6 +106,22 @@ def _largest_difference(ours: pd.DataFrame | np.ndarray, theirs: pd.DataFrame | 
 def same_table(claim: Claim, table: pd.DataFrame) -> Finding:
     """Return the largest absolute difference from a released table with the same rows and columns."""
     return _largest_difference(*_cells(claim, table))
+
+
+def same_averages(claim: Claim, table: pd.DataFrame) -> Finding:
+    """Return the largest difference of mean ratings, from 1 to 9, from a released table of them.
+
+    The released table has ratings from -1 to 1 and no names: its rows are the 27 emotions in the order in
+    which the surveys number them. Raises UserError if it does not have 27 rows.
+    """
+    from model_emotion.human.ratings import EXTREME, MIDDLE, word_list
+
+    theirs = read_csv(_released(claim))
+    emotions = [word for word in word_list(raw("human", WORDS)) if word in study.EMOTIONS]
+    if len(theirs) != len(emotions):
+        raise UserError(f"{claim.reference}: {len(theirs)} rows, not one for each of {len(emotions)} emotions")
+    ours = (table.set_index("emotion").loc[emotions, list(theirs)] - MIDDLE) / (EXTREME - MIDDLE)
+    return _largest_difference(ours, theirs)
 
 
 def same_loadings(claim: Claim, table: pd.DataFrame) -> Finding:
@@ -231,7 +251,7 @@ COMPARISONS: dict[str, Callable[..., Finding]] = {
     compare.__name__: compare
     for compare in (
         value, count, mean, least_sum, most_sum, least_mean, most_mean, same_table,
-        same_loadings, same_ranks, same_order, same_best, same_dips, readings, readings_of_columns,
+        same_averages, same_loadings, same_ranks, same_order, same_best, same_dips, readings, readings_of_columns,
         neuron_order, interval, lines.plotted_weights, lines.weight_on_drop,
     )
 }  # fmt: skip

@@ -38,6 +38,7 @@ def attribute_tables(
         for name, survey in surveys.items()
     ]
     return _attributes_and_rdms(means) | {
+        "mean_ratings": _by_emotion(means),
         "loadings": _loadings(appraisals.answers, published_loadings),
         "parallel_analysis": _scree(scree),
         "reliability": _reliability((affective, physical), scores, appraisals.emotions),
@@ -45,11 +46,17 @@ def attribute_tables(
     }
 
 
+def _by_emotion(values: np.ndarray) -> pd.DataFrame:
+    """Return `emotion` and a column for each attribute. values: [27, attributes]."""
+    table = pd.DataFrame(values, columns=study.ATTRIBUTES)
+    table.insert(0, "emotion", study.EMOTIONS)
+    return table
+
+
 def _attributes_and_rdms(means: np.ndarray) -> dict[str, pd.DataFrame]:
     """Rescale mean ratings [27, attributes] to 0 to 1, and compute RDMs of the means themselves."""
     least, most = means.min(axis=0), means.max(axis=0)
-    attributes = pd.DataFrame((means - least) / (most - least), columns=study.ATTRIBUTES)
-    attributes.insert(0, "emotion", study.EMOTIONS)
+    attributes = _by_emotion((means - least) / (most - least))
     distances = pd.DataFrame(rdm.fifteen_digits(rdm.absolute_rdm(means.T)).T, columns=study.ATTRIBUTES)
     pairs = rdm.pair_names(study.EMOTIONS)
     return {"attributes": attributes, "attribute_rdms": pd.concat([pairs, distances], axis=1)}

@@ -24,8 +24,8 @@ AFFECTIVE = ("Arousal", "Valence")
 PHYSICAL = ("Happy", "Anger", "Sad", "Fear", "Surprise", "Disgust")
 APPRAISAL_ITEMS = tuple(f"{number}_Item_1" for number in range(4, 42))
 APPRAISAL_CATCH = {"42_Item_1": 4, "43_Item_1": -99}
-NOT_APPLICABLE, MIDDLE = -99, 5
-"""The answer "not applicable", and the middle of the scale from 1 to 9, as which it counts."""
+NOT_APPLICABLE, MIDDLE, EXTREME = -99, 5, 9
+"""The answer "not applicable", the middle of the scale from 1 to 9, as which it counts, and its end."""
 AGREEMENT = {
     "Emotion": "emotion",
     "Cohen's kappa": "kappa",
