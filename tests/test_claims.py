@@ -22,12 +22,13 @@ from scipy import stats
 from model_emotion.base import study
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_yaml
-from model_emotion.claims import judging, lines, pages
+from model_emotion.claims import comparisons, judging, lines, pages
 from model_emotion.claims.comparisons import COMPARISONS
 from model_emotion.claims.findings import READINGS
 from model_emotion.claims.judging import departures, judge
 from model_emotion.claims.schema import Claim, load_claims
 from model_emotion.claims.verdicts import Verdict, independent, summary, tally
+from model_emotion.human import ratings
 from model_emotion.params import Params, load_params
 
 ROOT = Path(__file__).parents[1]
@@ -376,6 +377,22 @@ def test_a_wrong_value_fails_the_claim_on_an_image(made, name, file, column, ste
     row = table.index[table["k"] == 4000][0] if "k" in table else 3
     table.loc[row, column] += step
     assert compare(claim, table).difference == 1
+
+
+def test_the_mean_ratings_are_the_released_ones_by_name_and_a_wrong_answer_fails(raw, monkeypatch):
+    """One rater of 30 answers one step higher; or two emotions are exchanged."""
+    monkeypatch.setattr(comparisons, "raw", raw)
+    claim = next(claim for claim in load_claims(ROOT / "claims.yaml").claims if claim.id == "A1.mean")
+    words = ratings.word_list(raw("human", comparisons.WORDS))
+    survey = "Data/raw_data/emotional_featuers/affective_features/rawdata.csv"
+    means = ratings.affective(raw("human", survey), words).means
+    table = pd.DataFrame(means, columns=["arousal", "valence"]).assign(emotion=study.EMOTIONS)
+    found = comparisons.same_averages(claim, table)
+    assert found.difference <= claim.tolerance < 1e-14 and found.cells == 54
+    other = table.assign(valence=table["valence"] + (table["emotion"] == "joy") / 30)
+    assert comparisons.same_averages(claim, other).difference == pytest.approx(1 / 120)
+    swapped = table.assign(emotion=table["emotion"].replace({"joy": "fear", "fear": "joy"}))
+    assert comparisons.same_averages(claim, swapped).difference > 0.1
 
 
 def test_repeats_compare_the_same_numbers():

@@ -380,6 +380,7 @@ def test_stages_write_what_the_design_names(human_results):
     assert set(runs[0]) == {
         *(
             "attributes.csv",
+            "mean_ratings.csv",
             "attribute_rdms.csv",
             "loadings.csv",
             "reliability.csv",
