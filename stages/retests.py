@@ -1,4 +1,4 @@
-"""Stage retests: a run's measurements -> results/RUN/{retests, specifications, mask_layers}.csv"""
+"""Stage retests: a run's measurements -> results/RUN/{retests, specifications, mask_layers, majority}.csv"""
 
 from model_emotion.base.files import read_csv, read_parquet, write_csv
 from model_emotion.base.results import folder, read_accuracy, read_activations, read_masked_accuracy

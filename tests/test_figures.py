@@ -112,7 +112,10 @@ def made_up(emotions, attributes=study.ATTRIBUTES, sizes=(1500, 4000), layers=4,
             draw.random((2, len(emotions), neurons)), (1, 3), tuple(emotions), layers, width, "made up"
         ),
         "accuracy": grid(emotion=emotions, seed=(1, 3)).assign(
-            accuracy=draw.uniform(0.6, 1, 2 * len(emotions)), majority=np.nan
+            accuracy=draw.uniform(0.6, 1, 2 * len(emotions))
+        ),
+        "majority": grid(emotion=emotions, seed=(1, 3)).assign(
+            majority=np.random.default_rng(6).uniform(0.5, 0.7, 2 * len(emotions))
         ),
         "accuracy_by_condition": conditions.assign(accuracy=draw.uniform(0.5, 1, len(conditions)), se=0.02),
         "accuracy_by_mask": by_mask.assign(accuracy=draw.uniform(0.5, 1, len(by_mask))),

@@ -1,6 +1,6 @@
 """Figures of accuracy: without masks, with random and attribute masks, and against the raters' agreement."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,20 +17,20 @@ from model_emotion.figures.labels import label_points
 from model_emotion.figures.style import DOUBLE, SMALL
 from model_emotion.figures.tables import at_size, by_weight, in_order
 
-CHANCE = 0.5
+MARKED: dict[str, Any] = {"marker": "o", "markersize": 1.8}
+_CONDITIONS = tuple(style.CONDITIONS.items())
+MAJORITY = "always the majority class"
+ROOM = 0.2
+"""Room below the data in a panel of E2, as a share of their range, for the majority rate."""
 
 
-def _chance(draw: Callable) -> None:
-    """Draw a line at .5. The majority rate is a little higher, but the study does not report it."""
-    draw(CHANCE, color=style.QUIET, linewidth=0.7, linestyle=":")
+def _majority_handle(linestyle: str) -> Line2D:
+    return Line2D([], [], color=style.QUIET, linewidth=0.9, linestyle=linestyle, label=MAJORITY)
 
 
-def _condition_legend(figure: Figure, extra: Iterable[Line2D] = ()) -> None:
-    handles = [
-        style.dot_handle(colour, style.CONDITION_NAMES[name]) for name, colour in style.CONDITIONS.items()
-    ]
-    handles += extra
-    style.legend_above(figure, handles, len(handles), handletextpad=0.4, columnspacing=1.4)
+def _rates(majority: pd.DataFrame) -> pd.Series:
+    """Return the majority rate of each emotion: the mean over its seeds."""
+    return majority.groupby("emotion")["majority"].mean()
 
 
 def by_accuracy(table: pd.DataFrame, sizes: Iterable[int]) -> list[str]:
@@ -44,69 +44,79 @@ def by_accuracy(table: pd.DataFrame, sizes: Iterable[int]) -> list[str]:
     return list(means.sort_values(ascending=False, kind="stable").index)
 
 
-def accuracy(accuracy_by_condition: pd.DataFrame, accuracy: pd.DataFrame, *, top_k: int) -> Figure:
+def accuracy(accuracy_by_condition: pd.DataFrame, majority: pd.DataFrame, *, top_k: int) -> Figure:
     """Draw C1 and E1: accuracy of each emotion without a mask, with a random and with an attribute mask.
 
     Bars reach half a standard error each way, as in the study.
     """
     emotions = by_accuracy(accuracy_by_condition, [top_k])
-    figure = style.canvas(DOUBLE, 78)
+    figure = style.canvas(DOUBLE, 84)
     ax = figure.subplots()
     ax.grid(axis="y")
     for condition, shift in zip(style.CONDITIONS, (-0.18, 0, 0.18), strict=True):
         table = accuracy_by_condition[accuracy_by_condition["condition"] == condition]
         rows = at_size(table, 0 if condition == "none" else top_k).set_index("emotion").loc[emotions]
         mean, half = rows["accuracy"].to_numpy(), rows["se"].to_numpy() / 2
-        place = np.arange(len(emotions)) + shift
-        style.dots(ax, mean, mean - half, mean + half, place, style.CONDITIONS[condition], horizontal=False)
-    baseline = _baseline(ax, accuracy.groupby("emotion")["majority"].mean().reindex(emotions))
+        place, colour = np.arange(len(emotions)) + shift, style.CONDITIONS[condition]
+        style.dots(ax, mean, mean - half, mean + half, place, colour, size=2.6, horizontal=False)
+    place = np.arange(len(emotions))
+    rates = _rates(majority).reindex(emotions)
+    ax.hlines(rates, place - 0.35, place + 0.35, color=style.QUIET, linewidth=0.9)
     style.names_below(ax, emotions, rotation=60)
     ax.set(ylabel="accuracy", xlim=(-0.6, len(emotions) - 0.4))
     style.in_percent(ax.yaxis)
-    _condition_legend(figure, [baseline])
+    handles = [style.dot_handle(colour, style.CONDITION_NAMES[name]) for name, colour in _CONDITIONS]
+    _legend(figure, [*handles, _majority_handle("-")])
     return figure
 
 
-def _baseline(ax: Axes, majority: pd.Series) -> Line2D:
-    """Draw each emotion's majority rate, or a line at .5 if it is unknown; return a line for the legend."""
-    if majority.isna().any():
-        _chance(ax.axhline)
-        return Line2D([], [], color=style.QUIET, linewidth=0.9, linestyle=":", label="a coin toss")
-    place = np.arange(len(majority))
-    ax.hlines(majority, place - 0.35, place + 0.35, color=style.QUIET, linewidth=0.9)
-    return Line2D([], [], color=style.QUIET, linewidth=0.9, label="always the commoner class")
+def _legend(figure: Figure, handles: list[Line2D]) -> None:
+    style.legend_above(figure, handles, len(handles), handletextpad=0.4, columnspacing=1.4)
 
 
-def accuracy_by_size(accuracy_by_condition: pd.DataFrame) -> Figure:
-    """Draw C1 and E2: accuracy by mask size, one panel per emotion, all with the same scale."""
-    table = accuracy_by_condition
+def accuracy_by_size(accuracy_by_condition: pd.DataFrame, majority: pd.DataFrame) -> Figure:
+    """Draw C1 and E2: accuracy by mask size, one panel per emotion, each with its own scale."""
+    table, rates = accuracy_by_condition, _rates(majority)
     emotions = by_accuracy(table, table.loc[table["condition"] == "attribute", "k"].unique())
-    figure = style.canvas(DOUBLE, 150)
-    axes = style.panels(figure, len(emotions), 7, sharex=True, sharey=True)
+    figure = style.canvas(DOUBLE, 165)
+    axes = style.panels(figure, len(emotions), 6, sharex=True)
     for ax, emotion in zip(axes, emotions, strict=True):
-        _sizes_of_emotion(ax, table[table["emotion"] == emotion])
+        _sizes_of_emotion(ax, table[table["emotion"] == emotion], rates.get(emotion, np.nan))
         ax.set_title(emotion)
     axes[0].set_xlim(0, None)
     axes[0].xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}")
     axes[0].xaxis.set_major_locator(style.ticks(4))
-    axes[0].yaxis.set_major_locator(style.ticks(6))
     figure.supxlabel("masked neurons (thousands)", fontsize=7)
-    figure.supylabel("accuracy", fontsize=7)
-    _condition_legend(figure)
+    figure.supylabel("accuracy (%)", fontsize=7)
+    looks: dict[str, dict[str, Any]] = {"none": {}, "random": MARKED, "attribute": MARKED}
+    handles = [
+        Line2D([], [], color=colour, label=style.CONDITION_NAMES[name], **looks[name])
+        for name, colour in _CONDITIONS
+    ]
+    _legend(figure, [*handles, _majority_handle(":")])
     return figure
 
 
-def _sizes_of_emotion(ax: Axes, table: pd.DataFrame) -> None:
+def _sizes_of_emotion(ax: Axes, table: pd.DataFrame, rate: float) -> None:
+    """Draw one panel of E2. The majority rate is a line, or its number if it is far below the data."""
     ax.grid()
-    _chance(ax.axhline)
     mean, se = table.loc[table["condition"] == "none", ["accuracy", "se"]].iloc[0]
     ax.axhline(mean, color=style.CONDITIONS["none"])
     ax.axhspan(mean - se / 2, mean + se / 2, color=style.CONDITIONS["none"], alpha=0.15, linewidth=0)
     for condition in ("random", "attribute"):
         rows = table[table["condition"] == condition].sort_values("k")
-        look: dict[str, Any] = {"color": style.CONDITIONS[condition], "marker": "o", "markersize": 1.8}
-        ax.errorbar(rows["k"], rows["accuracy"], rows["se"] / 2, **look)
-    style.in_percent(ax.yaxis)
+        ax.errorbar(rows["k"], rows["accuracy"], rows["se"] / 2, color=style.CONDITIONS[condition], **MARKED)
+    half = table["se"].fillna(0) / 2
+    low, high = (table["accuracy"] - half).min(), (table["accuracy"] + half).max()
+    room = ROOM * max(high - low, 0.01)
+    ax.set_ylim(low - room, high + room / 4)
+    if low - room <= rate:
+        ax.axhline(rate, color=style.QUIET, linewidth=0.9, linestyle=":")
+    elif np.isfinite(rate):
+        text = f"majority {100 * rate:.0f}"
+        ax.text(0.03, 0.02, text, transform=ax.transAxes, va="bottom", fontsize=SMALL, color="#555555")
+    ax.yaxis.set_major_locator(style.ticks(4))
+    style.in_points(ax.yaxis)
 
 
 def accuracy_and_agreement(accuracy: pd.DataFrame, agreement: pd.DataFrame) -> Figure:
@@ -134,7 +144,7 @@ def accuracy_by_mask(accuracy_by_mask: pd.DataFrame, weights: pd.DataFrame) -> F
     table = accuracy_by_mask.assign(attribute=accuracy_by_mask["attribute"].fillna(""))
     emotions = in_order(table["emotion"].unique(), study.EMOTIONS)
     attributes = by_weight(table.loc[table["kind"] == "attribute", "attribute"].unique(), weights)
-    norm = Normalize(min(CHANCE, table["accuracy"].min()) * 100, 100)
+    norm = Normalize(100 * min(0.5, table["accuracy"].min()), 100)
     figure = style.canvas(DOUBLE, 190)
     axes = style.panels(figure, len(attributes), 7, sharey=True)
     for ax, attribute in zip(axes, attributes, strict=True):

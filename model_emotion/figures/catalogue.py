@@ -91,8 +91,9 @@ FIGURES = (
     ),
     Entry(
         "D3_best_neurons", ("D1", "D3", "H1"),
-        "Which neurons are among the best {top_k} of each attribute: sorted by attribute and rank, "
-        "and by layer.",
+        "Which neurons are among the best {top_k} of each attribute. Above: neurons by the first attribute "
+        "that selects them, and their rank there; dark where most neighbours are among an attribute's best. "
+        "Below: by layer.",
         searchlight.best_neurons, ("searchlight",), ("top_k",),
     ),
     Entry(
@@ -116,13 +117,17 @@ FIGURES = (
     Entry(
         "E1_accuracy", ("C1", "E1", "H2"),
         "Accuracy of each emotion without a mask and with {top_k} neurons masked; bars are half a "
-        "standard error each way. Runs other than the study's have fewer texts with a mask than without.",
-        accuracy.accuracy, ("accuracy_by_condition", "accuracy"), ("top_k",),
+        "standard error each way. Grey: the majority rate of the emotion's tasks, which the study does not "
+        "report: its tasks are drawn again from GoEmotions with its seeds. Runs other than the study's have "
+        "fewer texts with a mask than without.",
+        accuracy.accuracy, ("accuracy_by_condition", "majority"), ("top_k",),
     ),
     Entry(
         "E2_accuracy_by_size", ("C1", "E2", "H2"),
-        "Accuracy of each emotion by the number of masked neurons; the dotted line is a coin toss.",
-        accuracy.accuracy_by_size, ("accuracy_by_condition",),
+        "Accuracy of each emotion by the number of masked neurons; each panel has its own scale. Bars and "
+        "bands are half a standard error each way. Dotted, or a number if it is far below: the majority "
+        "rate of the emotion's tasks, as in E1.",
+        accuracy.accuracy_by_size, ("accuracy_by_condition", "majority"),
     ),
     Entry(
         "E3_drop_by_emotion", ("E3", "H2"),
@@ -132,17 +137,20 @@ FIGURES = (
     ),
     Entry(
         "E4_drop_by_emotion_and_size", ("E4", "H2"),
-        "What attribute masks of every size cost each emotion against random masks; * significant.",
+        "What attribute masks of every size cost each emotion against random masks, 95 % intervals; "
+        "* significant.",
         masking.drop_by_emotion_and_size, ("drop_by_emotion",),
     ),
     Entry(
         "E5_drop_by_attribute", ("E5", "H2", "H3"),
-        "What each attribute's mask of {top_k} neurons costs against its random mask; * significant.",
-        masking.drop_by_attribute, ("drop_by_attribute",), ("top_k",),
+        "What each attribute's mask of {top_k} neurons costs against its random mask, 95 % intervals; "
+        "* significant by the study's test. Bars: the attribute's human weight (B2), which the costs should "
+        "follow (H3).",
+        masking.drop_by_attribute, ("drop_by_attribute", "weights"), ("top_k",),
     ),
     Entry(
         "E6_drop_by_attribute_and_size", ("E6", "H2", "H3"),
-        "What each attribute's mask of every size costs against random masks; * significant.",
+        "What each attribute's mask of every size costs against random masks, 95 % intervals; * significant.",
         masking.drop_by_attribute_and_size, ("drop_by_attribute",),
     ),
     Entry(

@@ -20,14 +20,16 @@ WEIGHT = "weight in the human space (Kendall's τ)"
 Colours = Callable[[Iterable[str]], list[str]]
 
 
-def _drop_panel(ax: Axes, rows: pd.DataFrame, names: list[str], column: str, colours: Colours) -> int:
+def _drop_panel(
+    ax: Axes, rows: pd.DataFrame, names: list[str], column: str, colours: Colours, size: float = 2.8
+) -> int:
     """Draw drops with intervals, filled and starred where significant; return the number of stars."""
     table = rows.set_index(column).reindex(names)
     ax.grid(axis="x")
     ax.axvline(0, color="black", linewidth=0.5)
     star = table["star"].fillna(False).to_numpy(dtype=bool)
     drop, low, high = (table[name] for name in ("drop", "ci_low", "ci_high"))
-    style.dots(ax, drop, low, high, np.arange(len(names)), colours(names), star, size=2.8)
+    style.dots(ax, drop, low, high, np.arange(len(names)), colours(names), star, size)
     style.names_beside(ax, names)
     style.in_points(ax.xaxis)
     for row in np.flatnonzero(star):
@@ -35,30 +37,30 @@ def _drop_panel(ax: Axes, rows: pd.DataFrame, names: list[str], column: str, col
     return int(star.sum())
 
 
-def _drops_at_size(table: pd.DataFrame, column: str, top_k: int, colours: Colours, height: float) -> Figure:
+def _drops_at_size(ax: Axes, table: pd.DataFrame, column: str, top_k: int, colours: Colours) -> list[str]:
+    """Draw the drops with masks of one size, largest first; return the names in this order."""
     rows = at_size(table, top_k).sort_values("drop", ascending=False, kind="stable")
     names = list(rows[column])
-    figure = style.canvas(SINGLE, height)
-    ax = figure.subplots()
     stars = _drop_panel(ax, rows, names, column, colours)
     ax.set_title(f"{top_k:,} masked neurons: {stars} of {len(names)} significant", loc="left")
-    ax.set_xlabel(DROP, loc="right")
     ax.set_xlim(right=rows["ci_high"].max() + 0.08 * (rows["ci_high"].max() - rows["ci_low"].min()))
-    return figure
+    return names
 
 
-def _drops_by_size(table: pd.DataFrame, column: str, colours: Colours, height: float) -> Figure:
+def _drops_by_size(
+    table: pd.DataFrame, column: str, colours: Colours, height: float, columns: int, size: float
+) -> Figure:
     sizes = np.sort(table["k"].unique())
     means = table.groupby(column, sort=False)["drop"].mean()
     names = list(means.sort_values(ascending=False, kind="stable").index)
     figure = style.canvas(DOUBLE, height)
-    axes = style.panels(figure, len(sizes), len(sizes), sharey=True, sharex=True)
+    axes = style.panels(figure, len(sizes), columns, sharey=True, sharex=True)
     for ax, k in zip(axes, sizes, strict=True):
-        stars = _drop_panel(ax, at_size(table, k), names, column, colours)
+        stars = _drop_panel(ax, at_size(table, k), names, column, colours, size)
         ax.set_title(f"{k:,} neurons\n{stars} of {len(names)} *")
     low, high = table["ci_low"].min(), table["ci_high"].max()
     axes[0].set_xlim(low - 0.05 * (high - low), high + 0.15 * (high - low))
-    axes[0].xaxis.set_major_locator(style.ticks(4))
+    axes[0].xaxis.set_major_locator(style.ticks(5))
     figure.supxlabel(DROP, fontsize=7)
     return figure
 
@@ -73,24 +75,46 @@ def _space_colours(names: Iterable[str]) -> list[str]:
 
 def drop_by_emotion(drop_by_emotion: pd.DataFrame, *, top_k: int) -> Figure:
     """Draw E3: each emotion's drop with attribute masks of one size, largest first."""
-    return _drops_at_size(drop_by_emotion, "emotion", top_k, _one_colour, 108)
+    figure = style.canvas(SINGLE, 108)
+    ax = figure.subplots()
+    _drops_at_size(ax, drop_by_emotion, "emotion", top_k, _one_colour)
+    ax.set_xlabel(DROP, loc="right")
+    return figure
 
 
 def drop_by_emotion_and_size(drop_by_emotion: pd.DataFrame) -> Figure:
     """Draw E4: the same for every size, emotions by their mean drop."""
-    return _drops_by_size(drop_by_emotion, "emotion", _one_colour, 112)
+    sizes = drop_by_emotion["k"].nunique()
+    return _drops_by_size(drop_by_emotion, "emotion", _one_colour, 112, columns=sizes, size=2.8)
 
 
-def drop_by_attribute(drop_by_attribute: pd.DataFrame, *, top_k: int) -> Figure:
-    """Draw E5: the drop with each attribute's mask of one size, largest first."""
-    figure = _drops_at_size(drop_by_attribute, "attribute", top_k, _space_colours, 72)
+def drop_by_attribute(drop_by_attribute: pd.DataFrame, weights: pd.DataFrame, *, top_k: int) -> Figure:
+    """Draw E5: the drop with each attribute's mask of one size, largest first, beside its human weight.
+
+    There is no panel of weights if nobody judged the run's emotions.
+    """
+    figure = style.canvas(SINGLE, 74)
+    axes = figure.subplots(1, 1 + (len(weights) > 0), width_ratios=[1.7, 1][: 1 + (len(weights) > 0)])
+    ax, *beside = np.atleast_1d(axes)
+    names = _drops_at_size(ax, drop_by_attribute, "attribute", top_k, _space_colours)
+    ax.set_xlabel("accuracy drop against\nrandom masks (points)")
+    for other in beside:
+        tau = weights.set_index("attribute")["tau_boot"].reindex(names)
+        other.grid(axis="x")
+        other.axvline(0, color="black", linewidth=0.5)
+        other.hlines(range(len(names)), 0, tau, colors=_space_colours(names), linewidth=2.5)
+        style.names_beside(other, [""] * len(names))
+        other.set_xlabel("weight in the human\nspace (Kendall's τ)")
+        other.xaxis.set_major_locator(style.ticks(3))
     style.space_legend(figure, drop_by_attribute["attribute"])
     return figure
 
 
 def drop_by_attribute_and_size(drop_by_attribute: pd.DataFrame) -> Figure:
     """Draw E6: the same for every size, attributes by their mean drop."""
-    figure = _drops_by_size(drop_by_attribute, "attribute", _space_colours, 78)
+    rows = 1 + (drop_by_attribute["k"].nunique() > 4)
+    height = 12 + 58 * rows
+    figure = _drops_by_size(drop_by_attribute, "attribute", _space_colours, height, columns=4, size=2)
     style.space_legend(figure, drop_by_attribute["attribute"])
     return figure
 

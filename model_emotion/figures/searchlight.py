@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from model_emotion.base import study
@@ -19,8 +18,8 @@ from model_emotion.rsa.searchlight import best_neuron, mean_rdm
 from model_emotion.rsa.searchlight import significant_by_layer as count_by_layer
 from model_emotion.rsa.selectivity import share_by_layer, staircase
 
-COLUMNS = 1400
-"""Columns of an image with more neurons than pixels: about one for each dot of print."""
+COLUMNS = 350
+"""Columns of D3, each with the neurons of about .4 mm of print: enough neurons for a share of them."""
 
 
 def _attributes(table: pd.DataFrame) -> list[str]:
@@ -61,11 +60,14 @@ def significant_neurons_of_spaces(searchlight_spaces: pd.DataFrame) -> Figure:
     return _counts(count_by_layer(searchlight_spaces), 3, 45)
 
 
-def shrink(colours: np.ndarray, columns: int) -> np.ndarray:
-    """Average neighbours of colours [rows, n, 4] to at most `columns`, so that thin marks stay visible."""
-    n = colours.shape[1]
+def shares(chosen: np.ndarray, columns: int) -> np.ndarray:
+    """Return which share of neighbours is chosen, [rows, columns]; at most one column for each neighbour.
+
+    chosen: bool [rows, n].
+    """
+    n = chosen.shape[1]
     edges = np.linspace(0, n, min(n, columns) + 1).astype(int)
-    return np.add.reduceat(colours, edges[:-1], axis=1) / np.diff(edges)[None, :, None]
+    return np.add.reduceat(chosen.astype(float), edges[:-1], axis=1) / np.diff(edges)
 
 
 def best_neurons(searchlight: pd.DataFrame, *, top_k: int) -> Figure:
@@ -87,22 +89,21 @@ def best_neurons(searchlight: pd.DataFrame, *, top_k: int) -> Figure:
 
 
 def _staircase(figure: Figure, ax: Axes, names: Sequence[str], ranks: np.ndarray, top_k: int) -> None:
-    """Draw the best neurons by attribute and rank, the best darkest. ranks [neurons, attributes]."""
-    order, norm = staircase(ranks, top_k), Normalize(1, top_k)
-    shown = ranks[order].T
-    magma = style.mpl.colormaps["magma_r"]
-    colours = magma(0.15 + 0.85 * (1 - norm(shown)))
-    colours[shown > top_k] = 1
-    extent = (0, len(order), len(names) - 0.5, -0.5)
-    ax.imshow(shrink(colours, COLUMNS), aspect="auto", interpolation="nearest", extent=extent)
+    """Draw which share of neighbouring neurons is among each attribute's best. ranks [neurons, attributes].
+
+    Neurons are sorted by the first attribute that selects them, and by their rank there.
+    """
+    order = staircase(ranks, top_k)
+    density = 100 * shares(ranks[order].T <= top_k, COLUMNS)
+    image = style.heat_map(ax, density, style.DENSITY, Normalize(0, 100))
+    image.set_extent((0, len(order), len(names) - 0.5, -0.5))
+    ax.spines["bottom"].set_visible(True)
+    ax.tick_params(axis="x", length=2)
     style.names_beside(ax, names)
     ax.set_xlabel(f"neurons among the best {top_k:,} of at least one attribute, sorted by attribute and rank")
     ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.set_title(f"{len(order):,} of {len(ranks):,} neurons", loc="left")
-    scale = LinearSegmentedColormap.from_list("rank", magma(np.linspace(1, 0.15, 64)))
-    bar = style.colour_bar(figure, ScalarMappable(norm, scale), ax, "rank by τ", aspect=15)
-    bar.set_ticks([1, top_k], labels=["1", f"{top_k:,}"])
-    bar.ax.invert_yaxis()
+    style.colour_bar(figure, image, ax, "share among the\nattribute's best (%)", aspect=15)
 
 
 def overlap(overlap: pd.DataFrame, selectivity: pd.DataFrame, *, top_k: int) -> Figure:

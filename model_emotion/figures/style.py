@@ -75,7 +75,7 @@ ATTRIBUTE_COLOURS = {
 }
 NAME_COLOURS = ATTRIBUTE_COLOURS | SPACE_COLOURS
 EXAMPLE, QUIET = "#0072B2", "#9a9a9a"
-DISTANCE, SCORE, SIGNED = "viridis", "viridis", "PuOr_r"
+DISTANCE, SCORE, SIGNED, DENSITY = "viridis", "viridis", "PuOr_r", "BuPu"
 
 
 def lettered(names: Lettering) -> Any:

@@ -29,7 +29,8 @@ TABLES: dict[str, tuple[str, list[str] | None]] = {
     "weights": ("results/{run}/weights.csv", ["attribute", "tau_boot"]),
     "agreement": ("results/{run}/agreement.csv", ["emotion", "kappa"]),
     "activations": ("results/{run}/activations.safetensors", None),
-    "accuracy": ("results/{run}/accuracy.csv", ["emotion", "seed", "accuracy", "majority"]),
+    "accuracy": ("results/{run}/accuracy.csv", ["emotion", "seed", "accuracy"]),
+    "majority": ("results/{run}/majority.csv", ["emotion", "seed", "majority"]),
     "accuracy_by_condition": (
         "results/{run}/accuracy_by_condition.csv",
         ["emotion", "condition", "k", "accuracy", "se"],

@@ -60,8 +60,8 @@ class Measured:
 def tables(measured: Measured, analysis: Analysis) -> dict[str, pd.DataFrame]:
     """Ask every question that applies to a run. Return its tables by the names of their files.
 
-    They are `retests`, the answers; `specifications`, every analysis of the specification curves; and
-    `mask_layers`. analysis: its section of params.yaml. Questions on masks leave out emotions at floor. They
+    They are `retests`, the answers; `specifications`, every analysis of the specification curves;
+    `mask_layers`; and `majority`, the majority rates. analysis: its section of params.yaml. Questions on masks leave out emotions at floor. They
     are asked at the size analysis.top_k, or at the run's first if it has no masks of that size.
     """
     floors, texts = floor(measured.accuracy), measured.texts
@@ -83,6 +83,7 @@ def tables(measured: Measured, analysis: Analysis) -> dict[str, pd.DataFrame]:
         "retests": table(rows),
         "specifications": pd.concat(analyses, ignore_index=True),
         "mask_layers": counts,
+        "majority": accuracies[["emotion", "seed", "majority"]],
     }
 
 
