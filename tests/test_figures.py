@@ -71,7 +71,8 @@ def made_up(emotions, attributes=study.ATTRIBUTES, sizes=(1500, 4000), layers=4,
     def light(names):
         frame = grid(neuron=range(1, neurons + 1), attribute=names)
         frame = frame.assign(layer=(frame["neuron"] - 1) // width + 1, tau=draw.normal(0.1, 0.1, len(frame)))
-        frame["rank"] = frame.groupby("attribute")["tau"].rank(ascending=False)
+        # with 12,000 neurons, a third would be among the best 4,000
+        frame["rank"] = frame.groupby("attribute")["tau"].rank(ascending=False) * 12000 / neurons
         return frame.assign(
             significant=frame["tau"] > 0.15, attribute=pd.Categorical(frame["attribute"], names)
         )
@@ -348,12 +349,20 @@ def test_figures_accept_other_emotions_and_attributes(attributes, monkeypatch):
 # What they show
 
 
-def test_shrinking_averages_colours_and_leaves_few_as_they_are():
-    colours = np.arange(24.0).reshape(1, 6, 4)
-    np.testing.assert_array_equal(
-        searchlight.shrink(colours, 3), [[[2, 3, 4, 5], [10, 11, 12, 13], [18, 19, 20, 21]]]
-    )
-    np.testing.assert_array_equal(searchlight.shrink(colours, 10), colours)
+def test_the_density_of_neighbours_is_the_share_that_is_chosen():
+    chosen = np.array([[1, 1, 0, 1, 0, 0]], dtype=bool)
+    np.testing.assert_array_equal(searchlight.shares(chosen, 3), [[1, 0.5, 0]])
+    np.testing.assert_array_equal(searchlight.shares(chosen, 10), chosen)
+
+
+def test_d3_shows_how_dense_sharing_is(full):
+    """The colours of each attribute's row add up to its number of best neurons."""
+    image = draw(entry_of("D3_best_neurons"), full).axes[0].images[0]
+    density, ranks = np.asarray(image.get_array()), full["searchlight"]
+    best = ranks[ranks["rank"] <= 4000]
+    assert density.shape == (14, best["neuron"].nunique())  # few neurons: each has a column of its own
+    counts = best["attribute"].value_counts().reindex(study.ATTRIBUTES)
+    np.testing.assert_array_equal(density.sum(axis=1), 100 * counts)
 
 
 def test_drops_are_sorted_marked_and_in_points(full, monkeypatch):
@@ -381,15 +390,41 @@ def test_emotions_are_ordered_by_the_mean_over_the_three_conditions():
     ]
 
 
-def test_the_majority_rate_is_drawn_if_it_is_known(small, monkeypatch):
-    entry = entry_of("E1_accuracy")
-    known = small | {"accuracy": small["accuracy"].assign(majority=0.6)}
-    for frames, there, gone in (
-        (small, "a coin toss", "always the commoner class"),
-        (known, "always the commoner class", "a coin toss"),
-    ):
-        written = [text for text, *_ in texts_drawn(draw(entry, frames), monkeypatch)]
-        assert there in written and gone not in written
+def test_the_majority_rate_of_each_emotion_is_drawn_not_a_coin_toss(small):
+    rates = small["majority"].groupby("emotion")["majority"].mean()
+    figure = draw(entry_of("E1_accuracy"), small)
+    ax = figure.axes[0]
+    names = [label.get_text() for label in ax.get_xticklabels()]
+    (marks,) = [lines for lines in ax.collections if len(lines.get_paths()) == len(SOME) and
+                lines.get_color().shape[0] == 1 and np.ptp(lines.get_segments()[0][:, 0]) > 0.5]  # fmt: skip
+    heights = [segment[0, 1] for segment in marks.get_segments()]
+    np.testing.assert_allclose(heights, rates[names])
+    assert "always the majority class" in [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_e2_has_the_majority_rate_as_a_line_or_as_its_number(small):
+    table = small["accuracy_by_condition"]
+    apart = small | {"accuracy_by_condition": table.assign(accuracy=0.8 + table["accuracy"] / 10)}
+    for frames, accuracies in ((small, table["accuracy"]), (apart, 0.8 + table["accuracy"] / 10)):
+        assert accuracies.notna().all()
+        for ax in draw(entry_of("E2_accuracy_by_size"), frames).axes:
+            rate = small["majority"].query("emotion == @ax.get_title()")["majority"].mean()
+            lines = [line for line in ax.lines if line.get_linestyle() == ":"]
+            written = [text.get_text() for text in ax.texts]
+            if ax.get_ylim()[0] <= rate:
+                assert [line.get_ydata()[0] for line in lines] == [rate] and not written
+            else:
+                assert not lines and written == [f"majority {100 * rate:.0f}"]
+    assert written  # of `apart`: far above the majority rate
+
+
+def test_e5_sets_the_human_weights_beside_the_drops(small):
+    drops, weights = draw(entry_of("E5_drop_by_attribute"), small).axes
+    names = [label.get_text() for label in drops.get_yticklabels()]
+    ends = [segment[1, 0] for segment in weights.collections[0].get_segments()]
+    np.testing.assert_allclose(ends, small["weights"].set_index("attribute")["tau_boot"][names])
+    unjudged = small | {"weights": small["weights"].iloc[:0]}
+    assert len(draw(entry_of("E5_drop_by_attribute"), unjudged).axes) == 1
 
 
 @pytest.mark.parametrize("name", ["D2_significant_neurons", "D5_tau_of_significant_neurons", "F_spaces"])

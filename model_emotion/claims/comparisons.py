@@ -119,7 +119,9 @@ def same_averages(claim: Claim, table: pd.DataFrame) -> Finding:
     theirs = read_csv(_released(claim))
     emotions = [word for word in word_list(raw("human", WORDS)) if word in study.EMOTIONS]
     if len(theirs) != len(emotions):
-        raise UserError(f"{claim.reference}: {len(theirs)} rows, not one for each of {len(emotions)} emotions")
+        raise UserError(
+            f"{claim.reference}: {len(theirs)} rows, not one for each of {len(emotions)} emotions"
+        )
     ours = (table.set_index("emotion").loc[emotions, list(theirs)] - MIDDLE) / (EXTREME - MIDDLE)
     return _largest_difference(ours, theirs)
 

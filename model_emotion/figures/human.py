@@ -89,15 +89,22 @@ def reliability(reliability: pd.DataFrame) -> Figure:
 def attribute_rdms(attribute_rdms: pd.DataFrame) -> Figure:
     """Draw A5: the RDM of each attribute, with the emotions in the order of A1."""
     figure = style.canvas(DOUBLE, 112)
-    *axes, names = style.panels(figure, len(study.ATTRIBUTES) + 1, 5)
+    columns = 5
+    *axes, names = style.panels(figure, len(study.ATTRIBUTES) + 1, columns)
+    numbers = range(1, len(study.EMOTIONS) + 1)
     for ax, attribute in zip(axes, study.ATTRIBUTES, strict=True):
         image = style.rdm_image(ax, attribute_rdms[attribute])
         ax.set_title(attribute)
         ax.set(xticks=[], yticks=[])
+    for ax in axes[::columns]:
+        some = numbers[4::5]
+        ax.set_yticks(np.array(some) - 1, some, fontsize=SMALL)
     names.set_axis_off()
     names.set_title("rows and columns")
-    for left, some in ((0, study.EMOTIONS[:14]), (0.5, study.EMOTIONS[14:])):
-        names.text(left, 1, "\n".join(some), va="top", fontsize=SMALL, linespacing=1.0)
+    for number, emotion in zip(numbers, study.EMOTIONS, strict=True):
+        column, row = divmod(number - 1, 14)
+        place = 0.62 * column - 0.1, 0.98 - row / 13.5
+        names.text(*place, f"{number} {emotion}", va="center", fontsize=SMALL, transform=names.transAxes)
     style.colour_bar(figure, image, [*axes, names], "distance (percentile)", shrink=0.5)
     return figure
 

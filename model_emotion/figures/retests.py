@@ -30,19 +30,19 @@ def neurons_beyond_chance(significant_by_layer: pd.DataFrame, retests: pd.DataFr
     kept = _asked(retests, "significant_neurons")["estimate"]
     found = significant_by_layer.groupby("attribute", sort=False, observed=True)["significant"].sum()
     names = list(found.sort_values(ascending=False, kind="stable").index)
-    figure = style.canvas(SINGLE, 78)
+    figure = style.canvas(SINGLE, 84)
     ax = figure.subplots()
     ax.grid(axis="x")
     ax.set_xscale("symlog", linthresh=1, linscale=0.4)
     place = np.arange(len(names))
     ax.hlines(place, kept.reindex(names), found[names], color=style.QUIET, linewidth=0.9)
     dot: dict[str, Any] = {"s": 14, "edgecolors": _colours(names), "linewidths": 0.9, "zorder": 3}
-    ax.scatter(found[names], place, facecolors="white", label="by the study's q", **dot)
-    ax.scatter(kept.reindex(names), place, c=_colours(names), label="beyond the largest by chance", **dot)
+    ax.scatter(found[names], place, facecolors="white", **dot)
+    ax.scatter(kept.reindex(names), place, c=_colours(names), **dot)
     style.names_beside(ax, names)
     ax.set_xlim(-0.15, 2 * found.max() + 1)
     ax.set_xlabel("neurons (0, then logarithmic)", loc="right")
-    style.legend_above(figure, None, 2, handletextpad=0.2, columnspacing=1.2)
+    style.space_legend(figure, names, filled="beyond chance", hollow="by the study's q")
     return figure
 
 
@@ -58,7 +58,7 @@ def layers_and_accuracy(mask_layers: pd.DataFrame, accuracy_by_mask: pd.DataFram
         index="attribute", columns="layer", values="neurons"
     )
     shares = counts.div(counts.sum(axis=1), axis=0).loc[own.index]
-    figure = style.canvas(SINGLE, 82)
+    figure = style.canvas(SINGLE, 90)
     layers, ax = figure.subplots(1, 2, width_ratios=[1.5, 1])
     image = style.heat_map(layers, 100 * shares, style.SCORE)
     style.names_beside(layers, own.index)
@@ -70,14 +70,14 @@ def layers_and_accuracy(mask_layers: pd.DataFrame, accuracy_by_mask: pd.DataFram
     random, place = mean["random"], np.arange(len(own))
     each = random.reindex(own.index) if set(own.index) <= set(random.index) else random.mean()
     marks = ax.scatter(np.broadcast_to(each, place.shape), place, marker="|", s=40, color=style.QUIET)
-    dots = ax.scatter(own, place, c=_colours(own.index), s=14, zorder=3)
+    ax.scatter(own, place, c=_colours(own.index), s=14, zorder=3)
     ax.set_ylim(layers.get_ylim())
     ax.set_yticks([])
     style.in_percent(ax.xaxis)
     ax.set_xlabel("accuracy")
-    ax.legend(
-        [dots, marks], ["with its mask", "random masks"], loc="lower center", bbox_to_anchor=(0.5, 1), ncols=1
-    )
+    handles, names = [style.dot_handle("black", ""), marks], ["with its mask", "random masks"]
+    ax.legend(handles, names, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=1)
+    style.space_legend(figure, own.index)
     return figure
 
 
@@ -90,19 +90,20 @@ def _axes(height: float) -> tuple[Figure, Axes]:
     return figure, ax
 
 
-def _estimates(ax: Axes, rows: pd.DataFrame) -> None:
+def _estimates(figure: Figure, ax: Axes, rows: pd.DataFrame) -> None:
     """Draw the estimates of rows with their intervals, the names downwards; filled if the re-test holds."""
     estimate, low, high = (rows[name] for name in ("estimate", "ci_low", "ci_high"))
     holds, place = rows["verdict"] == HOLDS, np.arange(len(rows))
     style.dots(ax, estimate, low, high, place, _colours(rows.index), holds, size=2.8)
     style.names_beside(ax, rows.index)
+    style.space_legend(figure, rows.index, filled="holds", hollow="inconclusive or below 0")
 
 
 def masks_among_random(retests: pd.DataFrame) -> Figure:
     """Draw H2: how far below the random masks each attribute's mask lies, with the re-test's interval."""
     rows = _asked(retests, "place_among_random").sort_values("estimate", ascending=False, kind="stable")
-    figure, ax = _axes(78)
-    _estimates(ax, rows)
+    figure, ax = _axes(86)
+    _estimates(figure, ax, rows)
     style.in_points(ax.xaxis)
     k, random = rows[["k", "n"]].iloc[0].astype(int)
     holds = (rows["verdict"] == HOLDS).sum()
@@ -120,11 +121,11 @@ def human_space(retests: pd.DataFrame) -> Figure | None:
     ceiling = _asked(retests, "noise_ceiling")["estimate"]
     if rows.empty:
         return None
-    figure, ax = _axes(82)
+    figure, ax = _axes(88)
     ax.axvspan(ceiling["lower"], ceiling["upper"], color=style.QUIET, alpha=0.5, linewidth=0)
-    _estimates(ax, rows)
-    ax.set_title("grey: noise ceiling", loc="left")
-    ax.set_xlabel("Kendall's tau with single subjects, mean", loc="right")
+    _estimates(figure, ax, rows)
+    ax.set_title("grey band: noise ceiling, the best possible model", loc="left")
+    ax.set_xlabel("Kendall's τ with single subjects, mean", loc="right")
     return figure
 
 
@@ -156,7 +157,7 @@ def leave_one_out(retests: pd.DataFrame) -> Figure | None:
     found = {left_out: labels for left_out, labels in found.items() if labels}
     if not found:
         return None
-    figure = style.canvas(DOUBLE, 95)
+    figure = style.canvas(DOUBLE, 100)
     places = iter(figure.subplots(1, sum(map(len, found.values())), squeeze=False)[0])
     scales: dict[str, list[Axes]] = {}
     for left_out, labels in found.items():
@@ -179,6 +180,7 @@ def leave_one_out(retests: pd.DataFrame) -> Figure | None:
             ax.xaxis.set_major_locator(style.ticks(3))
             if "points" in label:
                 style.in_points(ax.xaxis)
+    style.space_legend(figure, retests.loc[retests["question"].isin(LEFT_OUT["attribute"]), "key"])
     return figure
 
 
@@ -217,8 +219,11 @@ def _specification_curve(specifications: pd.DataFrame, hypothesis: str, label: s
         taken = (rows[name] == value).to_numpy()
         look: dict[str, Any] = {"color": colours[taken], "linewidth": 0.5, "rasterized": True}
         below.vlines(place[taken], line - 0.36, line + 0.36, **look)  # thousands of them
-    for end in np.cumsum([len(values[name]) for name in varied])[:-1]:
-        below.axhline(end - 0.5, color=style.QUIET, linewidth=0.4)
+    ends = np.cumsum([len(values[name]) for name in varied])
+    for name, end in zip(varied, ends, strict=True):
+        below.axhline(end - 0.5, color=style.QUIET, linewidth=0.4 * (end < len(lines)))
+        middle = end - 0.5 - len(values[name]) / 2
+        below.text(1.02, middle, name, transform=below.get_yaxis_transform(), va="center")
     names = [f"{value:,} neurons" if name == "size" else str(value) for name, value in lines]
     style.names_beside(below, names)
     below.set_xlabel("analyses, by their estimate", loc="right")

@@ -5,6 +5,7 @@ no effect.
 """
 
 from collections.abc import Iterable
+from itertools import zip_longest
 from typing import Any
 
 import matplotlib as mpl
@@ -206,9 +207,9 @@ def in_percent(axis: Axis) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
 
 
-def dot_handle(colour: str, label: str) -> Line2D:
+def dot_handle(colour: str, label: str, **look: Any) -> Line2D:
     """Return a dot for a legend."""
-    return Line2D([], [], marker="o", linestyle="", color=colour, label=label)
+    return Line2D([], [], marker="o", linestyle="", color=colour, label=label, **look)
 
 
 def legend_above(figure: Figure, handles: list[Line2D] | None, columns: int, **options: Any) -> None:
@@ -217,11 +218,21 @@ def legend_above(figure: Figure, handles: list[Line2D] | None, columns: int, **o
     figure.legend(loc="outside upper center", ncols=columns, **given, **options)
 
 
-def space_legend(figure: Figure, names: Iterable[str]) -> None:
-    """Put a legend of the spaces' colours above the figure, unless none of the names has such a colour."""
-    if set(names) & set(NAME_COLOURS):
-        handles = [dot_handle(SPACE_COLOURS[space], f"{space} space") for space in SPACES]
-        legend_above(figure, handles, len(handles), handletextpad=0.3, columnspacing=1.2)
+def space_legend(
+    figure: Figure, names: Iterable[str], filled: str | None = None, hollow: str | None = None
+) -> None:
+    """Put a legend above the figure: of the spaces' colours, if the names have any, and of the dots' looks.
+
+    filled, hollow: what such dots mean. The looks stand below the first spaces.
+    """
+    coloured = set(names) & set(NAME_COLOURS)
+    rows = [[dot_handle(SPACE_COLOURS[space], f"{space} space") for space in SPACES]] if coloured else []
+    looks = [(filled, "black"), (hollow, "white")]
+    black = [dot_handle("black", text, markerfacecolor=face) for text, face in looks if text]
+    rows += [black] if black else []
+    columns = [handle for column in zip_longest(*rows) for handle in column if handle]
+    if columns:
+        legend_above(figure, columns, max(map(len, rows)), handletextpad=0.3, columnspacing=1)
 
 
 def panels(figure: Figure, n: int, columns: int, **options: Any) -> np.ndarray:
