@@ -22,6 +22,8 @@ _CONDITIONS = tuple(style.CONDITIONS.items())
 MAJORITY = "always the majority class"
 ROOM = 0.2
 """Room below the data in a panel of E2, as a share of their range, for the majority rate."""
+LEAST_RANGE = 0.1
+"""The least range of a panel of E2, so that differences of a few texts do not look large."""
 
 
 def _majority_handle(linestyle: str) -> Line2D:
@@ -108,7 +110,9 @@ def _sizes_of_emotion(ax: Axes, table: pd.DataFrame, rate: float) -> None:
         ax.errorbar(rows["k"], rows["accuracy"], rows["se"] / 2, color=style.CONDITIONS[condition], **MARKED)
     half = table["se"].fillna(0) / 2
     low, high = (table["accuracy"] - half).min(), (table["accuracy"] + half).max()
-    room = ROOM * max(high - low, 0.01)
+    more = max(0, LEAST_RANGE - (high - low)) / 2
+    low, high = low - more, high + more
+    room = ROOM * (high - low)
     ax.set_ylim(low - room, high + room / 4)
     if low - room <= rate:
         ax.axhline(rate, color=style.QUIET, linewidth=0.9, linestyle=":")

@@ -60,7 +60,7 @@ def _drops_by_size(
         ax.set_title(f"{k:,} neurons\n{stars} of {len(names)} *")
     low, high = table["ci_low"].min(), table["ci_high"].max()
     axes[0].set_xlim(low - 0.05 * (high - low), high + 0.15 * (high - low))
-    axes[0].xaxis.set_major_locator(style.ticks(5))
+    axes[0].xaxis.set_major_locator(style.ticks(5 if min(len(sizes), columns) > 4 else 7))
     figure.supxlabel(DROP, fontsize=7)
     return figure
 
@@ -112,9 +112,9 @@ def drop_by_attribute(drop_by_attribute: pd.DataFrame, weights: pd.DataFrame, *,
 
 def drop_by_attribute_and_size(drop_by_attribute: pd.DataFrame) -> Figure:
     """Draw E6: the same for every size, attributes by their mean drop."""
-    rows = 1 + (drop_by_attribute["k"].nunique() > 4)
-    height = 12 + 58 * rows
-    figure = _drops_by_size(drop_by_attribute, "attribute", _space_colours, height, columns=4, size=2)
+    sizes = drop_by_attribute["k"].nunique()
+    height, size = (128, 2.0) if sizes > 4 else (72, 2.8)
+    figure = _drops_by_size(drop_by_attribute, "attribute", _space_colours, height, columns=4, size=size)
     style.space_legend(figure, drop_by_attribute["attribute"])
     return figure
 
