@@ -97,7 +97,7 @@ def test_of_noise_any_neuron_is_significant_in_one_of_forty_also_over_all_attrib
 
 
 def test_agreement_of_a_model_of_noise_holds_rarely_and_of_a_like_one_mostly(monkeypatch):
-    """Emotions and subjects are drawn anew; the people share one RDM, and the like model has it with noise."""
+    """Emotions and subjects are drawn anew. People share one RDM, and the like model has it with noise."""
     monkeypatch.setattr(space, "RESAMPLED", 200)
     draw, n, held = np.random.default_rng(16), 40, []
     for seed in range(n):

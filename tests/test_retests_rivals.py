@@ -102,6 +102,27 @@ def test_an_effect_of_layers_is_none_of_the_weight():
     assert list(layers.given_layer(drops, counts, WEIGHTS.drop("a03"), 10, 99, 1)) == []
 
 
+def test_every_size_has_its_partial_and_semi_partial_r_of_drop_and_of_damage():
+    """Those of the main size are the rows that decide; a size alone has no rows of its own."""
+    draw = np.random.default_rng(10)
+    layer, sizes = 1.2 + draw.random(14), (10, 20)
+    drops = pd.concat([effects(draw.normal(0.05, 0.02, 14), k) for k in sizes])
+    drops["masked"] += draw.normal(0, 0.01, len(drops))  # so that damage and drop differ
+    counts = pd.concat([counts_of(layer, k) for k in sizes])
+    found = table(list(layers.given_layer(drops, counts, WEIGHTS, 10, 99, 1))).set_index(["question", "key"])
+    for name in ("human_correlation_given_layer", "human_correlation_semipartial"):
+        of_sizes = found.loc[f"{name}_of_size"]
+        assert list(of_sizes.index) == ["drop, 10", "damage, 10", "drop, 20", "damage, 20"]
+        assert (of_sizes["verdict"] == "").all()
+        for measure in ("drop", "damage"):
+            columns = ["estimate", "p", "reference"]
+            main, again = found.loc[(name, measure)], of_sizes.loc[f"{measure}, 10"]
+            pd.testing.assert_series_equal(main[columns], again[columns], check_names=False)
+        assert of_sizes["estimate"].nunique() == 4
+    alone = layers.given_layer(drops[drops["k"] == 10], counts, WEIGHTS, 10, 99, 1)
+    assert not any(row["question"].endswith("_of_size") for row in alone)
+
+
 def test_layers_that_are_all_alike_leave_r_as_it_is():
     drops = effects(0.1 * WEIGHTS + np.random.default_rng(3).normal(0, 0.01, 14))
     rows = list(layers.given_layer(drops, counts_of([2.0] * 14), WEIGHTS, 10, 99, 1))
@@ -190,6 +211,12 @@ def test_crossed_rows_of_a_run():
     assert rows.loc[("masks_hurt_crossed", ""), "decided_by"] == "interval"
     shares = rows.loc["share_of_variance", "estimate"].astype(float)
     assert shares.sum() == pytest.approx(1) and shares.idxmax() == "attribute"  # as `cube` makes them
+    other = masked.assign(k=20, accuracy=masked["accuracy"] ** 2)
+    both = accuracy_drops(pd.concat([masked, other]))
+    of_sizes = table(list(crossed.crossed(both, 10))).query("question == 'share_of_variance_of_size'")
+    assert of_sizes.groupby("k")["estimate"].sum().tolist() == pytest.approx([1, 1])
+    assert of_sizes.loc[of_sizes["k"] == 10, "estimate"].tolist() == shares.tolist()
+    assert of_sizes.loc[of_sizes["k"] == 20, "key"].tolist() == [f"{name}, 20" for name in shares.index]
     masked["accuracy"] = 0.7
     assert list(crossed.crossed(accuracy_drops(masked), 10)) == []  # nothing varies
 

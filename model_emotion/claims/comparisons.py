@@ -253,8 +253,8 @@ COMPARISONS: dict[str, Callable[..., Finding]] = {
     compare.__name__: compare
     for compare in (
         value, count, mean, least_sum, most_sum, least_mean, most_mean, same_table,
-        same_averages, same_loadings, same_ranks, same_order, same_best, same_dips, readings, readings_of_columns,
-        neuron_order, interval, lines.plotted_weights, lines.weight_on_drop,
+        same_averages, same_loadings, same_ranks, same_order, same_best, same_dips, readings,
+        readings_of_columns, neuron_order, interval, lines.plotted_weights, lines.weight_on_drop,
     )
 }  # fmt: skip
 """The comparisons by name."""

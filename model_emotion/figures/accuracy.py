@@ -1,7 +1,7 @@
 """Figures of accuracy: without masks, with random and attribute masks, and against the raters' agreement."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ LEAST_RANGE = 0.1
 """The least range of a panel of E2, so that differences of a few texts do not look large."""
 
 
-def _majority_handle(linestyle: str) -> Line2D:
+def _majority_handle(linestyle: Literal["-", ":"]) -> Line2D:
     return Line2D([], [], color=style.QUIET, linewidth=0.9, linestyle=linestyle, label=MAJORITY)
 
 
@@ -61,9 +61,9 @@ def accuracy(accuracy_by_condition: pd.DataFrame, majority: pd.DataFrame, *, top
         mean, half = rows["accuracy"].to_numpy(), rows["se"].to_numpy() / 2
         place, colour = np.arange(len(emotions)) + shift, style.CONDITIONS[condition]
         style.dots(ax, mean, mean - half, mean + half, place, colour, size=2.6, horizontal=False)
-    place = np.arange(len(emotions))
+    middle = np.arange(len(emotions))
     rates = _rates(majority).reindex(emotions)
-    ax.hlines(rates, place - 0.35, place + 0.35, color=style.QUIET, linewidth=0.9)
+    ax.hlines(rates, middle - 0.35, middle + 0.35, color=style.QUIET, linewidth=0.9)
     style.names_below(ax, emotions, rotation=60)
     ax.set(ylabel="accuracy", xlim=(-0.6, len(emotions) - 0.4))
     style.in_percent(ax.yaxis)

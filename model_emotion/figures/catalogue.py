@@ -65,7 +65,7 @@ FIGURES = (
     ),
     Entry(
         "A5_attribute_rdms", ("A3", "A5"),
-        "Dissimilarity of the emotions on each attribute, as percentiles; rows and columns in the same order.",
+        "Dissimilarity of the emotions on each attribute, as percentiles; columns in the order of the rows.",
         human.attribute_rdms, ("attribute_rdms",),
     ),
     Entry(
@@ -195,16 +195,16 @@ FIGURES = (
     ),
     Entry(
         "H1_neurons_beyond_chance", ("H1",),
-        "Neurons of each attribute that are significant by the study's q (hollow), and those whose tau exceeds "
-        "the largest of all neurons by chance (filled; emotions permuted, the limit is exceeded in 5 % of the "
-        "permutations).",
+        "Neurons of each attribute that are significant by the study's q (hollow), and those whose tau "
+        "exceeds the largest of all neurons by chance (filled; with the emotions permuted, any neuron "
+        "exceeds this limit in 2.5 % of the permutations).",
         retests.neurons_beyond_chance, ("significant_by_layer", "retests"),
     ),
     Entry(
         "H2_masks_among_random", ("H2",),
         "How far the accuracy with each attribute's mask lies below the mean of random masks. Bars: the "
-        "distance to the 95 % prediction interval of one more random mask, uneven where accuracies with random "
-        "masks are skewed. A mask is worse than random ones if its bar lies above 0.",
+        "distance to the 95 % prediction interval of one more random mask, uneven where the accuracies with "
+        "random masks are skewed. A mask is worse than random ones if its bar lies above 0.",
         retests.masks_among_random, ("retests",),
     ),
     Entry(
@@ -221,21 +221,21 @@ FIGURES = (
     ),
     Entry(
         "H2_specification_curve", ("H2",),
-        "H2 by every combination of choices: t of the mean drop with masks as the cases. Below: the choices of "
-        "each analysis. Blue: two-sided p < .05.",
+        "H2 by every combination of choices: t of the mean drop with masks as the cases. Below: the choices "
+        "of each analysis. Blue: two-sided p < .05.",
         retests.specification_curve_of_drops, ("specifications",),
     ),
     Entry(
         "H3_specification_curve", ("H3",),
-        "H3 by every combination of choices: correlation of drop with human weight. Below: the choices of each "
-        "analysis. Blue: two-sided p < .05.",
+        "H3 by every combination of choices: correlation of drop with human weight. Below: the choices of "
+        "each analysis. Blue: two-sided p < .05.",
         retests.specification_curve_of_correlations, ("specifications",),
     ),
     Entry(
         "H4_human_space", ("B2", "H3", "H4"),
-        "Mean tau of the model's and each attribute's RDM with single subjects'. Bars: 95 % intervals, subjects "
-        "and emotions drawn anew. Band: the limits of the noise ceiling, which the best possible model would "
-        "reach.",
+        "Mean tau of the model's and each attribute's RDM with single subjects'. Bars: 95 % intervals, "
+        "subjects and emotions drawn anew. Band: the limits of the noise ceiling, which the best possible "
+        "model would reach.",
         retests.human_space, ("retests",),
     ),
 )  # fmt: skip

@@ -94,7 +94,8 @@ def _staircase(figure: Figure, ax: Axes, names: Sequence[str], ranks: np.ndarray
     Neurons are sorted by the first attribute that selects them, and by their rank there.
     """
     order = staircase(ranks, top_k)
-    density = 100 * shares(ranks[order].T <= top_k, COLUMNS)
+    of_best = ranks[order].T
+    density = 100 * shares(of_best <= top_k, COLUMNS)
     image = style.heat_map(ax, density, style.DENSITY, Normalize(0, 100))
     image.set_extent((0, len(order), len(names) - 0.5, -0.5))
     ax.spines["bottom"].set_visible(True)

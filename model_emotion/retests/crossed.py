@@ -80,8 +80,8 @@ def mean_and_interval(cube: np.ndarray) -> tuple[float, tuple[float, float], flo
 def crossed(drops: pd.DataFrame, k: int) -> Iterator[Row]:
     """Is the mean drop above 0 if emotions, seeds and masks are all random? Which factor varies most?
 
-    A row that decides for size k, one for each of several sizes, and a row for each factor's share of the
-    variance at size k. drops: drops.parquet.
+    A row that decides for size k, one for each of several sizes, and at each a row for each factor's share of
+    the variance. drops: drops.parquet.
     """
     method = (
         "mean drop, emotions, seeds and masks as crossed random factors; interval by Satterthwaite (1946)"
@@ -96,7 +96,13 @@ def crossed(drops: pd.DataFrame, k: int) -> Iterator[Row]:
                 mean, ci, p = found
                 key = "" if decided_by else str(size)
                 yield row(question, method, decided_by, mean, ci, p, cube.size, key=key, k=size)
-    cube = _cube(drops, k)
+    yield from _shares(_cube(drops, k), "share_of_variance", k)
+    for size in several_sizes(drops):
+        yield from _shares(_cube(drops, size), "share_of_variance_of_size", size, f", {size}")
+
+
+def _shares(cube: np.ndarray, question: str, k: int, suffix: str = "") -> Iterator[Row]:
+    """Yield each factor's share of the variance of a cube of drops; nothing if they do not vary."""
     of = variances(cube)
     if not (total := sum(of.values())) > ROUNDING**2:
         return
@@ -104,7 +110,7 @@ def crossed(drops: pd.DataFrame, k: int) -> Iterator[Row]:
     for effect, value in of.items():
         last = len(effect) == sum(levels > 1 for levels in cube.shape)
         name = "residual" if last else " x ".join(FACTORS[factor] for factor in effect)
-        yield row("share_of_variance", method, "", value / total, n=cube.size, key=name, k=k)
+        yield row(question, method, "", value / total, n=cube.size, key=f"{name}{suffix}", k=k)
 
 
 def _cube(drops: pd.DataFrame, k: int) -> np.ndarray:

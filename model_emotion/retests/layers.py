@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from model_emotion.base.statistics import correlation_interval, product, regression
+from model_emotion.base.statistics import Regression, correlation_interval, product, regression
 from model_emotion.masking.drops import ENOUGH, ROUNDING
 from model_emotion.masking.masks import MaskName
 from model_emotion.retests.masks import several_sizes
@@ -69,41 +69,56 @@ def given_layer(
 
     Rows for the drop and for the damage at size k: `layer_and_mask`, the correlation with the mean layer;
     `human_correlation_given_layer`, the partial r, with p by Freedman and Lane (1983);
-    `human_correlation_semipartial`, r with that part of the weight that the layer does not predict. Then a
-    row for each size. No row if masks are of something else than the attributes with a weight.
+    `human_correlation_semipartial`, r with that part of the weight that the layer does not predict. Then the
+    last two for each of several sizes, which decide nothing. No row if masks are of something else than the
+    attributes with a weight.
     """
     for measure in MEASURES:
         cases = _cases(drops, counts, weights, k, measure)
         if cases is None:
             return
-        effect, weight, layer = cases
-        plain = regression(weight, effect)
-        alone = regression(layer, effect) if _varies(layer) else None
-        if alone:
+        effect, _, layer = cases
+        if alone := _alone(effect, layer):
             method = (
                 f"Pearson's r over attributes of {measure} with the mean layer of the mask; Fisher z interval"
             )
             ci = correlation_interval(alone.r, len(effect))
             yield row("layer_and_mask", method, "", alone.r, ci, alone.p, len(effect), key=measure, k=k)
-        r, p = freedman_lane(effect, weight, layer, samples, seed)
-        of = f"{measure} with human weight over attributes, given the mean layer of the mask"
-        method = f"partial r of {of} (chosen post hoc); p by Freedman and Lane (1983), {samples} permutations"
-        question, n = "human_correlation_given_layer", len(effect)
-        method = f"{method}; reference: r"
-        yield row(question, method, "p", r, p=p, n=n, key=measure, k=k, reference=plain.r)
-        rest = r * np.sqrt(1 - alone.r**2) if alone else r
-        method = f"semi-partial r of {of}, taken out of the weight alone; reference: r"
-        question = "human_correlation_semipartial"
-        yield row(question, method, "", rest, n=n, key=measure, k=k, reference=plain.r)
+        yield from _given(cases, measure, samples, seed, "p", k, measure)
     for size in several_sizes(drops):
-        cases = _cases(drops, counts, weights, size, "drop")
-        if cases is not None:
-            r, p = freedman_lane(*cases, samples, seed)
-            method = (
-                "partial r of drop with human weight, given the mean layer; p by Freedman and Lane (1983)"
-            )
-            question = "human_correlation_given_layer_of_size"
-            yield row(question, method, "", r, p=p, n=len(cases[0]), key=str(size), k=size)
+        for measure in MEASURES:
+            cases = _cases(drops, counts, weights, size, measure)
+            if cases is not None:
+                key = f"{measure}, {size}"
+                yield from _given(cases, measure, samples, seed, "", size, key, "_of_size")
+
+
+def _alone(effect: np.ndarray, layer: np.ndarray) -> Regression | None:
+    return regression(layer, effect) if _varies(layer) else None
+
+
+def _given(
+    cases: tuple[np.ndarray, np.ndarray, np.ndarray],
+    measure: str,
+    samples: int,
+    seed: int,
+    decided_by: str,
+    k: int,
+    key: str,
+    suffix: str = "",
+) -> Iterator[Row]:
+    """Yield the partial and the semi-partial r of effects with weights, given layers (`cases`)."""
+    effect, weight, layer = cases
+    plain, alone, n = regression(weight, effect).r, _alone(effect, layer), len(effect)
+    r, p = freedman_lane(effect, weight, layer, samples, seed)
+    of = f"{measure} with human weight over attributes, given the mean layer of the mask"
+    method = f"partial r of {of} (chosen post hoc); p by Freedman and Lane (1983), {samples} permutations"
+    question, method = f"human_correlation_given_layer{suffix}", f"{method}; reference: r"
+    yield row(question, method, decided_by, r, p=p, n=n, key=key, k=k, reference=plain)
+    rest = r * np.sqrt(1 - alone.r**2) if alone else r
+    method = f"semi-partial r of {of}, taken out of the weight alone; reference: r"
+    question = f"human_correlation_semipartial{suffix}"
+    yield row(question, method, "", rest, n=n, key=key, k=k, reference=plain)
 
 
 def _cases(

@@ -61,8 +61,9 @@ def tables(measured: Measured, analysis: Analysis) -> dict[str, pd.DataFrame]:
     """Ask every question that applies to a run. Return its tables by the names of their files.
 
     They are `retests`, the answers; `specifications`, every analysis of the specification curves;
-    `mask_layers`; and `majority`, the majority rates. analysis: its section of params.yaml. Questions on masks leave out emotions at floor. They
-    are asked at the size analysis.top_k, or at the run's first if it has no masks of that size.
+    `mask_layers`; and `majority`, the majority rates. analysis: its section of params.yaml.
+    Questions on masks leave out emotions at floor. They are asked at the size analysis.top_k, or at the run's
+    first if it has no masks of that size.
     """
     floors, texts = floor(measured.accuracy), measured.texts
     of_masks = above_floor(measured.masked, floors), above_floor(measured.drops, floors)
