@@ -97,7 +97,10 @@ def test_of_noise_any_neuron_is_significant_in_one_of_forty_also_over_all_attrib
 
 
 def test_agreement_of_a_model_of_noise_holds_rarely_and_of_a_like_one_mostly(monkeypatch):
-    """Emotions and subjects are drawn anew. People share one RDM, and the like model has it with noise."""
+    """Emotions and subjects are drawn anew. People share one RDM, and the like model has it with noise.
+
+    Of 300 models of noise, 2 held: the percentile interval is wider than it must be.
+    """
     monkeypatch.setattr(space, "RESAMPLED", 200)
     draw, n, held = np.random.default_rng(16), 40, []
     for seed in range(n):
@@ -107,4 +110,4 @@ def test_agreement_of_a_model_of_noise_holds_rarely_and_of_a_like_one_mostly(mon
         rows = table_of(space.agreement_with_subjects(people, models, 12, seed)).set_index("key")
         held.append((rows.loc[["like", "noise"], "verdict"] == "holds").to_numpy())
     like, noise = np.mean(held, axis=0)
-    assert like > 0.9 and noise <= at_most(0.05, n)
+    assert like > 0.9 and noise <= at_most(0.01, n)
