@@ -5,12 +5,12 @@ import pickle
 import shutil
 from collections import OrderedDict
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from exchange import Evaluated, Malicious, convert_and_back, inside_a_storage
 
 from model_emotion.base import study
 from model_emotion.base.errors import InputError, UserError
@@ -53,13 +53,6 @@ def test_the_command_refuses_seeds_outside_their_range(seed, capsys):
     assert (
         "--random_seed: invalid whole number of at least 0 and at most 4294967295" in capsys.readouterr().err
     )
-
-
-def convert_and_back(source, ours, back):
-    """Convert a file with the command, and the result back. Return the path of the latter."""
-    convert([str(source), str(ours)])
-    convert([str(ours), str(back)])
-    return back
 
 
 @pytest.mark.parametrize("scalar", [torch.tensor, float])
@@ -125,39 +118,13 @@ def test_masks_of_ours_get_the_originals_names_and_type(tmp_path):
     )
 
 
-class Malicious:
-    """An object whose pickle makes a file when it is loaded."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (self.path,)
-
-
-class Evaluated(Malicious):
-    def __reduce__(self):
-        return eval, (f"open({str(self.path)!r}, 'w').close()",)
-
-
-def _inside_a_storage(path):
-    """Return a pickle of masks whose storage is itself a pickle that makes a file."""
-    inner = pickle.dumps(Malicious(path))
-
-    class Storage:
-        def __reduce__(self):
-            return torch.storage._load_from_bytes, (inner,)
-
-    return pickle.dumps({"happy_top500": Storage()})
-
-
 @pytest.mark.parametrize("suffix", [".pkl", ".pt"])
 @pytest.mark.parametrize("made", [
     lambda path: pickle.dumps(Malicious(path)),
     lambda path: pickle.dumps({"happy_top500": Malicious(path)}),
     lambda path: pickle.dumps({"best_prompt": Evaluated(path)}),
     lambda path: pickle.dumps({Malicious(path): torch.ones(2, 2)}),
-    _inside_a_storage,
+    inside_a_storage,
 ])  # fmt: skip
 def test_a_malicious_pickle_runs_nothing_and_is_refused_in_one_line(tmp_path, suffix, made):
     trace, source = tmp_path / "trace", tmp_path / f"joy-1{suffix}"
@@ -222,8 +189,11 @@ def test_the_studys_files_survive_both_ways(raw, tmp_path):
 @pytest.mark.parametrize("name, text, message", [
     ("joy-1.json", '{"sentiment": "joy", "seed": 3}', "must be named joy-1"),
     ("joy-1.json", '{"sentiment": "joy", "seed": 1, "best": 83}', "best is not an accuracy"),
-    ("joy-1.json", "[1]", "must hold sentiment"),
+    ("joy-1.json", "[1]", "must hold a JSON object"),
+    ("joy-1.json", '{"best": 0.8}', "must hold sentiment"),
     ("joy-1.json", "{", "not JSON"),
+    ("joy-1.json", "[" * 100_000, "not JSON"),
+    ("joy-1.json", '{"sentiment": "joy", "seed": 1, "best": 0.8, "best": 0.9}', "holds 'best' twice"),
     ("joy.csv", "0\n1\n", "must be named after its emotion and seed"),
     ("joy-1.csv", "0,1\n1,2\n", "are not 12 layers"),
 ])  # fmt: skip

@@ -1,4 +1,4 @@
-"""Convert files of the original toolkit into files of this one, and back, without losing a digit.
+"""Convert files of the original toolkit's version 1.0 into files of this one, and back, to the last digit.
 
 | original | ours |
 | --- | --- |
@@ -11,7 +11,8 @@
 import json
 import pickle
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from model_emotion.base.files import read_tensors, replacing, write_csv, write_j
 from model_emotion.base.study import LAYERS, MASK_NAMES
 from model_emotion.inputs.released import count_neurons, read_neurons
 from model_emotion.masking.masks import MaskName
-from model_emotion.toolkit.pickles import read_arrays, read_checkpoint
+from model_emotion.toolkit.pickles import LARGEST, read_arrays
 
 BACKBONE = "roberta-base"
 """The original toolkit's only model."""
@@ -68,18 +69,22 @@ def their_name(ours: str, random: str) -> str:
     return form.format(ATTRIBUTES[name.attribute], name.k)
 
 
-def _array(tensor: torch.Tensor, source: Path, name: str) -> np.ndarray:
-    """Return a tensor as an array. Raises InputError if numpy has none of its kind."""
+def as_array(tensor: torch.Tensor, source: Path, name: str) -> np.ndarray:
+    """Return a tensor as an array. Raises InputError if numpy has none of its kind, or if it is too large."""
+    if (size := tensor.numel() * tensor.element_size()) > LARGEST:  # a few numbers, repeated without end
+        raise InputError(f"{source}: {name!r} has {size:,} bytes, more than the {LARGEST:,} that are read")
     try:
         return np.ascontiguousarray(tensor.detach().numpy()).reshape(tuple(tensor.shape))
     except (TypeError, RuntimeError) as error:
         raise InputError(f"{source}: {name!r} cannot be read as an array ({error})") from None
 
 
-def prompt_to_ours(source: Path, target: Path) -> None:
-    """Convert a checkpoint. `prompts` [1, prompt_len, embedding] is its best prompt; the rest is kept too."""
+def prompt_to_ours(found: Any, source: Path, target: Path) -> None:
+    """Convert the content of a checkpoint, `source`.
+
+    `prompts` [1, prompt_len, embedding] is its best prompt. The rest is kept too.
+    """
     emotion, seed = emotion_and_seed(source)
-    found = read_checkpoint(source)
     best = found.get("best_prompt") if isinstance(found, dict) else None
     if not isinstance(best, torch.Tensor) or best.ndim != 2:
         raise InputError(f"{source}: has no tensor `best_prompt` [prompt_len, embedding]")
@@ -87,24 +92,26 @@ def prompt_to_ours(source: Path, target: Path) -> None:
     if odd := [name for name in rest if not isinstance(name, str) or name == "prompts"]:
         raise InputError(f"{source}: {odd[0]!r} is not a name that a trained prompt has")
     tensors = {
-        name: _array(value, source, name) for name, value in rest.items() if isinstance(value, torch.Tensor)
+        name: as_array(value, source, name) for name, value in rest.items() if isinstance(value, torch.Tensor)
     }
     plain = {name: value for name, value in rest.items() if name not in tensors}
     for name, value in plain.items():
         if value is not None and type(value) not in (bool, int, float, str):
             raise InputError(f"{source}: {name!r} is neither a tensor nor a plain value")
     about = {"emotion": emotion, "seeds": [seed], "backbone": BACKBONE, "original": plain}
-    write_tensors({"prompts": _array(best, source, "best_prompt")[None], **tensors}, target, about)
+    write_tensors({"prompts": as_array(best, source, "best_prompt")[None], **tensors}, target, about)
 
 
-def prompt_to_original(source: Path, target: Path) -> None:
-    """Convert a prompt. `best_acc`, which our files do not hold, is NaN unless the original gave it."""
-    tensors, about = read_tensors(source, "a prompt")
-    prompts = tensors.pop("prompts", None)
-    if prompts is None or prompts.ndim != 3 or len(prompts) != 1:
+def prompt_to_original(tensors: dict[str, np.ndarray], about: dict, source: Path, target: Path) -> None:
+    """Convert a prompt. `best_acc`, which our files do not hold, is NaN unless the original gave it.
+
+    tensors, about: the content and the metadata of `source`.
+    """
+    prompts = tensors["prompts"]
+    if prompts.ndim != 3 or len(prompts) != 1:
         raise InputError(f"{source}: has no tensor `prompts` of one seed [1, prompt_len, embedding]")
     unknown = {} if "original" in about else {"best_acc": torch.tensor(float("nan"))}
-    kept = {name: torch.from_numpy(value) for name, value in tensors.items()}
+    kept = {name: torch.from_numpy(value) for name, value in tensors.items() if name != "prompts"}
     with replacing(target) as part:
         torch.save(
             {"best_prompt": torch.from_numpy(prompts[0]), **unknown, **kept, **about.get("original", {})},
@@ -114,7 +121,7 @@ def prompt_to_original(source: Path, target: Path) -> None:
 
 def masks_to_ours(source: Path, target: Path) -> None:
     """Convert masks [layers, width] by name; the original's names and order are in the metadata."""
-    masks = {name: _array(tensor, source, name) for name, tensor in read_arrays(source).items()}
+    masks = {name: as_array(tensor, source, name) for name, tensor in read_arrays(source).items()}
     if wrong := [name for name, mask in masks.items() if mask.ndim != 2]:
         raise InputError(f"{source}: mask {wrong[0]!r} is not [layers, width]")
     names = {our_name(name): name for name in masks}
@@ -157,10 +164,20 @@ def activations_to_ours(source: Path, target: Path) -> None:
 
 def activations_to_original(source: Path, target: Path) -> None:
     """Convert the outputs of GELU that the trainer saves into a header and one row."""
-    tensors, _ = read_tensors(source, "activations")
+    tensors, about = read_tensors(source, "activations")
     if "post_gelu" not in tensors:
         raise InputError(f"{source}: has no tensor `post_gelu` [layers, width]")
+    check_probe(about, source, "s", "1.0")
     write_neurons(tensors["post_gelu"].ravel(), target)
+
+
+def check_probe(about: dict, source: Path, probe: str, version: str) -> None:
+    """Raise UserError if a file's activations were read with another probe than those of a version."""
+    if about.get("probe", probe) != probe:
+        raise UserError(
+            f"{source}: its activations were read with the probe {about['probe']!r}, but those of version "
+            f"{version} with {probe!r}; make them with activated_neuron(probe={probe!r})"
+        )
 
 
 def write_neurons(values: np.ndarray, path: Path) -> None:
@@ -169,13 +186,35 @@ def write_neurons(values: np.ndarray, path: Path) -> None:
     write_text("".join(",".join(row) + "\n" for row in rows), path)
 
 
+def read_object(source: Path, number: Callable[[str], Any] | None = None) -> dict[str, Any]:
+    """Return the JSON object in a file. Raises InputError if it holds none, or one key twice.
+
+    number: reads numbers; None stands for Python's int and float.
+    """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if twice := [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]:
+            raise InputError(f"{source}: holds {twice[0]!r} twice")
+        return dict(pairs)
+
+    try:
+        found = json.loads(
+            source.read_text(encoding="utf-8"),
+            parse_float=number,
+            parse_int=number,
+            object_pairs_hook=once,
+        )
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{source}: not JSON ({error})") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{source}: must hold a JSON object, with values by name")
+    return found
+
+
 def results_to_ours(source: Path, target: Path) -> None:
     """Convert accuracies into `mask, accuracy, n`: percent, without rounding; n is unknown."""
-    try:
-        values = json.loads(source.read_text(encoding="utf-8"), parse_float=Decimal, parse_int=Decimal)
-    except ValueError as error:
-        raise InputError(f"{source}: not JSON ({error})") from None
-    if not isinstance(values, dict) or not {"sentiment", "seed"} <= values.keys():
+    values = read_object(source, Decimal)
+    if not {"sentiment", "seed"} <= values.keys():
         raise InputError(f"{source}: must hold sentiment, seed and accuracies by name of mask")
     if (values.pop("sentiment"), values.pop("seed")) != emotion_and_seed(target):
         raise InputError(f"{target}: must be named {source.stem}, after the sentiment and seed in {source}")
@@ -198,16 +237,3 @@ def results_to_original(source: Path, target: Path) -> None:
             raise InputError(f"{source}: {mask}: {percent!r} is not a percentage")
         values[their_name(mask, "{}_random{}")] = float(Decimal(percent) / 100)
     write_json(values, target)
-
-
-CONVERSIONS = {
-    (".pt", ".safetensors"): prompt_to_ours,
-    (".safetensors", ".pt"): prompt_to_original,
-    (".pkl", ".safetensors"): masks_to_ours,
-    (".safetensors", ".pkl"): masks_to_original,
-    (".csv", ".safetensors"): activations_to_ours,
-    (".safetensors", ".csv"): activations_to_original,
-    (".json", ".csv"): results_to_ours,
-    (".csv", ".json"): results_to_original,
-}
-"""The function that converts a file with one suffix into a file with another."""

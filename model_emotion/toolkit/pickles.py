@@ -7,8 +7,10 @@ A pickle names functions that the reader calls. These readers call none that a f
 import io
 import pickle
 import warnings
+import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +54,11 @@ def read_arrays(path: Path | str) -> dict[str, torch.Tensor]:
 def _check_size(path: Path | str) -> None:
     if not Path(path).is_file():
         raise InputError(f"{path}: not found")
-    if (size := Path(path).stat().st_size) > LARGEST:
+    size = Path(path).stat().st_size
+    if zipfile.is_zipfile(path):  # the form of torch's files, whose content can be compressed
+        with suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
+            size = max(size, sum(member.file_size for member in archive.infolist()))
+    if size > LARGEST:
         raise InputError(f"{path}: has {size:,} bytes, more than the {LARGEST:,} that are read")
 
 
