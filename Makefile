@@ -73,12 +73,18 @@ $(JUPYTER): notebooks/jupyter.lock $(READY)
 	@echo 'Installing Jupyter into $(VENV) ...'
 	@pip install --quiet --no-deps --require-hashes -r notebooks/jupyter.lock
 	@touch $@
-notebook: $(JUPYTER)  ## open the notebook on one emotion in a browser (after `make repro`)
+# The first notebook reads the published measurements and the ranking of their neurons.
+READ = python -m model_emotion.project.checkout && dvc repro searchlight@published
+EXECUTE = jupyter nbconvert --to notebook --inplace --execute --ExecutePreprocessor.record_timing=False \
+  --ClearMetadataPreprocessor.enabled=True --ClearMetadataPreprocessor.preserve_nb_metadata_mask=kernelspec
+notebook: $(JUPYTER)  ## make what the notebook on one emotion reads, and open it in a browser
+	@$(READ)
 	jupyter lab notebooks/one_emotion.ipynb
-notebook-run: $(JUPYTER)  ## run the notebook from top to bottom and save its outputs
-	jupyter nbconvert --to notebook --inplace --execute --ExecutePreprocessor.record_timing=False \
-	  --ClearMetadataPreprocessor.enabled=True --ClearMetadataPreprocessor.preserve_nb_metadata_mask=kernelspec \
-	  notebooks/one_emotion.ipynb
+notebook-run: $(JUPYTER)  ## run the notebooks and save their outputs (the second only after `make repro`)
+	@$(READ)
+	$(EXECUTE) notebooks/one_emotion.ipynb
+	@test -e results/live/searchlight.parquet || echo 'measure_one_emotion.ipynb is left out: it needs `make repro`.'
+	test ! -e results/live/searchlight.parquet || $(EXECUTE) notebooks/measure_one_emotion.ipynb
 
 report: $(READY)  ## rebuild report.html
 	@python -m stages.report

@@ -1,353 +1,216 @@
-"""notebooks/one_emotion.ipynb, run in a fresh process: its numbers, its text and its errors."""
+"""notebooks/one_emotion.ipynb, run in a fresh process, and the form of all notebooks."""
 
-import base64
 import getpass
 import json
-import os
 import re
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import tiny_models
-import torch
-import transformers
+from scipy import stats
 
+import notebooks
 from model_emotion.base import study
 from model_emotion.base.errors import UserError
-from model_emotion.base.files import write_csv, write_parquet
-from model_emotion.base.results import Activations, write_activations
-from model_emotion.model import checkpoint
-from model_emotion.params import load_params
+from model_emotion.base.files import read_yaml, write_csv, write_parquet
+from model_emotion.base.results import ACCURACY, MASKED_ACCURACY, Activations, write_activations
+from model_emotion.project import notebook
 from model_emotion.rsa import rdm
 from model_emotion.rsa.searchlight import searchlight, table
-from model_emotion.toolkit import notebook
+from notebooks import MEASURING, PUBLISHED, ROOT
 
-ROOT = Path(__file__).parents[1]
-PATH = ROOT / "notebooks/one_emotion.ipynb"
-CELLS = json.loads(PATH.read_text(encoding="utf-8"))["cells"]
-CODE = ["".join(cell["source"]) for cell in CELLS if cell["cell_type"] == "code"]
-PROSE = ["".join(cell["source"]) for cell in CELLS if cell["cell_type"] == "markdown"]
-BACKBONE, LAYERS, WIDTH = "sentence-transformers/all-MiniLM-L6-v2", 6, 1536
-CHOICES = {
-    "emotion": "joy",
-    "attribute": "control",
-    "share": 0.25,
-    "draws": 4,
-    "seeds": [1, 3],
-    "examples": 60,
-    "texts": 31,
+LAYERS, WIDTH, SEEDS, SIZES = 4, 550, (1, 3, 5), (1500, 2000)
+CHOICES = {"emotion": "joy", "attribute": "control", "neurons": 1500}
+KEPT = {"own": "own", "random": "random", "drops": "drops", "p": "p", "silenced": "silenced"} | {
+    "unmasked": "unmasked",
+    "sizes": "sizes['attribute'][attribute].dropna()",
+    "likeness": "alike",
 }
-K = 2304  # a quarter of the neurons
-
-RUN = """
-import json, sys
-import numpy as np
-names = {}
-for number, code in enumerate(json.load(sys.stdin), 1):
-    exec(compile(code, f"cell {number}", "exec"), names)
-figures = map(names["plt"].figure, names["plt"].get_fignums())
-drops, shown = names["drops"], [len(figure.axes) for figure in figures]
-stacked = np.stack(list(names["masks"].values()))
-arrays = {name: np.asarray(names[name]) for name in ("unmasked", "masked", "activations")}
-arrays |= {"rows": names["task"].rows, "labels": names["task"].labels, "masks": stacked}
-arrays |= {"prompts": names["tuned"].prompts.numpy(), "drops": drops.to_numpy(), "p": names["p"]}
-np.savez(sys.argv[1], figures=shown, names=[str(name) for name in names["masks"]], **arrays)
-"""
 
 
 @pytest.fixture(scope="module")
-def project(goemotions, tmp_path_factory):
-    """A folder with the real texts, 4,000 of them to train on, and a synthetic run of the real backbone."""
-    folder, draw = tmp_path_factory.mktemp("project"), np.random.default_rng(5)
-    for name in ("notebooks", "data", "results/human", "results/live"):
+def project(tmp_path_factory):
+    """A folder with nothing but a synthetic run `published`: three seeds, 2,200 neurons."""
+    folder, draw = tmp_path_factory.mktemp("project"), np.random.default_rng(7)
+    for name in ("notebooks", "results/human", "results/published"):
         (folder / name).mkdir(parents=True)
     (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    (folder / "data/texts").mkdir(parents=True)
-    every = pd.read_parquet(goemotions)
-    few = every[(every["split"] != "train") | (every.index < 4000)]  # reading all of them takes too long
-    write_parquet(few, folder / "data/texts/live.parquet")
     people = pd.DataFrame(draw.random((351, 14)), columns=study.ATTRIBUTES)
     write_csv(rdm.pair_names(study.EMOTIONS).join(people), folder / notebook.ATTRIBUTE_RDMS)
-    values = draw.normal(size=(1, 27, LAYERS * WIDTH)).astype(np.float32)
-    write_activations(
-        Activations(values, (1,), study.EMOTIONS, LAYERS, WIDTH, BACKBONE), folder / notebook.ACTIVATIONS
-    )
-    write_parquet(
-        table(searchlight(values, people.to_numpy()), people.columns, WIDTH, 0.01),
-        folder / notebook.SEARCHLIGHT,
-    )
-    return folder
-
-
-def with_choices(**choices):
-    """The notebook's code, with these choices in its first cell."""
-    assert re.findall(r"^(\w+) = ", CODE[0], flags=re.M) == list(CHOICES)
-    return ["\n".join(f"{name} = {value!r}" for name, value in choices.items()), *CODE[1:]]
+    values = draw.normal(size=(len(SEEDS), 27, LAYERS * WIDTH)).astype(np.float32)
+    ranking = table(searchlight(values, people.to_numpy()), people.columns, WIDTH, 0.01)
+    cells = [(emotion, seed) for emotion in study.EMOTIONS for seed in SEEDS]
+    accuracy = [(*cell, draw.uniform(0.7, 0.9), None, None) for cell in cells]
+    masked = [
+        (*cell, attribute, kind, 1 if kind == "random" else None, k, draw.uniform(0.5, 0.8), None)
+        for cell in cells
+        for attribute in study.ATTRIBUTES
+        for kind, sizes in (("attribute", SIZES), ("random", (500, *SIZES)))
+        for k in sizes
+    ]
+    activations, unmasked, under_masks, found = (folder / path for path in notebook.PUBLISHED)
+    write_activations(Activations(values, SEEDS, study.EMOTIONS, LAYERS, WIDTH, "tiny"), activations)
+    write_csv(pd.DataFrame(accuracy, columns=ACCURACY), unmasked)
+    write_csv(pd.DataFrame(masked, columns=MASKED_ACCURACY).astype({"draw": "Int64"}), under_masks)
+    write_parquet(ranking, found)
+    return folder, values, people, pd.DataFrame(accuracy, columns=ACCURACY), masked
 
 
 @pytest.fixture(scope="module")
 def ran(project):
-    """Run the whole notebook in its folder, as Jupyter does. Return what it printed, and its arrays."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-W", "error::RuntimeWarning", "-c", RUN, project / "left.npz"],
-        input=json.dumps(with_choices(**CHOICES)),
-        capture_output=True,
-        text=True,
-        cwd=project / "notebooks",
-        env=environment,
-    )
-    assert done.returncode == 0, done.stderr
-    with np.load(project / "left.npz") as left:
-        return done.stdout, dict(left)
+    """Run the whole notebook. Return what it printed, and its arrays."""
+    return notebooks.run(notebooks.with_choices(PUBLISHED, **CHOICES), project[0], KEPT)
 
 
-@pytest.fixture(scope="module")
-def texts(goemotions):
-    """GoEmotions' test split."""
-    every = pd.read_parquet(goemotions)
-    return every[every["split"] == "test"].reset_index(drop=True)
-
-
-def test_half_of_the_texts_express_the_emotion(ran, texts):
+def test_the_best_neuron_is_the_one_most_like_people(ran, project):
     printed, left = ran
-    joy = texts["joy"].to_numpy()
-    np.testing.assert_array_equal(left["labels"], joy[left["rows"]])
-    assert len(set(left["rows"])) == 31 and left["labels"].sum() in (15, 16)
-    assert f"Of 5,427 texts kept for the end, {joy.sum()} express joy: {joy.mean():.1%}." in printed
-    assert f"right in {16 / 31:.1%} of these" in printed
+    _, values, people, _, _ = project
+    pairs = [(a, b) for a in range(27) for b in range(a + 1, 27)]
+    apart = np.mean([[np.abs(one[a] - one[b]) for a, b in pairs] for one in values.astype(float)], axis=0)
+    control = people["control"].to_numpy()
+    tau = np.array([stats.kendalltau(control, neuron).statistic for neuron in apart.T])
+    assert f"computed here once more: {tau.max():.3f}" in printed
+    best = np.argsort(-tau)[:1500]
+    assert left["silenced"].tolist() == [int((best // WIDTH == layer).sum()) for layer in range(LAYERS)]
+    assert "The mask silences 1,500 neurons, 68.2% of all." in printed
+    joy = study.EMOTIONS.index("joy")
+    for other in range(27):
+        alike = np.mean([np.corrcoef(one[joy], one[other])[0, 1] for one in values])
+        assert left["likeness"][other] == pytest.approx(alike, abs=1e-6)
 
 
-def test_answers_are_those_of_a_plain_model(ran, texts):
-    """transformers' own model, text by text; a mask is columns of its weights set to 0."""
-    _, left = ran
-    folder = checkpoint.locate(BACKBONE).folder
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    model = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32)
-    words, layers = model.get_input_embeddings().weight, model.encoder.layer
-    verbalizer = words[tokenizer.convert_tokens_to_ids(["negative", "positive"])]
-
-    def state(prompt, ids):
-        inputs = tiny_models.embedded(model, prompt, ids, tokenizer.mask_token_id)
-        return model(inputs_embeds=inputs).last_hidden_state[0, 0]
-
-    with torch.no_grad():
-        ids = [torch.tensor(tokenizer(text)["input_ids"]) for text in texts["text"].iloc[left["rows"]]]
-        prompts = torch.from_numpy(left["prompts"])
-        seen = []
-        hooks = [
-            layer.output.dense.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0][0, 0]))
-            for layer in layers
-        ]
-        state(prompts[1], [tokenizer.cls_token_id])
-        np.testing.assert_allclose(left["activations"][1], torch.cat(seen), atol=1e-5)
-        for hook in hooks:
-            hook.remove()
-        whole = [layer.output.dense.weight.clone() for layer in layers]
-        masks, answers = (
-            [np.ones((LAYERS, WIDTH)), *left["masks"]],
-            np.concatenate([left["unmasked"][:, None], left["masked"]], axis=1),
-        )
-        for number in range(4):  # none, the attribute's, two random ones
-            for layer, weight, own in zip(layers, whole, masks[number], strict=True):
-                layer.output.dense.weight.copy_(weight * torch.from_numpy(own))
-            for prompt, right in zip(prompts, answers[:, number], strict=True):
-                yes = [bool(torch.diff(verbalizer @ state(prompt, own)) > 0) for own in ids]
-                np.testing.assert_array_equal(
-                    right, np.array(yes) == (left["labels"] == 1), err_msg=f"mask {number}"
-                )
-
-
-def test_masks_silence_the_best_neurons_and_as_many_at_random(ran, project):
+def test_drops_are_those_of_the_accuracies(ran, project):
     printed, left = ran
-    ranking = pd.read_parquet(project / notebook.SEARCHLIGHT)
-    tau = ranking.loc[ranking["attribute"] == "control", "tau"].to_numpy()
-    masks = left["masks"].reshape(5, -1)
-    np.testing.assert_array_equal(np.flatnonzero(masks[0] == 0), np.sort(np.argsort(-tau, kind="stable")[:K]))
-    assert ((masks == 0).sum(axis=1) == K).all() and len({mask.tobytes() for mask in masks}) == 5
-    assert [name.split("/")[0] for name in left["names"]] == ["control", *["random"] * 4]
-    assert (
-        f"computed here once more: {tau.max():.3f}" in printed
-        and "Each mask silences 2,304 neurons." in printed
-    )
-
-
-def test_drops_and_intervals_are_those_of_the_answers(ran):
-    printed, left = ran
-    right = left["masked"].astype(float)  # [seeds, masks, texts]
-    own, random, before = right[:, 0], right[:, 1:].mean(axis=1), left["unmasked"].astype(float)
-    draws = np.random.default_rng(0).integers(0, 31, (20_000, 31))
-    for (drop, low, high), of_texts in zip(
-        left["drops"], (before - random, before - own, random - own), strict=True
+    accuracy, masked = project[3:]
+    before = np.array([row.accuracy for row in accuracy.itertuples() if row.emotion == "joy"])
+    of_joy = {(kind, attribute, k, seed): value for (emotion, seed, attribute, kind, _, k, value, _) in masked
+              if emotion == "joy"}  # fmt: skip
+    own = np.array([of_joy["attribute", "control", 1500, seed] for seed in SEEDS])
+    random = np.array([[of_joy["random", name, 1500, seed] for name in study.ATTRIBUTES] for seed in SEEDS])
+    np.testing.assert_allclose(left["unmasked"], before)
+    np.testing.assert_allclose(left["own"], own)
+    assert left["random"].shape == (3, 14)
+    for found, lost in zip(
+        left["drops"], (before - random.mean(axis=1), before - own, random.mean(axis=1) - own), strict=True
     ):
-        of_texts = 100 * of_texts.mean(axis=0)
-        assert drop == pytest.approx(of_texts.mean()) and low <= drop <= high
-        assert (low, high) == pytest.approx(
-            np.quantile(of_texts[draws].mean(axis=1), [0.025, 0.975]), abs=0.9
-        )
-    accuracies = right.mean(axis=(0, 2))
-    as_bad = (accuracies[1:] <= accuracies[0]).sum()
-    assert left["p"] == (1 + as_bad) / 5 and f"{as_bad} of 4 random masks leave as few" in printed
+        half = stats.t.ppf(0.975, 2) * lost.std(ddof=1) / np.sqrt(3)
+        assert found == pytest.approx(100 * np.array([lost.mean(), lost.mean() - half, lost.mean() + half]))
+    as_bad = sum(of_mask.mean() <= own.mean() for of_mask in random.T)
+    assert left["p"] == (1 + as_bad) / 15 and f"of 14 random masks, {as_bad} cost as much" in printed
+    means = [np.mean([of_joy["attribute", "control", k, seed] for seed in SEEDS]) for k in SIZES]
+    np.testing.assert_allclose(left["sizes"], 100 * (before.mean() - np.array(means)))
+    rank = 1 + sum(accuracy.groupby("emotion")["accuracy"].mean() > before.mean())
+    assert f"joy: {before.mean():.1%} right on average" in printed and f"place {rank} of 27" in printed
     drop, low, high = left["drops"][2]
-    assert f"joy: the control mask costs {drop:+.2f} percentage points more" in printed
-    assert f"(95% interval {low:+.2f} to {high:+.2f}:" in printed
     clear = "more" if low > 0 else "less" if high < 0 else "no clear difference"
-    assert f": {clear} on these texts)" in printed and list(left["figures"]) == [3, 1]
-
-
-def test_accuracies_have_wilsons_interval(ran):
-    printed, left = ran
-    for seed, right in zip(CHOICES["seeds"], left["unmasked"], strict=True):
-        n, share, z = len(right), right.mean(), 1.959964
-        middle, half = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-        low, high = ((middle + sign * half) / (1 + z**2 / n) for sign in (-1, 1))
-        assert (
-            f"seed {seed}: {right.sum()} of {n} right, {share:.1%} (95% interval {low:.1%} to {high:.1%})"
-            in printed
-        )
+    assert f"the control mask of 1,500 neurons costs {drop:+.2f} percentage points more" in printed
+    assert f"(95% interval {low:+.2f} to {high:+.2f}: {clear} with these seeds)" in printed
+    assert list(left["figures"]) == [3, 1, 1]
 
 
 @pytest.mark.parametrize(
     ("choice", "value", "message"),
     [
-        (
-            "emotion",
-            "gratitud",
-            "emotion: 'gratitud' is not one of the 27 emotions; did you mean 'gratitude'?",
-        ),
-        (
-            "attribute",
-            "valance",
-            "attribute: 'valance' is not one of the 14 attributes; did you mean 'valence'?",
-        ),
-        ("share", 11, "share: "),
-        ("share", 1e-6, "top_k[0]: 1e-06 is less than one of the 9216 neurons"),
-        ("draws", 0, "draws: "),
-        ("seeds", 1, "seeds: "),
-        ("seeds", [1, 1], "seeds: 1 is listed twice"),
-        ("examples", 0, "examples: "),
-        ("texts", 1, "texts: "),
+        ("emotion", "gratitud", "is not one of the 27 emotions; did you mean 'gratitude'?"),
+        ("attribute", "valance", "is not one of the 14 attributes; did you mean 'valence'?"),
+        ("neurons", 1501, "neurons: 1501 is not one of 1500, 2000, 2500, 3000, 4000, 5000, 6000"),
+        ("neurons", 0.11, "neurons: "),
     ],
 )
 def test_an_invalid_choice_is_reported_in_one_line(project, monkeypatch, choice, value, message):
-    monkeypatch.chdir(project / "notebooks")
-    names = {}
+    monkeypatch.chdir(project[0] / "notebooks")
     with pytest.raises(UserError) as caught:
-        for code in with_choices(**CHOICES | {choice: value})[:2]:
-            exec(code, names)
-    assert (
-        str(caught.value).startswith("your choices")
-        and message in str(caught.value)
-        and "\n" not in str(caught.value)
-    )
-    assert caught.value._render_traceback_() == [f"error: {caught.value}"]  # what Jupyter shows
+        notebook.begin_published(**CHOICES | {choice: value})
+    said = str(caught.value)
+    assert said.startswith("your choices: ") and message in said and "\n" not in said
 
 
-def test_without_a_finished_run_one_line_says_what_to_do(tmp_path, monkeypatch):
+def test_without_the_published_results_one_line_says_what_to_do(tmp_path, monkeypatch):
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
-        UserError,
-        match=r"^[^\n]*results/live/searchlight.parquet: not found. [^\n]* type `make repro` in a terminal",
+        UserError, match=r"^[^\n]*published/searchlight.parquet: not found. Type `make notebook` in a"
     ):
-        notebook.begin(**CHOICES)
+        notebook.begin_published(**CHOICES)
 
 
-def test_a_run_of_another_backbone_is_refused(project, monkeypatch):
-    monkeypatch.chdir(project)
-    other = Activations(np.zeros((1, 4, 12), dtype=np.float32), (1,), study.EMOTIONS[:4], 3, 4, "tiny")
-    write_activations(other, project / "results/live/other.safetensors")
-    monkeypatch.setattr(notebook, "ACTIVATIONS", Path("results/live/other.safetensors"))
-    with pytest.raises(
-        UserError,
-        match="^results/live/other.safetensors: measured with tiny, but params.yaml names sentence-",
-    ):
-        notebook.begin(**CHOICES)
+def test_make_notebook_makes_what_the_first_notebook_reads_and_measures_nothing():
+    """Follow the dependencies of the stage that the Makefile asks DVC for."""
+    (asked,) = re.findall(r"^READ = .*dvc repro (\S+)$", (ROOT / "Makefile").read_text(), flags=re.M)
+    stages = {}
+    for name, entry in read_yaml(ROOT / "dvc.yaml")["stages"].items():
+        matrix = entry.get("matrix", {})
+        named = (["published", "live"] if "run" in matrix else matrix.get("group", [None]))  # fmt: skip
+        for item in named:
+            text = json.dumps(entry).replace("${item.run}", str(item)).replace("${item.group}", str(item))
+            made = json.loads(text)
+            outs = [out if isinstance(out, str) else next(iter(out)) for out in made.get("outs", [])]
+            stages[f"{name}@{item}" if item else name] = (outs, made["deps"])
+    needed, waiting = set(), [asked]
+    while waiting:
+        name = waiting.pop()
+        needed.add(name)
+        for other, (outs, _) in stages.items():
+            uses = any(
+                f"{dep}/".startswith(f"{out}/") or f"{out}/".startswith(f"{dep}/")
+                for dep in stages[name][1]
+                for out in outs
+            )
+            waiting += [other] if uses and other not in needed else []
+    made = {out for name in needed for out in stages[name][0]}
+    assert {str(path) for path in (notebook.ATTRIBUTE_RDMS, *notebook.PUBLISHED)} <= made
+    assert "published" in needed and not needed & {"prompts", "activations", "evaluation"}
+    assert not any(name.endswith("@live") for name in needed)
 
 
-def test_a_run_of_other_emotions_or_data_is_refused(project, monkeypatch):
-    monkeypatch.chdir(project)
-    few = Activations(
-        np.zeros((1, 4, LAYERS * WIDTH), dtype=np.float32), (1,), study.EMOTIONS[:4], LAYERS, WIDTH, BACKBONE
-    )
-    write_activations(few, project / "results/live/few.safetensors")
-    with monkeypatch.context() as patch, pytest.raises(UserError, match="needs the study's 27 emotions"):
-        patch.setattr(notebook, "ACTIVATIONS", Path("results/live/few.safetensors"))
-        notebook.begin(**CHOICES)
-    params = load_params()
-    with (
-        monkeypatch.context() as patch,
-        pytest.raises(UserError, match="needs the study's 27 emotions, attributes and texts"),
-    ):
-        own = params.model_copy(update={"own": params.own.model_copy(update={"attributes": "ratings.csv"})})
-        patch.setattr(notebook, "load_params", lambda: own)
-        notebook.begin(**CHOICES)
-
-
-def test_its_cells_are_short_and_its_terms_are_explained():
-    assert max(len([line for line in code.splitlines() if line]) for code in CODE) <= 14
-    assert {
-        name for name in (*study.EMOTIONS, *study.ATTRIBUTES) if not re.search(rf"\b{name}\b", PROSE[1])
-    } == set()
-    (glossary,) = (text for text in PROSE if text.startswith("## Glossary"))
+@pytest.mark.parametrize("path", [PUBLISHED, MEASURING])
+def test_its_cells_are_short_and_its_terms_are_explained(path):
+    prose, explaining = notebooks.cells(path, "markdown"), notebooks.cells(PUBLISHED, "markdown")
+    longest = max(len([line for line in code.splitlines() if line]) for code in notebooks.cells(path, "code"))
+    assert longest <= 14
+    (choices,) = (text for text in prose if text.startswith("## 1 Your choices"))
+    assert [
+        name for name in (*study.EMOTIONS, *study.ATTRIBUTES) if not re.search(rf"\b{name}\b", choices)
+    ] == []
+    (glossary,) = (text for text in explaining if text.startswith("## Glossary"))
     words = re.findall(r"^\| \*\*(.+?)\*\* \| .{15,} \|$", glossary, flags=re.M)
     assert len(words) >= 15 and words == sorted(words, key=str.lower)
-    (not_concluded,) = (text for text in PROSE if text.startswith("## What may not be concluded"))
+    (not_concluded,) = (text for text in prose if text.startswith("## What may not be concluded"))
     assert len(re.findall(r"^- \*\*", not_concluded, flags=re.M)) >= 5
-    steps = PROSE[: PROSE.index(not_concluded)]
+    steps = prose[: prose.index(not_concluded)]
     explained = {word for text in steps for word in re.findall(r"\*\*([\w' ]+)\*\*", text)} - {"bold"}
     assert explained <= set(words) and len(explained) > 12
 
 
-def test_its_outputs_are_of_one_run_and_name_no_machine():
-    text = PATH.read_text(encoding="utf-8")
-    code = [cell for cell in CELLS if cell["cell_type"] == "code"]
+def test_the_second_notebook_says_first_what_it_needs():
+    assert (
+        notebooks.cells(MEASURING, "markdown")[0]
+        .split("\n")[2]
+        .startswith("This notebook needs one finished run: type `make repro` in a terminal first")
+    )
+    assert not any("make repro" in text for text in notebooks.cells(PUBLISHED, "markdown"))
+
+
+@pytest.mark.parametrize(("path", "figures"), [(PUBLISHED, 3), (MEASURING, 1)])
+def test_its_outputs_are_of_one_run_and_name_no_machine(path, figures):
+    code = [cell for cell in notebooks.cells(path) if cell["cell_type"] == "code"]
     assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
-    outputs = [output for cell in code for output in cell["outputs"]]
+    outputs = notebooks.outputs(path)
     assert {output["output_type"] for output in outputs} == {"stream", "execute_result", "display_data"}
     assert {output.get("name", "stdout") for output in outputs} == {"stdout"}
-    images = [
-        base64.b64decode(output["data"]["image/png"])
-        for output in outputs
-        if "image/png" in output.get("data", {})
-    ]
-    assert len(images) == 2 and max(map(len, images)) < 150_000
-    assert all(cell["metadata"] == {} for cell in CELLS)
+    images = notebooks.images(path)
+    assert len(images) == figures and max(map(len, images)) < 150_000
+    assert all(cell["metadata"] == {} for cell in notebooks.cells(path))
+    text = path.read_text(encoding="utf-8")
     assert json.loads(text)["metadata"] == {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}
     }
     said = re.sub(r'"image/png": ".*"', "", text)
-    for private in (
-        socket.gethostname(),
-        f"/{getpass.getuser()}",
-        str(Path.home()),
-        str(ROOT),
-        "site-packages",
-        "/home/",
-        "/tmp/",
-    ):
-        assert private not in said
-
-
-def test_its_prompt_is_the_recorded_one():
-    """The first cell trains as long as params.yaml does, and the saved outputs are of that training."""
-    examples = load_params(ROOT / "params.yaml").training.examples
-    assert re.search(r"^examples = (\d+)$", CODE[0], flags=re.M).group(1) == str(examples)
-    shown = [
-        "".join(output["data"]["text/plain"])
-        for cell in CELLS
-        for output in cell.get("outputs", [])
-        if "text/plain" in output.get("data", {})
-    ]
-    (curve,) = (text for text in shown if "examples" in text)
-    assert curve.splitlines()[-1].split()[4] == str(examples)
-    (likeness,) = (text for text in shown if "correlation with your prompt" in text)
-    assert likeness.splitlines()[1].split() == ["gratitude", "1.000"]
+    private = (socket.gethostname(), f"/{getpass.getuser()}", str(Path.home()), str(ROOT), "site-packages")
+    for name in (*private, "/home/", "/tmp/", " at 0x"):
+        assert name not in said
 
 
 def test_jupyters_lock_adds_to_the_pinned_packages_and_repeats_none():

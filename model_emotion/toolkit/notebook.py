@@ -1,8 +1,6 @@
-"""Start notebooks/one_emotion.ipynb: check the reader's choices, and find the run that it builds on."""
+"""Start notebooks/measure_one_emotion.ipynb: check the choices, and find the run that it builds on."""
 
 import logging
-import os
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -15,14 +13,14 @@ from model_emotion.base.values import Attribute, Count, Draws, Emotion, Seeds, S
 from model_emotion.live.session import TEXTS
 from model_emotion.model.checkpoint import resolved
 from model_emotion.params import Params, ParamsError, check, load_params
+from model_emotion.project.notebook import ATTRIBUTE_RDMS, enter_root
 
-ATTRIBUTE_RDMS = Path("results/human/attribute_rdms.csv")
 ACTIVATIONS = folder(MEASURED) / "activations.safetensors"
 SEARCHLIGHT = folder(MEASURED) / "searchlight.parquet"
 
 
 class Choices(Section):
-    """The notebook's first cell.
+    """The first cell of measure_one_emotion.ipynb.
 
     share: of all neurons, that a mask silences. draws: number of random masks. examples: to train on. texts:
     to evaluate on.
@@ -37,14 +35,13 @@ class Choices(Section):
     texts: Annotated[int, Field(ge=2)]
 
 
-def begin(**choices: object) -> Params:
+def begin_measuring(**choices: object) -> Params:
     """Return the parameters of params.yaml with a reader's choices, and change to the project's root folder.
 
     Raises UserError for an invalid choice, or if there is no finished run of this backbone with the study's
     emotions, attributes and texts, from which the notebook takes the ranking of neurons.
     """
-    here = Path.cwd()  # Jupyter starts in the notebook's folder
-    os.chdir(next((place for place in (here, *here.parents) if (place / "params.yaml").is_file()), here))
+    enter_root()
     chosen, values = check_section(choices, "your choices", Choices), load_params().model_dump()
     values |= {"seeds": chosen.seeds, "top_k": [chosen.share]}
     values["masks"]["draws"], values["training"]["examples"] = chosen.draws, chosen.examples
