@@ -1,5 +1,7 @@
 """Fixtures of several test modules: the study's files, if they are available, and synthetic projects."""
 
+import hashlib
+import json
 import os
 import shutil
 import signal
@@ -10,6 +12,7 @@ from pathlib import Path
 import openpyxl
 import pandas as pd
 import pytest
+import servers
 
 from model_emotion.base import study
 from model_emotion.base.errors import InputError
@@ -190,3 +193,70 @@ def here(user_world, tmp_path, monkeypatch):
     # tests/test_figures.py has the stage with processes of its own, which import all anew
     monkeypatch.setattr(figures, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(1))
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def tiny_roberta(tmp_path_factory):
+    """Folder of a small random RoBERTa: toys.LAYERS layers of toys.WIDTH neurons."""
+    import toys
+
+    folder = tmp_path_factory.mktemp("tiny_roberta")
+    return toys.save("roberta", folder, num_hidden_layers=toys.LAYERS, hidden_size=32)
+
+
+@pytest.fixture
+def ready(tiny_roberta, tmp_path, monkeypatch):
+    """A trainer of the toolkit with a prompt, in a folder without results."""
+    import toys
+
+    monkeypatch.chdir(tmp_path)
+    made = toys.make_trainer(tiny_roberta, tmp_path)
+    made.train_prompt()
+    return made
+
+
+@pytest.fixture
+def committed_verdicts():
+    """results/claims.json of this checkout."""
+    path = ROOT / "results/claims.json"
+    if not path.exists():
+        pytest.skip("no verdicts yet: run `make repro` first")
+    return json.loads(path.read_text())
+
+
+@pytest.fixture
+def no_proxy(monkeypatch):
+    """Connect to local servers directly, whatever proxy this machine uses."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("no_proxy", "*")
+
+
+@pytest.fixture
+def server(no_proxy):
+    """A local server of the small group of inputs."""
+    with servers.serving(servers.WORLD) as server:
+        yield server
+
+
+@pytest.fixture
+def place(tmp_path, no_proxy):
+    """Return keyword arguments of `fetch` for the small group: an empty folder, its registry, no network."""
+    (tmp_path / "registry").mkdir()
+    lines = [f'"{name}" {hashlib.sha256(body).hexdigest()}\n' for name, body in servers.WORLD.items()]
+    (tmp_path / "registry/human.txt").write_text("# a comment\n" + "".join(lines))
+    return {
+        "root": tmp_path / "raw",
+        "registry": tmp_path / "registry",
+        "files": servers.NOWHERE,
+        "archives": servers.NOWHERE,
+    }
+
+
+@pytest.fixture
+def mirror(tmp_path):
+    """A folder with the files of the small group."""
+    for name, body in servers.WORLD.items():
+        path = tmp_path / "mirror" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+    return tmp_path / "mirror"
