@@ -118,9 +118,15 @@ def test_what_cannot_be_read_for_sure_is_refused_in_one_line(read, content, mess
     assert message in str(said.value) and "table.csv: " in str(said.value) and "\n" not in str(said.value)
 
 
-def test_a_row_within_a_text_is_refused(read):
-    """Two stray quotation marks join lines, of which the last has a comma too many."""
-    table = read('text,split,joy\nfirst,train,0\n"a,train,1\nb,dev,0\nc,",dev,0\n"long,\n1,2,\nend",dev,1\n')
+@pytest.mark.parametrize("unnamed", ["", ",", ",,,"])
+@pytest.mark.parametrize("split", ["dev", " dev", "\u00a0dev\u00a0"])
+def test_a_row_within_a_text_is_refused(read, unnamed, split):
+    """Two stray quotation marks join lines, of which the last has a comma too many.
+
+    unnamed: the commas of empty columns at the end, which spreadsheets leave.
+    """
+    lines = ["text,split,joy", "first,train,0", '"a,train,1', f"b,{split},0", 'c,",dev,0']
+    table = read("".join(f"{line}{unnamed}\n" for line in [*lines, '"long,\n1,2,\nend",dev,1']))
     assert len(table.rows) == 3
     with pytest.raises(UserError, match="data row 2, column 'text': a line within it looks like a row"):
         user_data.labelled_texts(table, {"joy": "sentiment"})
@@ -202,14 +208,19 @@ DAMAGES = st.tuples(st.one_of(QUOTES, OTHERS), st.integers(1, 9), st.integers(0,
     ),
     st.lists(DAMAGES, min_size=1, max_size=3),
     st.booleans(),
+    st.integers(0, 2),
 )
-@example([("train", "ta", "0")] * 4, [('"', 1, 1, 0), ('"', 3, 2, 0)], False)
-@example([("train", "ta", "0")] * 4, [('"', 1, 6, 0), ('",', 3, 1, 0)], False)
-def test_damage_of_a_row_never_costs_another_one(tmp_path, rows, damages, quoted):
-    """Strings are put in, or replace up to two characters, below the header, often around a comma."""
+@example([("train", "ta", "0")] * 4, [('"', 1, 1, 0), ('"', 3, 2, 0)], False, 0)
+@example([("train", "ta", "0")] * 4, [('"', 1, 6, 0), ('",', 3, 1, 0)], False, 0)
+@example([("train", "ta", "0")] * 4, [('",', 1, 1, 0), ('"', 3, 2, 0)], False, 1)
+def test_damage_of_a_row_never_costs_another_one(tmp_path, rows, damages, quoted, unnamed):
+    """Strings are put in, or replace up to two characters, below the header, often around a comma.
+
+    unnamed: empty columns at the end, which spreadsheets leave.
+    """
     target = io.StringIO()
     csv.writer(target, lineterminator="\n", quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL).writerows(
-        [("split", "text", "joy"), *rows]
+        [(*row, *[""] * unnamed) for row in [("split", "text", "joy"), *rows]]
     )
     lines, touched = target.getvalue().splitlines(), set()
     for damage, row, place, width in damages:

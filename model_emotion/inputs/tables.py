@@ -46,12 +46,14 @@ class UserTable:
 
     rows: frame; its index holds the numbers of the data rows, from 1. Names of columns are as `normal` makes
     them. separator: what separates the columns of a CSV file, all of whose cells are strings, or "". Numbers
-    may have a decimal comma unless commas separate them.
+    may have a decimal comma unless commas separate them. header: the names of all columns of the file; those
+    without a name, "", are not in rows.
     """
 
     name: Path | str
     rows: pd.DataFrame
     separator: str = ""
+    header: tuple[str, ...] = ()
 
     def __contains__(self, column: str) -> bool:
         return column in self.rows
@@ -84,11 +86,11 @@ class UserTable:
 
         It has as many separators as a row, and one of some values in a column.
         """
-        width, place = len(self.rows.columns), self.rows.columns.get_loc(column)
+        place = self.header.index(column)
 
         def looks(line: str) -> bool:
             parts = line.split(self.separator)
-            return len(parts) == width and parts[place].strip(' "') in values
+            return len(parts) == len(self.header) and normal(parts[place].strip().strip('"')) in values
 
         for other in self.rows if self.separator else ():
             inner = self.rows[other].map(lambda cell: any(looks(line) for line in cell.splitlines()[1:-1]))
@@ -134,7 +136,7 @@ def _checked(rows: pd.DataFrame, name: Path | str, separator: str = "") -> UserT
     rows = rows.set_axis(names, axis=1).drop(columns="", errors="ignore")
     if rows.columns.has_duplicates:
         raise UserError(f"{name}: column '{rows.columns[rows.columns.duplicated()][0]}' is listed twice")
-    return UserTable(name, rows, separator)
+    return UserTable(name, rows, separator, tuple(names))
 
 
 def _is_empty(cell: Any) -> bool:
