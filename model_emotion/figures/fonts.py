@@ -6,7 +6,7 @@ A name with letters that no installed font has is replaced, for example by `emot
 import logging
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, TypeVar
 
@@ -27,7 +27,7 @@ class Lettering:
     """How names are written: files of further fonts, and {name: what is written instead}."""
 
     files: tuple[str, ...] = ()
-    instead: Mapping[str, str] | None = None
+    instead: Mapping[str, str] = field(default_factory=dict)
 
     def families(self) -> list[str]:
         """Return the names of the further fonts, and make these known to matplotlib."""
@@ -55,8 +55,8 @@ class Lettering:
     def write(self, cell: Any) -> Any:
         """Return a cell with the names in it as they are written."""
         if isinstance(cell, str):
-            for name in sorted(self.instead or (), key=len, reverse=True):
-                cell = cell.replace(name, (self.instead or {})[name])
+            for name in sorted(self.instead, key=len, reverse=True):
+                cell = cell.replace(name, self.instead[name])
         return cell
 
 
