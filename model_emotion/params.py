@@ -143,6 +143,7 @@ class Masks(Section):
     baseline: Literal["uniform", "layer_matched"]
     draws: Draws
     other_draws: Draws
+    permuted_draws: Annotated[int, Field(ge=0, le=10_000)]
     seed: Seed
 
 

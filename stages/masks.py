@@ -3,7 +3,7 @@
 from model_emotion.base.files import read_parquet, write_csv, write_tensors
 from model_emotion.base.results import folder
 from model_emotion.masking import mask_plan
-from model_emotion.masking.ranking import rank_neurons
+from model_emotion.masking.ranking import rank_by_permuted_ratings, rank_neurons
 from model_emotion.params import load_params
 from model_emotion.project import stage
 from model_emotion.rsa.selectivity import overlap, rank_table, selectivity
@@ -17,7 +17,8 @@ def main() -> None:
     attributes = read_parquet(out / "searchlight.parquet")
     table = rank_table(attributes)
     made = plan.attribute_masks(rank_neurons(plan, run))
-    made |= dict(plan.random_masks(made, at_most=mask_plan.KEPT))
+    random = dict(plan.random_masks(made, at_most=mask_plan.KEPT))
+    made |= plan.permuted_masks(rank_by_permuted_ratings(plan, run)) | random
     named = {str(name): mask for name, mask in made.items()}
     about = {"masks": list(named), "ranking": plan.ranking, "kind": plan.kind, "baseline": plan.baseline}
     write_tensors(named, out / "masks.safetensors", about)

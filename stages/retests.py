@@ -2,7 +2,7 @@
 
 from model_emotion.base.files import read_csv, read_parquet, write_csv
 from model_emotion.base.results import folder, read_accuracy, read_activations, read_masked_accuracy
-from model_emotion.masking.ranking import all_masks
+from model_emotion.masking import mask_plan
 from model_emotion.params import load_params
 from model_emotion.project import stage
 from model_emotion.retests.questions import Measured, tables
@@ -22,7 +22,7 @@ def main() -> None:
         similarity=read_csv("results/human/similarity.csv"),
         weights=read_csv(out / "weights.csv").set_index("attribute")["tau_boot"],
         texts=read_parquet(f"data/texts/{run}.parquet"),
-        masks=all_masks(run),
+        masks={str(name): mask for name, mask in mask_plan.all_masks(run)},
     )
     for name, made in tables(measured, analysis).items():
         write_csv(made, out / f"{name}.csv")

@@ -73,13 +73,18 @@ def test_the_chain_measures_what_a_plain_loop_measures(measured, monkeypatch):
         hook.remove()
 
     accuracy, masked = read_csv("results/live/accuracy.csv"), read_csv("results/live/masked_accuracy.csv")
-    assert len(accuracy) == 10 and len(masked) == 10 * (14 * 2 + 5)
+    assert len(accuracy) == 10 and len(masked) == 10 * (14 * 2 + 5 + 2)
     corpus = load_corpus(engine, 3, 256)
     alone, under = (corpus.task("anger", "dev", 3, examples=n) for n in (20, 12))
     row = accuracy[(accuracy["emotion"] == "anger") & (accuracy["seed"] == 3)].iloc[0]
     assert row["n"] == 20 and row["majority"] == alone.majority
     kept = read_tensors("results/live/masks.safetensors")[0]
-    for name, task in (("", alone), ("valence/18", under), ("random/18/2", under)):
+    for name, task in (
+        ("", alone),
+        ("valence/18", under),
+        ("random/18/2", under),
+        ("permuted/valence/18/2", under),
+    ):
         weights = [layer.output.dense.weight.clone() for layer in layers]
         if name:
             for layer, off in zip(layers, kept[name] == 0, strict=True):

@@ -44,11 +44,11 @@ def test_work_is_counted_as_the_stages_do_it(table):
     asked = cost.total_work(paper(), table)
     prompts = 27 * 12
     assert asked.trained == prompts * 2 * 40 and asked.validated == prompts * 2 * 8
-    assert asked.evaluated == prompts * 8 * (1 + 14 * 9 + 20 * 9)
+    assert asked.evaluated == prompts * 8 * (1 + 14 * 9 + 20 * 9 + 20)
     here = load_params(ROOT / "params.yaml")
     own = cost.total_work(here, table)
     assert own.evaluated == 27 * len(here.seeds) * 8 * (
-        1 + 14 * 2 + here.masks.draws + here.masks.other_draws
+        1 + 14 * 2 + here.masks.draws + here.masks.other_draws + here.masks.permuted_draws
     )
 
 
@@ -60,7 +60,7 @@ def test_without_a_gpu_the_error_is_one_line_and_with_one_hours_are_proportional
     assert len(hours) == 6 and (hours > 0).all(axis=None)
     assert hours.loc[(50, 2), "training (h)"] == pytest.approx(25 * hours.loc[(2, 2), "training (h)"])
     few, many = (hours.loc[(2, draws), "evaluation (h)"] for draws in (2, 100))
-    assert many / few == pytest.approx((2 + 1 + 126 + 900) / (2 + 1 + 126 + 18), rel=1e-3)
+    assert many / few == pytest.approx((2 + 1 + 126 + 900 + 20) / (2 + 1 + 126 + 18 + 20), rel=1e-3)
 
 
 def test_the_next_task_goes_to_the_first_worker_that_is_free():

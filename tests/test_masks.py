@@ -115,13 +115,14 @@ def test_masks_of_a_size_are_independent():
         ("happy-face/4000", MaskName("attribute", "happy-face", 4000)),
         ("random/4000/2", MaskName("random", "", 4000, 2)),
         ("random/happy-face/4000/20", MaskName("random", "happy-face", 4000, 20)),
+        ("permuted/happy-face/4000/20", MaskName("permuted", "happy-face", 4000, 20)),
     ],
 )
 def test_names_are_read_from_text_and_written_as_text(text, name):
     assert MaskName.parse(text) == name and str(name) == text
 
 
-@pytest.mark.parametrize("text", ["valence", "valence/many", "random/a/b/5/1", ""])
+@pytest.mark.parametrize("text", ["valence", "valence/many", "random/a/b/5/1", "permuted/5/1", ""])
 def test_other_text_is_not_a_name(text):
     with pytest.raises(ValueError):
         MaskName.parse(text)

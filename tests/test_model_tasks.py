@@ -1,5 +1,8 @@
 """An emotion as a task: sampling that equals the study's, and limits on the number of examples."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -239,6 +242,39 @@ def test_every_setting_of_a_tokenizer_has_its_own_tokens(tmp_path):
         tokenizer = AutoTokenizer.from_pretrained(tmp_path / "tokenizer", truncation_side=side)
         read[side] = Corpus(KEPT, tokenizer, 4, tmp_path).texts("train")[1]
     assert read == {"right": [0, 9, 11, 2], "left": [0, 11, 12, 2]}
+
+
+def test_a_setting_that_a_program_changes_has_its_own_tokens(tmp_path):
+    tokenizer = tiny_models.tokenizer()
+    assert Corpus(KEPT, tokenizer, 4, tmp_path / "kept").texts("train")[1] == [0, 9, 11, 2]
+    tokenizer.truncation_side = "left"
+    assert Corpus(KEPT, tokenizer, 4, tmp_path / "kept").texts("train")[1] == [0, 11, 12, 2]
+
+    python, words = python_tokenizer(tmp_path)
+    happy, unknown = words.index("happy"), words.index("[UNK]")
+    for lower, expected in ((True, happy), (False, unknown), (True, happy)):
+        python.word_tokenizer.do_lower_case = lower  # a setting of a part, which is not saved
+        table = pd.DataFrame({"text": ["HAPPY"], "split": "train", "joy": 1})
+        assert Corpus(table, python, 40, tmp_path / "python").texts("train") == [[2, expected, 3]]
+    assert len(list((tmp_path / "python").iterdir())) == 2
+
+
+def test_tokens_are_found_again_by_another_process(tmp_path):
+    code = (
+        "import sys, pathlib, pandas as pd\n"
+        "from tiny_models import tokenizer\n"
+        "from model_emotion.model.tasks import Corpus\n"
+        "table = pd.DataFrame({'text': ['so sad'], 'split': 'train', 'joy': 1})\n"
+        "Corpus(table, tokenizer(), 40, pathlib.Path(sys.argv[1])).texts('train')\n"
+    )
+    here = Path(__file__).parent
+    for seed in "12":  # of Python's hashes, on which the order of a set depends
+        environment = os.environ | {
+            "PYTHONHASHSEED": seed,
+            "PYTHONPATH": os.pathsep.join(map(str, [here, here.parent])),
+        }
+        subprocess.run([sys.executable, "-c", code, tmp_path / "kept"], env=environment, check=True)
+    assert len(list((tmp_path / "kept").iterdir())) == 1
 
 
 def python_tokenizer(folder):

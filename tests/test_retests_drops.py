@@ -1,6 +1,7 @@
 """Re-tests of H2 over all attributes: t tests against scipy, the bootstrap and shares by hand."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_up_runs import accuracies, cube, shared
 from scipy import stats
@@ -79,6 +80,48 @@ def test_a_single_shared_random_mask_says_nothing_over_masks():
     ]
     drop, _ = table_of(power.detectable_over_attributes(table, accuracy_drops(table), 10)).to_dict("records")
     assert np.isnan(drop["estimate"])
+
+
+def with_permuted(draws, seed, effect=0.0):
+    """Accuracies with masks by permuted ratings too; the attributes' masks cost `effect` more."""
+    table, own, random = shared(draws + 6, seed=seed)
+    permuted = (table["kind"] == "random") & (table["draw"] > 6)
+    names = "a" + (table["draw"] % 14).astype("string").str.zfill(2)
+    table = table.assign(
+        kind=table["kind"].mask(permuted, "permuted"),
+        attribute=table["attribute"].mask(permuted, names),
+        draw=table["draw"] - 6 * permuted,
+        accuracy=table["accuracy"] - effect * (table["kind"] == "attribute"),
+    )
+    return table, own - effect, random[..., 6:], random[..., :6]
+
+
+def test_masks_by_permuted_ratings_are_compared_by_welch_s_test():
+    table, own, permuted, random = with_permuted(5, 0)
+    found = table_of(drops.hurt_beyond_permuted(table, 10)).to_dict("records")
+    pairs = {"": (permuted, own, "inconclusive"), "permuted and random": (random, permuted, "")}
+    assert [row["key"] for row in found] == list(pairs)
+    for row in found:
+        above, below, verdict = pairs[row["key"]]
+        test = stats.ttest_ind(above.mean(axis=(0, 1)), below.mean(axis=(0, 1)), equal_var=False)
+        assert (row["estimate"], row["p"]) == pytest.approx((above.mean() - below.mean(), test.pvalue))
+        assert (row["ci_low"], row["ci_high"]) == pytest.approx(tuple(test.confidence_interval()))
+        assert row["verdict"] == verdict
+    assert drops.hurt_beyond_permuted(shared(5)[0], 10) == []
+    pd.testing.assert_frame_equal(
+        accuracy_drops(table), accuracy_drops(table[table["kind"] != "permuted"]), check_like=True
+    )
+
+
+def test_masks_by_permuted_ratings_have_the_error_rate_and_the_power_of_the_test():
+    def share(effect):
+        tables = (with_permuted(20, seed, effect)[0] for seed in range(150))
+        found = table_of([drops.hurt_beyond_permuted(table, 10)[0] for table in tables])
+        return (found["verdict"] == "holds").mean(), (found["verdict"] == "does not hold").mean()
+
+    assert max(share(0.0)) < 0.07  # nominal .025 on each side; .07 is 3.5 standard errors above
+    power = stats.norm.sf(1.96 - 0.06 / (0.05 * np.sqrt(1 / 14 + 1 / 20)))
+    assert share(0.06)[0] == pytest.approx(power, abs=0.12) and power > 0.9
 
 
 def test_masks_that_are_all_alike_leave_no_doubt():

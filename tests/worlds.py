@@ -138,6 +138,7 @@ SMALL = {
     "evaluation.rows": 16,
     "masks.draws": 4,
     "masks.other_draws": 1,
+    "masks.permuted_draws": 2,
     "executor.workers": 1,
 }
 
@@ -185,6 +186,7 @@ USER_SMALL = {
     "evaluation.unmasked_examples": 20,
     "masks.draws": 3,
     "masks.other_draws": 1,
+    "masks.permuted_draws": 2,
     "executor.workers": 1,
     "figures.dpi": 50,
     "analysis.permutations.samples": 100,

@@ -51,6 +51,7 @@ NOT_NAMES = (
     "NA", "NULL", "NaN", "None", "nan", "null", "True", "TRUE", "true", "False", "FALSE", "false", "inf",
     "Inf", "INF", "infinity", "Infinity", "INFINITY",
     "emotion", "emotion_a", "emotion_b", "epoch", "train_loss", "dev_accuracy", "human", "model", "random",
+    "permuted",
 )  # fmt: skip
 """Words that CSV readers take for anything but text, and words that mean something else in result files."""
 LONGEST_NAME = 48

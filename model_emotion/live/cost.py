@@ -77,6 +77,7 @@ def work_by_emotion(params: Params, table: pd.DataFrame) -> list[Work]:
     attributes = {"attributes": 14, "spaces": 3, "activation": 1}[params.masks.ranking]
     pools = attributes if params.masks.baseline == "layer_matched" else 1
     masks = attributes * sizes + pools * (params.masks.draws + params.masks.other_draws * (sizes - 1))
+    masks += params.masks.permuted_draws if params.masks.ranking != "activation" else 0
 
     trained = [recipe.sees(int(n)) for n in task_sizes(params, table, "train")]
     validated = training.epochs * task_sizes(params, table, "dev", training.dev_examples)

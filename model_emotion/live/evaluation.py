@@ -4,7 +4,7 @@ Every mask of a prompt meets the same examples. All answers of an emotion are ke
 results/live/correct/EMOTION.safetensors; a finished emotion is not evaluated again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 from time import perf_counter
 from typing import Any
@@ -28,7 +28,6 @@ from model_emotion.live.session import (
     worker_count,
 )
 from model_emotion.masking import mask_plan
-from model_emotion.masking.mask_plan import Plan
 from model_emotion.masking.masks import MaskName
 from model_emotion.model.engine import Engine
 from model_emotion.model.evaluation import ACCURACIES, MASKED_BATCH, UNMASKED_BATCH, evaluate
@@ -47,23 +46,14 @@ USED: dict[str, Any] = {
 """The parameters that answers depend on, besides prompts and masks."""
 
 
-def all_masks(plan: Plan) -> Iterator[tuple[MaskName, np.ndarray]]:
-    """Yield (name, mask [layers, width]): the attributes' masks from a file, then random ones."""
-    kept, about = read_tensors(MASKS)
-    named = {MaskName.parse(text): kept[text] for text in about["masks"]}
-    attributes = {name: mask for name, mask in named.items() if name.kind == "attribute"}
-    yield from attributes.items()
-    yield from plan.random_masks(attributes)
-
-
 def answers(
-    engine: Engine, prompt: torch.Tensor, plan: Plan, examples: Examples, rows: int
+    engine: Engine, prompt: torch.Tensor, examples: Examples, rows: int
 ) -> tuple[list[str], np.ndarray]:
     """Return the names of all masks, and uint8 [masks, examples]: 1 for a right answer under a mask.
 
     prompt: float32 [1, prompt_len, embedding].
     """
-    todo, correct = all_masks(plan), []
+    todo, correct = mask_plan.all_masks(MEASURED), []
     names: list[str] = []
     while some := dict(islice(todo, AT_ONCE)):
         names += map(str, some)
@@ -79,8 +69,8 @@ def make_evaluator(params: Params) -> Callable[[str], tuple[dict[str, np.ndarray
     `unmasked/SEED` [examples] and `masked/SEED` [masks, examples] are uint8, 1 for a right answer;
     `labels/SEED` [examples] are the labels of the unmasked ones.
     """
-    protocol, caps, plan = params.protocol, params.evaluation, mask_plan.read(MEASURED)
-    masked_seeds = plan.evaluation_seeds(params.seeds)
+    protocol, caps = params.protocol, params.evaluation
+    masked_seeds = mask_plan.read(MEASURED).evaluation_seeds(params.seeds)
     engine = load_engine(params.backbone, protocol.positions)
     corpus = load_corpus(engine, params.training.prompt_len, protocol.max_length)
 
@@ -100,7 +90,7 @@ def make_evaluator(params: Params) -> Callable[[str], tuple[dict[str, np.ndarray
             )
             if seed in masked_seeds:
                 under = examples(emotion, seed, caps.examples)
-                names, tensors[f"masked/{seed}"] = answers(engine, prompt[None], plan, under, caps.rows)
+                names, tensors[f"masked/{seed}"] = answers(engine, prompt[None], under, caps.rows)
         return tensors, names
 
     return answer

@@ -37,11 +37,15 @@ class CardBackbone(Section):
 
 
 class CardSize(Section):
-    """A size of masks: k neurons, `draws` random masks, and whether attributes have masks of this size."""
+    """A size of masks: k neurons, `draws` random masks, and whether attributes have masks of this size.
+
+    permuted: the number of masks by permuted ratings.
+    """
 
     k: Count
     draws: Annotated[int, Field(ge=1, le=10_000)]
     attributes: bool
+    permuted: Annotated[int, Field(ge=0, le=10_000)] = 0
 
 
 class CardMasks(Section):
@@ -91,7 +95,8 @@ class Card(Section):
         """Return the plan of the run's masks."""
         of, neurons = self.masks, self.layers * self.width
         sizes = tuple(
-            mask_plan.Size(size.k, size.k / neurons, size.draws, size.attributes) for size in of.sizes
+            mask_plan.Size(size.k, size.k / neurons, size.draws, size.attributes, size.permuted)
+            for size in of.sizes
         )
         return mask_plan.Plan(
             self.layers, self.width, of.ranking, of.kind, of.baseline, of.seed, sizes, tuple(of.ranking_seeds)
@@ -104,7 +109,8 @@ class Card(Section):
             "spaces": tuple(study.SPACES),
             "activation": ("activation",),
         }
-        attributes, names = ranked[self.masks.ranking], []
+        attributes = ranked[self.masks.ranking]
+        names = self.plan().permuted_names(attributes)
         for size in self.masks.sizes:
             own = attributes if size.attributes else ()
             names += [MaskName("attribute", name, size.k) for name in own]

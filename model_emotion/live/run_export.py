@@ -70,7 +70,7 @@ def describe(name: str, params: Params, by: str, source: Path) -> dict[str, Any]
     axes = read_metadata(source / ACTIVATIONS, "activations of a run")
     plan = json.loads((source / mask_plan.path(MEASURED).name).read_text(encoding="utf-8"))
     masks = {key: plan[key] for key in ("ranking", "kind", "baseline", "seed", "ranking_seeds")}
-    sizes = [{key: size[key] for key in ("k", "draws", "attributes")} for size in plan["sizes"]]
+    sizes = [{key: size[key] for key in ("k", "draws", "attributes", "permuted")} for size in plan["sizes"]]
     return {
         "name": name,
         "backbone": {"name": axes["backbone"], "revision": params.backbone.revision},

@@ -11,6 +11,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from model_emotion.base.errors import UserError
+from model_emotion.base.files import read_parquet
 from model_emotion.base.processor import cores
 from model_emotion.base.results import MEASURED, folder
 from model_emotion.model.backbone import load
@@ -106,7 +107,7 @@ def load_corpus(
     if isinstance(data, pd.DataFrame):
         table = data
     elif Path(data).is_file():
-        table = pd.read_parquet(data)
+        table = read_parquet(data)
     else:
         raise UserError(
             f"{data}: not found; `dvc repro goemotions` makes {DATA}, `dvc repro targets@live` makes {TEXTS}"

@@ -131,8 +131,9 @@ def accuracy_by_condition(accuracy: pd.DataFrame, masked: pd.DataFrame) -> pd.Da
     """Average each emotion's accuracy without a mask, and with random and attribute masks of each size.
 
     Returns `emotion, condition, k, accuracy, se, n`; k is 0 without a mask. Means and standard errors are
-    over seeds, and with masks also over attributes or draws.
+    over seeds, and with masks also over attributes or draws. Masks by permuted ratings are left out.
     """
+    masked = masked[masked["kind"] != "permuted"]
     parts = [
         _mean_and_se(accuracy.assign(condition="none", k=0), ["emotion", "condition", "k"]),
         _mean_and_se(masked.rename(columns={"kind": "condition"}), ["emotion", "condition", "k"]),

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from model_emotion.base import study
-from model_emotion.base.files import write_json
+from model_emotion.base.files import read_tensors, write_json
 from model_emotion.base.results import folder
 from model_emotion.masking import masks
 from model_emotion.masking.masks import MaskName
@@ -26,13 +26,14 @@ KEPT = 2
 class Size:
     """A size of masks: k neurons, `share` of all neurons, `draws` random masks.
 
-    attributes: whether attributes have masks of this size.
+    attributes: whether attributes have masks of this size. permuted: the number of masks by permuted ratings.
     """
 
     k: int
     share: float
     draws: int
     attributes: bool = True
+    permuted: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,18 @@ class Plan:
         """Return the attributes' masks [layers, width]. ranks: frame [neurons, attributes]."""
         return masks.attribute_masks(ranks, self.top_k, self.layers, self.kind, self.seed)
 
+    def permuted_names(self, attributes: Sequence[str]) -> list[MaskName]:
+        """Return the names of the masks by permuted ratings. The draws take the attributes in turn."""
+        return [
+            MaskName("permuted", attributes[(draw - 1) % len(attributes)], size.k, draw)
+            for size in self.sizes
+            for draw in range(1, size.permuted + 1)
+        ]
+
+    def permuted_masks(self, ranks: Mapping[MaskName, np.ndarray]) -> dict[MaskName, np.ndarray]:
+        """Return the masks [layers, width] by permuted ratings. ranks: [neurons] by name."""
+        return masks.best_masks(ranks, self.layers, self.kind, self.seed)
+
     def random_masks(
         self, attributes: Mapping[MaskName, np.ndarray], at_most: int | None = None
     ) -> Iterator[tuple[MaskName, np.ndarray]]:
@@ -107,14 +120,18 @@ def of_published(grid: Study) -> Plan:
 
 def of_live(backbone: Backbone, sizes: Sequence[int], section: Masks) -> Plan:
     """Return the plan that params.yaml asks for. sizes: numbers of neurons. section: its section `masks`."""
-    draws = [section.draws] + [section.other_draws] * (len(sizes) - 1)
+    permuted = 0 if section.ranking == "activation" else section.permuted_draws  # it has no ratings
+    first, *others = (k / backbone.neurons for k in sizes)
     return Plan(
         *backbone.shape,
         ranking=section.ranking,
         kind=section.kind,
         baseline=section.baseline,
         seed=section.seed,
-        sizes=tuple(Size(k, k / backbone.neurons, number) for k, number in zip(sizes, draws, strict=True)),
+        sizes=(
+            Size(sizes[0], first, section.draws, permuted=permuted),
+            *(Size(k, share, section.other_draws) for k, share in zip(sizes[1:], others, strict=True)),
+        ),
         ranking_seeds=tuple(section.ranking_seeds or ()),
     )
 
@@ -137,3 +154,17 @@ def read(run: str) -> Plan:
         "ranking_seeds": tuple(values["ranking_seeds"]),
     }
     return Plan(**values)
+
+
+def all_masks(run: str) -> Iterator[tuple[MaskName, np.ndarray]]:
+    """Yield (name, mask [layers, width]) of all masks of a run: those of its file, then the random ones.
+
+    The file also has a few random masks of each size. The study's own were never released.
+    """
+    kept, about = read_tensors(folder(run) / "masks.safetensors")
+    named = {MaskName.parse(text): kept[text] for text in about["masks"]}
+    chosen = {name: mask for name, mask in named.items() if name.kind != "random"}
+    yield from chosen.items()
+    yield from read(run).random_masks(
+        {name: mask for name, mask in chosen.items() if name.kind == "attribute"}
+    )

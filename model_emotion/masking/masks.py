@@ -17,14 +17,15 @@ from scipy.stats import rankdata
 
 @dataclass(frozen=True)
 class MaskName:
-    """The name of a mask; as text `ATTRIBUTE/K`, `random/K/DRAW` or `random/ATTRIBUTE/K/DRAW`.
+    """The name of a mask, as text `ATTRIBUTE/K`, `random/K/DRAW` or `KIND/ATTRIBUTE/K/DRAW`.
 
-    kind: `attribute` for the best neurons of an attribute, or `random`. attribute: empty for a random mask
-    that serves all attributes. k: the number of neurons. draw: the number of a random draw, from 1; None for
-    an attribute's mask.
+    kind: `attribute` for the best neurons of an attribute, `random` for neurons drawn at random, or
+    `permuted` for the best neurons of an attribute whose ratings were given to other emotions. attribute:
+    empty for a random mask that serves all attributes. k: the number of neurons. draw: the number of a random
+    draw, from 1; None for an attribute's mask.
     """
 
-    kind: Literal["attribute", "random"]
+    kind: Literal["attribute", "random", "permuted"]
     attribute: str
     k: int
     draw: int | None = None
@@ -35,14 +36,14 @@ class MaskName:
         match text.split("/"):
             case ["random", k, draw]:
                 return cls("random", "", int(k), int(draw))
-            case ["random", attribute, k, draw]:
-                return cls("random", attribute, int(k), int(draw))
+            case ["random" | "permuted" as kind, attribute, k, draw]:
+                return cls(kind, attribute, int(k), int(draw))
             case [attribute, k]:
                 return cls("attribute", attribute, int(k))
         raise ValueError(f"'{text}' is not the name of a mask")
 
     def __str__(self) -> str:
-        parts = ["random"] if self.kind == "random" else []
+        parts: list[str] = [] if self.kind == "attribute" else [self.kind]
         parts += [self.attribute] if self.attribute else []
         return "/".join([*parts, str(self.k), *([] if self.draw is None else [str(self.draw)])])
 
@@ -102,6 +103,13 @@ def by_activity(activations: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({"activation": rankdata(-activations.mean(axis=(0, 1)))})
 
 
+def best_masks(
+    ranks: Mapping[MaskName, np.ndarray], layers: int, kind: str, seed: int
+) -> dict[MaskName, np.ndarray]:
+    """Return a mask [layers, width] for each name: its k best neurons. ranks: [neurons] by name."""
+    return {name: as_mask(best(rank, name.k), layers, kind, seed, str(name)) for name, rank in ranks.items()}
+
+
 def attribute_masks(
     ranks: pd.DataFrame, top_k: Iterable[int], layers: int, kind: str, seed: int
 ) -> dict[MaskName, np.ndarray]:
@@ -109,12 +117,9 @@ def attribute_masks(
 
     ranks: frame [neurons, attributes]. top_k: sizes, as numbers of neurons.
     """
-    sizes = list(top_k)
-    names = [MaskName("attribute", attribute, k) for attribute in ranks for k in sizes]
-    return {
-        name: as_mask(best(ranks[name.attribute].to_numpy(), name.k), layers, kind, seed, str(name))
-        for name in names
-    }
+    sizes, columns = list(top_k), {name: ranks[name].to_numpy() for name in ranks}
+    named = {MaskName("attribute", name, k): rank for name, rank in columns.items() for k in sizes}
+    return best_masks(named, layers, kind, seed)
 
 
 def random_masks(

@@ -1,12 +1,13 @@
 """The tokens of texts, kept in a file for the next time.
 
 The name of a file is a digest of all that its tokens depend on: the texts, their greatest length, the
-tokenizer with all of its settings, and the packages. A file that is incomplete is written again.
+tokenizer with all of its settings, whether it was saved with them or a program set them afterwards, and the
+packages. A file that is incomplete is written again.
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -64,4 +65,27 @@ def _digest(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length
             if path.name == "tokenizer.json":  # each call sets truncation and padding
                 content = json.dumps(json.loads(content) | {"truncation": None, "padding": None}).encode()
             digest.update(f"{path.name} {len(content)} ".encode() + content)
+    digest.update(repr(_plain(tokenizer, ())).encode())
     return digest.hexdigest()
+
+
+def _plain(value: object, seen: tuple[int, ...]) -> object:
+    """Return a value as nested tuples of plain values, the same in each process.
+
+    Objects of Python become their attributes. Of others, such as the part of a tokenizer that is written in
+    Rust, only the type is left; `save_pretrained` writes what they hold. An object within itself is left out.
+    """
+    if value is None or isinstance(value, bool | int | float | str | bytes):
+        return value
+    if isinstance(value, type):
+        return value.__qualname__
+    if id(value) in seen:
+        return ()
+    seen += (id(value),)
+    if isinstance(value, Mapping):
+        return tuple(sorted((repr(_plain(key, seen)), _plain(of, seen)) for key, of in value.items()))
+    if isinstance(value, set | frozenset):
+        return tuple(sorted(repr(_plain(one, seen)) for one in value))
+    if isinstance(value, Sequence):
+        return tuple(_plain(one, seen) for one in value)
+    return type(value).__name__, _plain(getattr(value, "__dict__", {}), seen)

@@ -94,6 +94,8 @@ def h2(answers: Answers) -> Facts:
     return {
         "drop_over_emotions": answers.one("masks_hurt_over_emotions"),
         "drop_over_masks": answers.one("masks_hurt_over_attributes"),
+        "beyond_permuted": answers.one("masks_hurt_beyond_permuted"),
+        "permuted_and_random": answers.one("masks_hurt_beyond_permuted", "permuted and random"),
         "masks": len(places),
         "lower_masks": list(places.index[places["verdict"] == HOLDS]),
         "place_decided_by": places["decided_by"].iloc[0] if len(places) else None,

@@ -76,6 +76,26 @@ def hurt_over_attributes(masked: pd.DataFrame, drops: pd.DataFrame, k: int, key:
     return _t_row("masks_hurt_over_attributes", cases, over_masks(own, random), own.shape[2], k, key)
 
 
+def hurt_beyond_permuted(masked: pd.DataFrame, k: int) -> list[Row]:
+    """Do the attributes' masks lower accuracy more than masks by permuted ratings do?
+
+    Neurons that follow any RDM of the emotions may matter more than neurons drawn at random. The masks by
+    permuted ratings choose such neurons, but their RDMs have nothing to do with the attributes. Masks of size
+    k are the cases, and two means are compared (Welch 1947). The second row, which is descriptive, compares
+    random masks with those by permuted ratings. No rows without such masks.
+    """
+    of_size = masked[masked["k"] == k]
+    keys = ["kind", of_size["attribute"].fillna(""), of_size["draw"].fillna(0)]
+    means = of_size.groupby(keys)["accuracy"].mean()
+    if "permuted" not in means:
+        return []
+    own, permuted, random = (means[kind].to_numpy() for kind in ("attribute", "permuted", "random"))
+    cases, question = "two means of masks, Welch's", "masks_hurt_beyond_permuted"
+    rows = _t_row(question, cases, welch(permuted, own), len(own), k, "")
+    of_random = _t_row(question, cases, welch(random, permuted), len(permuted), k, "permuted and random")
+    return rows + [found | {"decided_by": ""} for found in of_random]
+
+
 def hurt_over_emotions(drops: pd.DataFrame, k: int, key: str = "") -> list[Row]:
     """Is the mean drop of these masks above 0 if emotions are the cases? No row of a single emotion."""
     of_emotions = _of_emotions(drops, k)

@@ -120,6 +120,7 @@ def _of_masks(
     unpaired = pooled[1] if pooled and measured.published is None else masked
     yield from masks.place_among_random(masked, k)
     yield from _hurt(unpaired, dropped, human, k, samples, seed)
+    yield from drops.hurt_beyond_permuted(masked, k)
     if fewer := drops.without_seeds(unpaired, ODD_SEEDS):
         key, of_seeds = fewer
         kept = dropped[dropped["seed"].isin(of_seeds["seed"])]
