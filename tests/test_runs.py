@@ -143,6 +143,13 @@ def with_nan(values):
     return values
 
 
+def with_a_dead_layer(values, emotions=slice(None), value=0):
+    """Set the last of three layers to a value under some emotions' prompts."""
+    values = values.copy()
+    values[1, emotions, 48:] = value
+    return values
+
+
 def set_cell(column, value, row=3):
     def change(table):
         table.loc[row, column] = value
@@ -155,6 +162,14 @@ U, M, A = "accuracy.csv", "masked_accuracy.csv", "activations.safetensors"
 FAULTS = {
     "missing": (lambda at: (at / U).unlink(), f"{U}: is missing"),
     "nan": (lambda at: edit_tensors(at, with_nan), f"{A}: anger, seed 3: a value is not finite"),
+    "dead layer": (
+        lambda at: edit_tensors(at, lambda v: with_a_dead_layer(v, 3)),
+        f"{A}: layer 3 is 0 under a prompt in all neurons, so that it has no RDM",
+    ),
+    "constant layer": (
+        lambda at: edit_tensors(at, lambda v: with_a_dead_layer(v, value=0.5)),
+        f"{A}: layer 3 is the same under all prompts, so that it has no RDM",
+    ),
     "a neuron less": (
         lambda at: edit_tensors(at, lambda v: np.ascontiguousarray(v[..., :-1])),
         "the shape is [2, 5, 71], but run.yaml (seeds, emotions, layers x width) needs [2, 5, 72]",
@@ -163,6 +178,10 @@ FAULTS = {
     "other axes": (
         lambda at: edit_tensors(at, emotions=EMOTIONS[::-1]),
         f"{A}: emotions in its metadata differ from those in run.yaml",
+    ),
+    "seeds of another type": (
+        lambda at: edit_tensors(at, seeds=[True, 3.0]),
+        f"{A}: seeds in its metadata differ from those in run.yaml",
     ),
     "other metadata": (lambda at: edit_tensors(at, more=1), f"{A}: the metadata must name seeds"),
     "not safetensors": (lambda at: (at / A).write_bytes(b"{}" * 40), f"{A}: a header of "),
@@ -213,6 +232,14 @@ FAULTS = {
     "card and arrays": (lambda at: edit_card(at, width=12), "needs [2, 5, 36]"),
     "card's seeds": (lambda at: edit_card(at, seeds=[1, 3, 5]), "needs [3, 5, 72]"),
     "card's name": (lambda at: edit_card(at, name="another"), "name: 'another', but the folder is"),
+    "a terminal's control character": (
+        lambda at: edit_card(at, measured={"by": "a\x9b2Jb", "on": ""}),
+        "run.yaml: measured.by: must be one line of plain text, without the character U+009B",
+    ),
+    "text in another order": (
+        lambda at: edit_card(at, measured={"by": "", "on": "\u202eelpmaxe"}),
+        "run.yaml: measured.on: must be one line of plain text, without the character U+202E",
+    ),
     "path in the card": (lambda at: edit_card(at, name="../../x"), "name: '../../x' can't name an imported"),
     "unknown key": (lambda at: edit_card(at, exec="ls"), "exec: unknown key"),
     "python in the card": (

@@ -1,5 +1,6 @@
 """The card of a run that was measured elsewhere, data/runs/NAME/run.yaml, as typed, checked values."""
 
+import unicodedata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,7 +19,19 @@ from model_emotion.params import Activation, Evaluation, Protocol, Training
 FILE = "run.yaml"
 LARGEST, DEEPEST = 64 * 1024, 12
 """A card has at most so many bytes and levels."""
-Line = Annotated[str, Field(max_length=300, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+def _one_line(value: str) -> str:
+    """Return the text. Raises ValueError for line breaks, control characters, and marks that reorder text."""
+    for one in value:
+        if unicodedata.category(one) in ("Cc", "Zl", "Zp") or unicodedata.bidirectional(one) in REORDERING:
+            raise ValueError(f"must be one line of plain text, without the character U+{ord(one):04X}")
+    return value
+
+
+REORDERING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+"""Unicode's marks that change the direction of the text after them, and so can make it read otherwise."""
+Line = Annotated[str, Field(max_length=300), AfterValidator(_one_line)]
 """A line of text without control characters."""
 
 

@@ -6,6 +6,7 @@ each size is known before a file is read. A fault is one line that names the fil
 `python -m model_emotion.live.run_check NAME` prints the faults of a folder.
 """
 
+import json
 import os
 import stat
 import sys
@@ -138,6 +139,17 @@ def _faults_of_activations(path: Path, of_run: Card) -> Iterator[str]:
     yield from _faults_of_axes(path, axes, of_run)
     for seed, emotion in np.argwhere(~np.isfinite(values).all(axis=2)):
         yield f"{path}: {of_run.emotions[emotion]}, seed {of_run.seeds[seed]}: a value is not finite"
+    if np.isfinite(values).all():
+        yield from _faults_of_layers(path, values.reshape(*shape[:2], of_run.layers, of_run.width))
+
+
+def _faults_of_layers(path: Path, values: np.ndarray) -> Iterator[str]:
+    """Yield the layers that have no RDM. values: [seeds, emotions, layers, width] activations."""
+    silent = (values == 0).all(axis=3).any(axis=(0, 1))
+    constant = (values == values[:, :1]).all(axis=(1, 3)).any(axis=0)
+    for layer in np.flatnonzero(silent | constant):
+        what = "is 0 under a prompt in all neurons" if silent[layer] else "is the same under all prompts"
+        yield f"{path}: layer {layer + 1} {what}, so that it has no RDM"
 
 
 def _faults_of_axes(path: Path, axes: object, of_run: Card) -> Iterator[str]:
@@ -149,7 +161,7 @@ def _faults_of_axes(path: Path, axes: object, of_run: Card) -> Iterator[str]:
         yield f"{path}: the metadata must name {', '.join(stated)}, and nothing else"
         return
     for name, value in stated.items():
-        if type(axes[name]) is not type(value) or axes[name] != value:
+        if json.dumps(axes[name]) != json.dumps(value):  # 1, 1.0 and True are equal in Python
             yield f"{path}: {name} in its metadata differ from those in {card.FILE}"
 
 
