@@ -421,10 +421,10 @@ def kill_layer_2(tensors):
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [
-        (kill_layer_2, "tiny: layer 2 is 0 for a prompt in all of its neurons, so that it has no RDM"),
+        (kill_layer_2, "tiny: layer 2 is 0 under a prompt in all neurons, so that it has no RDM"),
         (
             lambda tensors: tensors["roberta.encoder.layer.1.intermediate.dense.weight"].zero_(),
-            "tiny: layer 2 has the same activations under all prompts, so that it has no RDM",
+            "tiny: layer 2 is the same under all prompts, so that it has no RDM",
         ),
         (
             lambda tensors: tensors["lm_head.layer_norm.weight"].fill_(float("nan")),
@@ -457,7 +457,7 @@ def test_any_failure_of_the_rehearsal_is_one_line(world, monkeypatch):
 
 def test_a_layer_without_an_rdm_is_named_after_training_too(measured, monkeypatch):
     changed_weights(kill_layer_2)
-    with pytest.raises(UserError, match="^tiny: layer 2 is 0 for a prompt"):
+    with pytest.raises(UserError, match="^tiny: layer 2 is 0 under a prompt"):
         run(monkeypatch, activations)
 
 

@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import pickle
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -67,6 +68,14 @@ def test_an_exported_run_is_analysed_as_the_run_live_is(exported, monkeypatch):
     assert "accuracy_order" in Path(f"results/{NAME}/retests.csv").read_text()
 
 
+def test_a_card_names_the_commit_of_a_pinned_model():
+    backbone = load_params(ROOT / "params.yaml").backbone
+    assert backbone.revision == "" and re.fullmatch(r"[0-9a-f]{40}", export.revision(backbone))
+    for name, revision in (("data/models/mine", ""), ("roberta-base", "f" * 40)):
+        changed = backbone.model_copy(update={"name": name, "revision": revision})
+        assert export.revision(changed) == revision
+
+
 def test_another_measurement_gives_other_results(exported, monkeypatch):
     """The analysis reads the folder, and not the run `live`."""
     path = exported / "activations.safetensors"
@@ -97,7 +106,7 @@ def test_the_card_says_what_was_measured(exported):
     names = pd.read_csv("results/live/masked_accuracy.csv").drop_duplicates(
         ["kind", "attribute", "k", "draw"]
     )
-    assert len(found.mask_names()) == len(names) == 2 * 14 + 4 + 1
+    assert len(found.mask_names()) == len(names) == 2 * 14 + 4 + 1 + 2
 
 
 def test_dvc_lock_tells_the_settings_of_the_measurement():

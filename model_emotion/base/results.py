@@ -61,6 +61,18 @@ def folder(run: str) -> Path:
     return Path("results") / run
 
 
+def undefined_layers(values: np.ndarray, layers: int) -> dict[int, str]:
+    """Return the layers, from 1, whose RDM is undefined or all 0, each with what is wrong.
+
+    values: [seeds, emotions, layers * width] activations.
+    """
+    split = values.reshape(*values.shape[:2], layers, -1)
+    silent = (split == 0).all(axis=3).any(axis=(0, 1))
+    constant = (split == split[:, :1]).all(axis=(1, 3)).any(axis=0)
+    problems = ("is the same under all prompts", "is 0 under a prompt in all neurons")
+    return {int(layer) + 1: problems[silent[layer]] for layer in np.flatnonzero(silent | constant)}
+
+
 def write_activations(activations: Activations, path: Path | str) -> None:
     """Write activations as safetensors, with their axes as metadata."""
     axes = {name: value for name, value in vars(activations).items() if name != "values"}

@@ -9,7 +9,7 @@ import torch
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_tensors
-from model_emotion.base.results import Activations
+from model_emotion.base.results import Activations, undefined_layers
 from model_emotion.live.executor import map_emotions
 from model_emotion.live.fingerprint import fingerprint
 from model_emotion.live.session import PROMPTS, input_files, load_engine, make_deterministic
@@ -42,19 +42,13 @@ def check_layers(values: np.ndarray, layers: int, name: str) -> None:
 
     values: [seeds, emotions, layers x width] activations. name: of the model, for the message.
     """
-    split = values.reshape(*values.shape[:2], layers, -1)
-    silent = (split == 0).all(axis=3).any(axis=(0, 1))
-    constant = (split == split[:, :1]).all(axis=(1, 3)).any(axis=0)
-    for found, problem in (
-        (silent, "is 0 for a prompt in all of its neurons"),
-        (constant, "has the same activations under all prompts"),
-    ):
-        if found.any():
-            number = ", ".join(str(layer + 1) for layer in np.flatnonzero(found))
-            raise UserError(
-                f"{name}: layer {number} {problem}, so that it has no RDM; use another model, or another "
-                "activation.point in params.yaml"
-            )
+    if found := undefined_layers(values, layers):
+        first, problem = next(iter(found.items()))
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise UserError(
+            f"{name}: layer {first}{more} {problem}, so that it has no RDM; use another model, or another "
+            "activation.point in params.yaml"
+        )
 
 
 def record_activations(params: Params) -> Activations:

@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import METADATA, read_csv, read_metadata
-from model_emotion.base.results import ACCURACY, MASKED_ACCURACY
+from model_emotion.base.results import ACCURACY, MASKED_ACCURACY, undefined_layers
 from model_emotion.base.values import RunName
 from model_emotion.live import run_card as card
 from model_emotion.live.run_card import Card
@@ -140,16 +140,8 @@ def _faults_of_activations(path: Path, of_run: Card) -> Iterator[str]:
     for seed, emotion in np.argwhere(~np.isfinite(values).all(axis=2)):
         yield f"{path}: {of_run.emotions[emotion]}, seed {of_run.seeds[seed]}: a value is not finite"
     if np.isfinite(values).all():
-        yield from _faults_of_layers(path, values.reshape(*shape[:2], of_run.layers, of_run.width))
-
-
-def _faults_of_layers(path: Path, values: np.ndarray) -> Iterator[str]:
-    """Yield the layers that have no RDM. values: [seeds, emotions, layers, width] activations."""
-    silent = (values == 0).all(axis=3).any(axis=(0, 1))
-    constant = (values == values[:, :1]).all(axis=(1, 3)).any(axis=0)
-    for layer in np.flatnonzero(silent | constant):
-        what = "is 0 under a prompt in all neurons" if silent[layer] else "is the same under all prompts"
-        yield f"{path}: layer {layer + 1} {what}, so that it has no RDM"
+        for layer, problem in undefined_layers(values, of_run.layers).items():
+            yield f"{path}: layer {layer} {problem}, so that it has no RDM"
 
 
 def _faults_of_axes(path: Path, axes: object, of_run: Card) -> Iterator[str]:

@@ -19,7 +19,8 @@ from model_emotion.base.results import MEASURED, folder
 from model_emotion.live import run_card as card
 from model_emotion.live.run_check import ACTIVATIONS, MASKED, OPTIONAL, UNMASKED, faults, place
 from model_emotion.masking import mask_plan
-from model_emotion.params import Params, check
+from model_emotion.model.checkpoint import PINS
+from model_emotion.params import Backbone, Params, check
 from model_emotion.project import stage
 
 LOCK = Path("dvc.lock")
