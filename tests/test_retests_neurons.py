@@ -247,7 +247,7 @@ def test_a_sample_of_neurons_gives_the_shares_of_all(monkeypatch):
     activations[:, :, :300] += 3 * ratings[0][None, :, None]
     rdms = pd.DataFrame(rdm.absolute_rdm(ratings).T, columns=["a", "b"])
     whole = table_of(neurons.split_half(activations, rdms, 120, 30, 1))
-    monkeypatch.setattr(neurons, "SAMPLE", 400)
+    monkeypatch.setattr(neurons, "SAMPLED", 400)
     part = table_of(neurons.split_half(activations, rdms, 120, 30, 1))
     assert part["estimate"].tolist() == pytest.approx(whole["estimate"].tolist(), abs=0.05)
     assert (part["ci_low"] <= part["estimate"]).all() and (part["estimate"] <= part["ci_high"]).all()

@@ -248,7 +248,7 @@ def test_a_step_that_takes_a_huge_neuron_is_found():
     rule = "above 10 times the 99th percentile of their layer"
     flagged = huge_neurons.huge(values, 2)[rule]
     assert np.flatnonzero(flagged).tolist() == [7]
-    found = huge_neurons.steps(masked, masks, flagged)
+    found = huge_neurons.loss_steps(masked, masks, flagged)
     assert len(found) == 27 and found.query("first")["attribute"].tolist() == ["a0", "a1", "a2"]
     rows = table(list(huge_neurons.steps_with_huge_neurons(values, 2, masked, masks, 999, 1)))
     row = rows[(rows["question"] == "steps_with_huge_neurons") & (rows["key"] == rule)].iloc[0]
@@ -259,10 +259,10 @@ def test_steps_without_an_effect_have_a_uniform_p():
     p = []
     for number in range(150):
         values, masks, masked = run_with_huge_neurons(np.random.default_rng(number), 0.0)
-        found = huge_neurons.steps(masked, masks, np.arange(400).reshape(2, 200) == 7)
-        p.append(huge_neurons.excess(found, 99, number)[1])
+        found = huge_neurons.loss_steps(masked, masks, np.arange(400).reshape(2, 200) == 7)
+        p.append(huge_neurons.excess_loss(found, 99, number)[1])
     assert np.mean(np.array(p) <= 0.05) < 0.1 and stats.kstest(p, "uniform").pvalue > 0.005
-    assert huge_neurons.excess(found.assign(first=False), 99, 1) is None
+    assert huge_neurons.excess_loss(found.assign(first=False), 99, 1) is None
 
 
 def test_random_masks_with_and_without_a_huge_neuron_are_compared():

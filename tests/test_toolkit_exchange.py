@@ -24,15 +24,15 @@ from model_emotion.base.results import (
 )
 from model_emotion.inputs import released
 from model_emotion.project import stage
-from model_emotion.toolkit.arguments import WHOLE, ModelEmotionArguments
+from model_emotion.toolkit.arguments import LEAST_WHOLE, ModelEmotionArguments
 from model_emotion.toolkit.command import main as evaluate_masks
 from model_emotion.toolkit.convert import main as convert
 from model_emotion.toolkit.masks import read_prompt
 
 
-@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("name", LEAST_WHOLE)
 def test_whole_numbers_outside_their_range_are_refused_by_name(name, tmp_path):
-    wrong = [WHOLE[name] - 1, -(2**40), 5.5, float("nan"), float("inf"), "5", True, [5]]
+    wrong = [LEAST_WHOLE[name] - 1, -(2**40), 5.5, float("nan"), float("inf"), "5", True, [5]]
     for value in wrong + [2**32, 2**33, 10**400] * (name == "seed"):
         with pytest.raises(UserError, match=f"^{name}=.*: must be ") as said:
             ModelEmotionArguments(output_dir=tmp_path, use_cpu=True, **{name: value})
@@ -40,8 +40,8 @@ def test_whole_numbers_outside_their_range_are_refused_by_name(name, tmp_path):
 
 
 def test_the_smallest_and_largest_whole_numbers_are_accepted(tmp_path):
-    args = ModelEmotionArguments(output_dir=tmp_path, use_cpu=True, **WHOLE)
-    assert {name: getattr(args, name) for name in WHOLE} == WHOLE
+    args = ModelEmotionArguments(output_dir=tmp_path, use_cpu=True, **LEAST_WHOLE)
+    assert {name: getattr(args, name) for name in LEAST_WHOLE} == LEAST_WHOLE
     assert ModelEmotionArguments(output_dir=tmp_path, use_cpu=True, seed=2**32 - 1).seed == 2**32 - 1
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 from model_emotion.base import study
 from model_emotion.base.errors import InputError
 
-AGREED = {"Finished": "TRUE", "UserLanguage": "EN", "Consent": "I AGREE"}
+REQUIRED = {"Finished": "TRUE", "UserLanguage": "EN", "Consent": "I AGREE"}
 """Column -> the answer that keeps a rater, in upper case, because the files differ."""
 CATCH = 28
 """The catch item of the first two surveys: it asks for the answer 9."""
@@ -94,7 +94,7 @@ def appraisal(path: Path) -> Appraisals:
     """
     answers = [*APPRAISAL_ITEMS, *APPRAISAL_CATCH]
     table = _table(
-        path, [*AGREED, "EMOTION", *answers], {"Specific Event": lambda story: story.strip() != "n/a"}
+        path, [*REQUIRED, "EMOTION", *answers], {"Specific Event": lambda story: story.strip() != "n/a"}
     ).iloc[2:]
     given = len(table)
     table = table[_agreed(table)]
@@ -129,7 +129,7 @@ def _survey(path: Path, words: list[str], attributes: tuple[str, ...]) -> Survey
     columns = {
         (item, attribute): f"{item}_{attribute}_1" for item in range(1, CATCH + 1) for attribute in attributes
     }
-    table = _table(path, [*AGREED, *columns.values()])
+    table = _table(path, [*REQUIRED, *columns.values()])
     given = len(table)
     table = table[_agreed(table)]
     numbers = _numbers(path, table, list(columns.values()))
@@ -187,7 +187,7 @@ def _plain(name: str) -> str:
 
 def _agreed(table: pd.DataFrame) -> np.ndarray:
     """Return bool [rows]: finished, in English, and with consent."""
-    return np.all([table[column].str.upper() == right for column, right in AGREED.items()], axis=0)
+    return np.all([table[column].str.upper() == right for column, right in REQUIRED.items()], axis=0)
 
 
 def _numbers(path: Path, table: pd.DataFrame, columns: list[str], also: int | None = None) -> pd.DataFrame:

@@ -20,14 +20,14 @@ try:
 except ImportError:  # it has no wheel for Linux on aarch64
     diptest = None
 
-ENOUGH = 4
+FEWEST = 4
 """The fewest emotions for tests over emotions, and the fewest attributes for tests over attributes."""
 
 ROUNDING = 1e-12
 """Differences between accuracies that are smaller than this come from rounding."""
 
 CELL = ["emotion", "seed", "attribute", "k"]
-EACH = ["k", "emotion", "r", "z", "p", "slope", "intercept"]
+REGRESSION_COLUMNS = ["k", "emotion", "r", "z", "p", "slope", "intercept"]
 OVER_EMOTIONS = ["k", "mean_r", "t", "df", "p", "ci_low", "ci_high"]
 OVER_ATTRIBUTES = ["k", "r", "p", "n"]
 POOLED_OVER = {"emotion": ["emotion"], "attribute": ["attribute"], "cell": ["emotion", "attribute"]}
@@ -100,12 +100,12 @@ def human_correlation(
     emotion (the line is that of the drop on the weight); `k, mean_r, t, df, p, ci_low, ci_high` over the
     emotions, by Fisher's z; and `k, r, p, n` of the attributes' mean effects, where attributes are the cases.
     They are empty if some masks are of other attributes than those with a weight, or if there are fewer than
-    ENOUGH attributes.
+    FEWEST attributes.
     """
     attributes = set(drops["attribute"])
-    if not attributes <= set(weights.index) or len(attributes) < ENOUGH:
+    if not attributes <= set(weights.index) or len(attributes) < FEWEST:
         return (
-            pd.DataFrame(columns=EACH),
+            pd.DataFrame(columns=REGRESSION_COLUMNS),
             pd.DataFrame(columns=OVER_EMOTIONS),
             pd.DataFrame(columns=OVER_ATTRIBUTES),
         )
@@ -198,9 +198,9 @@ def floor(accuracy: pd.DataFrame) -> pd.DataFrame:
 
 
 def above_floor(table: pd.DataFrame, floors: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of emotions above the floor; all rows if fewer than ENOUGH emotions would be left."""
+    """Return the rows of emotions above the floor; all rows if fewer than FEWEST emotions would be left."""
     kept = set(floors.loc[~floors["floor"], "emotion"])
-    return table[table["emotion"].isin(kept)] if len(kept) >= ENOUGH else table
+    return table[table["emotion"].isin(kept)] if len(kept) >= FEWEST else table
 
 
 def drop_tables(

@@ -17,7 +17,7 @@ from model_emotion.base.results import folder
 from model_emotion.base.values import OWN_RUNS
 from model_emotion.live import run_card as card
 from model_emotion.live import run_check as check
-from model_emotion.masking.drops import ENOUGH
+from model_emotion.masking.drops import FEWEST
 from model_emotion.report.hypotheses import read_answers
 
 
@@ -50,10 +50,10 @@ def measures(run: str) -> Measures:
 
 
 def rho(a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray) -> float | None:
-    """Return Spearman's rho, or None for fewer than ENOUGH pairs or if either does not vary."""
+    """Return Spearman's rho, or None for fewer than FEWEST pairs or if either does not vary."""
     pairs = np.array([a, b], dtype=float)
     pairs = pairs[:, np.isfinite(pairs).all(axis=0)]
-    if pairs.shape[1] < ENOUGH or (pairs == pairs[:, :1]).all(axis=1).any():
+    if pairs.shape[1] < FEWEST or (pairs == pairs[:, :1]).all(axis=1).any():
         return None
     return float(spearmanr(*pairs).statistic)
 

@@ -32,7 +32,7 @@ def huge(values: np.ndarray, layers: int) -> dict[str, np.ndarray]:
     return {name: rule(size) for name, rule in RULES.items()}
 
 
-def steps(masked: pd.DataFrame, masks: Mapping[str, np.ndarray], flagged: np.ndarray) -> pd.DataFrame:
+def loss_steps(masked: pd.DataFrame, masks: Mapping[str, np.ndarray], flagged: np.ndarray) -> pd.DataFrame:
     """Return `attribute, k, step, first`: how much accuracy a mask loses from one size to the next.
 
     The first size has no step. `first`: the larger mask takes a flagged neuron and the smaller one does not.
@@ -53,11 +53,11 @@ def steps(masked: pd.DataFrame, masks: Mapping[str, np.ndarray], flagged: np.nda
     return pd.DataFrame(rows, columns=["attribute", "k", "step", "first"])
 
 
-def excess(table: pd.DataFrame, samples: int, seed: int) -> tuple[float, float, int] | None:
+def excess_loss(table: pd.DataFrame, samples: int, seed: int) -> tuple[float, float, int] | None:
     """Return how much more accuracy is lost at steps that first take a huge neuron, two-sided p, and their n.
 
-    table: from `steps`. Steps are compared within a size, and p permutes within sizes which steps are first.
-    None if no size has steps of both kinds.
+    table: from `loss_steps`. Steps are compared within a size, and p permutes within sizes which steps are
+    first. None if no size has steps of both kinds.
     """
     both = table.groupby("k")["first"].transform("nunique") == 2
     of = [(group["step"].to_numpy(), group["first"].to_numpy()) for _, group in table[both].groupby("k")]
@@ -90,7 +90,7 @@ def steps_with_huge_neurons(
     for rule, flagged in huge(values, layers).items():
         method = f"neurons whose |mean activation| is {rule}"
         yield row("huge_neurons", method, "", int(flagged.sum()), n=flagged.size, key=rule)
-        if found := excess(steps(masked, masks, flagged), samples, seed):
+        if found := excess_loss(loss_steps(masked, masks, flagged), samples, seed):
             estimate, p, n = found
             method = "loss of accuracy at the size at which a mask first takes one, minus that of other masks"
             method += f"; two-sided p, permuted within sizes {samples} times"

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from model_emotion.base.statistics import Regression, correlation_interval, product, regression
-from model_emotion.masking.drops import ENOUGH, ROUNDING
+from model_emotion.masking.drops import FEWEST, ROUNDING
 from model_emotion.masking.masks import MaskName
 from model_emotion.retests.masks import several_sizes
 from model_emotion.retests.partial import basis, of_permuted, residuals
@@ -129,7 +129,7 @@ def _cases(
     column = "drop" if measure == "drop" else "masked"
     effect = MEASURES[measure] * of_size.groupby("attribute", sort=False)[column].mean()
     known = set(weights.index) & set(layer.index)
-    if len(effect) < ENOUGH or not set(effect.index) <= known or not _varies(effect.to_numpy()):
+    if len(effect) < FEWEST or not set(effect.index) <= known or not _varies(effect.to_numpy()):
         return None
     return effect.to_numpy(), weights[effect.index].to_numpy(), layer[effect.index].to_numpy()
 

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from model_emotion.base.statistics import regression
-from model_emotion.masking.drops import ENOUGH
+from model_emotion.masking.drops import FEWEST
 from model_emotion.retests.rows import Row, row
 
 
@@ -19,13 +19,13 @@ def without_each_mask(drops: pd.DataFrame, k: int, weights: pd.Series) -> Iterat
     """Repeat the mean drop (H2) and r of drop with human weight (H3) without each attribute and emotion.
 
     drops: drops.parquet. k: the size of masks. weights: human weights by attribute. There are no rows on
-    r if an attribute has no weight, if fewer than ENOUGH attributes would be left, or if drops do not differ.
+    r if an attribute has no weight, if fewer than FEWEST attributes would be left, or if drops do not differ.
     """
     cube = drops[drops["k"] == k].pivot_table("drop", "emotion", "attribute", sort=False)
     measures: dict[str, Callable[[pd.DataFrame], float]] = {
         "drop": lambda left: float(left.to_numpy().mean())
     }
-    if len(cube.columns) > ENOUGH and set(cube.columns) <= set(weights.index) and cube.mean().nunique() > 1:
+    if len(cube.columns) > FEWEST and set(cube.columns) <= set(weights.index) and cube.mean().nunique() > 1:
         measures["human_correlation"] = lambda left: regression(weights[left.columns], left.mean()).r
     for name, measure in measures.items():
         for axis, cases in enumerate(("emotion", "attribute")):
@@ -52,7 +52,7 @@ def without_each_emotion(model: np.ndarray, human: np.ndarray, emotions: Sequenc
     )
     for number, emotion in enumerate(emotions):
         kept = (first != number) & (second != number)
-        if len(emotions) > ENOUGH:
+        if len(emotions) > FEWEST:
             tau = float(stats.kendalltau(model[kept], human[kept]).statistic)
             n = len(emotions) - 1
             yield row("model_and_human_without_emotion", method, "", tau, n=n, key=emotion, reference=every)

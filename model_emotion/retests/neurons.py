@@ -13,11 +13,11 @@ from model_emotion.rsa.permutation import critical, largest_tau, least_p, permut
 from model_emotion.rsa.rdm import pair_indices
 from model_emotion.rsa.searchlight import mean_rdm
 
-ORDERS = 199
+PERMUTATIONS = 199
 """Permutations of the emotions that show what to expect by chance."""
-TOGETHER = 20
+AT_ONCE = 20
 """Permutations whose taus are in memory at a time."""
-SAMPLE = 3072
+SAMPLED = 3072
 """Neurons that are drawn for permutations and halvings, a twelfth of roberta-base; fewer neurons are all
 used."""
 
@@ -88,29 +88,29 @@ def own_neurons(activations: np.ndarray, attribute_rdms: pd.DataFrame, k: int, s
     """What share of an attribute's k best neurons is still among its k best, given the other attributes?
 
     Both taus are of the same data, so the share is large if attributes have little in common, whatever
-    neurons do. `reference` is therefore the mean share in ORDERS permutations of the emotions, the same for
-    all attributes. p is twice the share of the permutations in which as many neurons stay. For reference and
-    p, SAMPLE neurons are drawn, with as many fewer best ones. No rows if an attribute follows from the
+    neurons do. `reference` is therefore the mean share under PERMUTATIONS of the emotions, the same for all
+    attributes. p is twice the share of the permutations in which as many neurons stay. For reference and
+    p, SAMPLED neurons are drawn, with as many fewer best ones. No rows if an attribute follows from the
     others. activations: [seed, emotion, neuron]. attribute_rdms: frame [pairs, attributes].
     """
     rdms = attribute_rdms.to_numpy()
     among = np.array([[stats.kendalltau(a, b).statistic for b in rdms.T] for a in rdms.T])
     if np.linalg.matrix_rank(among) < len(among):
         return []
-    share = _stay(_tau(activations, rdms), among, k)
+    share = _kept(_tau(activations, rdms), among, k)
     generator, emotions = np.random.default_rng(seed), activations.shape[1]
-    drawn, best_of_drawn = _drawn(activations.shape[2], k, generator)
+    drawn, best_of_drawn = _sampled(activations.shape[2], k, generator)
     of_drawn = activations[:, :, drawn]
-    there = permuted_pairs(np.r_[np.arange(emotions)[None], permutations(emotions, ORDERS, seed)])
+    there = permuted_pairs(np.r_[np.arange(emotions)[None], permutations(emotions, PERMUTATIONS, seed)])
     shares = []
-    for orders in np.array_split(there, -(-len(there) // TOGETHER)):
+    for orders in np.array_split(there, -(-len(there) // AT_ONCE)):
         tau = _tau(of_drawn, rdms[orders].transpose(1, 0, 2).reshape(len(rdms), -1))
-        shares += [_stay(of_order, among, best_of_drawn) for of_order in np.split(tau, len(orders), axis=1)]
+        shares += [_kept(of_order, among, best_of_drawn) for of_order in np.split(tau, len(orders), axis=1)]
     by_chance = np.array(shares[1:])
-    p = doubled((1 + (by_chance >= shares[0] - 1e-12).sum(axis=0)) / (1 + ORDERS))
+    p = doubled((1 + (by_chance >= shares[0] - 1e-12).sum(axis=0)) / (1 + PERMUTATIONS))
     method = (
         "share of the k neurons of largest tau that are among those of largest partial tau given the other "
-        f"attributes; reference: mean of {ORDERS} orders of the emotions; two-sided p"
+        f"attributes; reference: mean of {PERMUTATIONS} orders of the emotions; two-sided p"
     )
     values = zip(attribute_rdms, share, by_chance.mean(axis=0), p, strict=True)
     return [
@@ -119,7 +119,7 @@ def own_neurons(activations: np.ndarray, attribute_rdms: pd.DataFrame, k: int, s
     ]
 
 
-def _stay(tau: np.ndarray, among: np.ndarray, k: int) -> np.ndarray:
+def _kept(tau: np.ndarray, among: np.ndarray, k: int) -> np.ndarray:
     """Return the share [attributes] of the k neurons of largest tau that have one of the k largest partials.
 
     tau, among: as for `partial_tau`.
@@ -128,9 +128,9 @@ def _stay(tau: np.ndarray, among: np.ndarray, k: int) -> np.ndarray:
     return (both[0] & both[1]).sum(axis=0) / k
 
 
-def _drawn(neurons: int, k: int, generator: np.random.Generator) -> tuple[np.ndarray, int]:
-    """Draw SAMPLE neurons, or all if they are fewer; return them and as large a share of them as k is."""
-    drawn = np.sort(generator.permutation(neurons)[:SAMPLE]) if neurons > SAMPLE else np.arange(neurons)
+def _sampled(neurons: int, k: int, generator: np.random.Generator) -> tuple[np.ndarray, int]:
+    """Draw SAMPLED neurons, or all if they are fewer; return them and as large a share of them as k is."""
+    drawn = np.sort(generator.permutation(neurons)[:SAMPLED]) if neurons > SAMPLED else np.arange(neurons)
     return drawn, max(1, round(k * len(drawn) / neurons))
 
 
@@ -140,7 +140,7 @@ def split_half(
     """Would other seeds find the same neurons? Three rows per attribute, means over halvings of the seeds.
 
     The interval is the range of the middle 95 % of the halvings: a spread, not a confidence interval. Each
-    halving draws SAMPLE neurons and takes as large a share of them as k is of all.
+    halving draws SAMPLED neurons and takes as large a share of them as k is of all.
 
     split_half: the share of the k best neurons that both halves have in common; `reference` is that by
     chance. split_half_reliability: Pearson's r over the neurons of the halves' taus, stepped up to all seeds
@@ -154,7 +154,7 @@ def split_half(
     shares, reliabilities, elsewhere, found = [], [], [], []
     for _ in progress(range(halvings), "halves of the seeds", unit="halving"):
         order = generator.permutation(seeds)
-        drawn, best_of = _drawn(activations.shape[2], k, generator)
+        drawn, best_of = _sampled(activations.shape[2], k, generator)
         halves = order[: seeds // 2], order[seeds // 2 :]
         of_drawn = activations[:, :, drawn]
         taus = [_tau(of_drawn[half], rdms) for half in halves]

@@ -5,7 +5,7 @@ import pandas as pd
 from scipy import optimize, stats
 
 from model_emotion.base.statistics import tanh
-from model_emotion.masking.drops import ENOUGH
+from model_emotion.masking.drops import FEWEST
 from model_emotion.retests.drops import cubes, over_masks
 from model_emotion.retests.masks import means_of_masks, pool_sizes, random_masks_of
 from model_emotion.retests.rows import ALPHA, POWER, Row, row
@@ -65,7 +65,7 @@ def detectable_over_attributes(masked: pd.DataFrame, drops: pd.DataFrame, k: int
     """
     own, random = cubes(masked, drops, k)
     n, found = own.shape[2], over_masks(own, random)
-    if n < ENOUGH:
+    if n < FEWEST:
         return []
     test = f"the one-sided t test over attributes, alpha {ALPHA}; noncentral t"
     drop = f"mean drop found with power {POWER} by {test}"

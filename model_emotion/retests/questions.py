@@ -30,7 +30,7 @@ from model_emotion.rsa import rdm
 from model_emotion.rsa.whole_model import model_rdm
 
 HALVINGS = 50
-ODD_SEEDS = (1, 42, 100)
+IRREGULAR_SEEDS = (1, 42, 100)
 """Seeds of the study beside its other nine, 3 to 19. Whether they were chosen by their results is not
 known."""
 
@@ -121,7 +121,7 @@ def _of_masks(
     yield from masks.place_among_random(masked, k)
     yield from _hurt(unpaired, dropped, human, k, samples, seed)
     yield from drops.hurt_beyond_permuted(masked, k)
-    if fewer := drops.without_seeds(unpaired, ODD_SEEDS):
+    if fewer := drops.without_seeds(unpaired, IRREGULAR_SEEDS):
         key, of_seeds = fewer
         kept = dropped[dropped["seed"].isin(of_seeds["seed"])]
         yield from _hurt(of_seeds, kept, human, k, samples, seed, key)

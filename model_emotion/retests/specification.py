@@ -20,7 +20,7 @@ from scipy import stats
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_yaml
 from model_emotion.base.statistics import product
-from model_emotion.masking.drops import ENOUGH, ROUNDING
+from model_emotion.masking.drops import FEWEST, ROUNDING
 from model_emotion.retests.neurons import partial_tau
 from model_emotion.retests.rows import ALPHA, Row, doubled, permuted_p, row
 from model_emotion.rsa.kendall import tau_b
@@ -216,12 +216,12 @@ def curve_of_correlations(
     """Return rows on H3's curve, and the curve as a table with COLUMNS.
 
     For p, the attributes' weights are permuted `samples` times, alike in all specifications. weights: as
-    `weight_variants` returns them. Nothing if there are fewer than ENOUGH attributes, or one has no weight.
+    `weight_variants` returns them. Nothing if there are fewer than FEWEST attributes, or one has no weight.
     """
     attributes, found = accuracies(masked, unmasked, choices["seeds"], choices["scale"])
     n, table = len(attributes), []
     variants = {name: of for name, of in weights.items() if name in choices["weight"]}
-    if n < ENOUGH or not all(set(attributes) <= set(of.index) for of in variants.values()):
+    if n < FEWEST or not all(set(attributes) <= set(of.index) for of in variants.values()):
         return [], pd.DataFrame(columns=COLUMNS)
     baselines = choices["baseline"] if _paired(masked) else ["pooled"]
     keys, drops = [], []

@@ -14,7 +14,7 @@ from scipy.optimize import isotonic_regression
 
 from model_emotion.retests.rows import ALPHA, doubled
 
-ENOUGH_SIZES = 3
+FEWEST_SIZES = 3
 """The fewest sizes of random masks that are pooled."""
 
 
@@ -51,12 +51,12 @@ def pool(means: pd.Series) -> Pooled | None:
 
     means: mean accuracy of each random mask; the first level of its index is the size k. Centres are the
     medians of the sizes, made to fall with k, and scales the median absolute deviations, made to rise with k
-    (isotonic regression, weighted by the number of masks). None too if there are fewer than ENOUGH_SIZES
+    (isotonic regression, weighted by the number of masks). None too if there are fewer than FEWEST_SIZES
     sizes, or if masks of some size do not differ.
     """
     by = means.groupby(level=0, sort=True)
     weights = by.size().to_numpy(dtype=float)
-    if len(weights) < ENOUGH_SIZES or 2 / (len(means) + 1) >= ALPHA:
+    if len(weights) < FEWEST_SIZES or 2 / (len(means) + 1) >= ALPHA:
         return None
     spread = by.agg(lambda of_size: stats.median_abs_deviation(of_size))
     centre, scale = (

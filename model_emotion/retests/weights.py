@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from model_emotion.base.statistics import correlation_interval, regression
-from model_emotion.masking.drops import ENOUGH
+from model_emotion.masking.drops import FEWEST
 from model_emotion.retests.masks import several_sizes
 from model_emotion.retests.rows import Row, row
 
@@ -16,7 +16,7 @@ from model_emotion.retests.rows import Row, row
 def _effects(drops: pd.DataFrame, k: int, weights: pd.Series) -> pd.Series | None:
     """Return each attribute's mean drop at size k; None if some have no weight, or they are too few."""
     effect = drops[drops["k"] == k].groupby("attribute", sort=False)["drop"].mean()
-    return effect if len(effect) >= ENOUGH and set(effect.index) <= set(weights.index) else None
+    return effect if len(effect) >= FEWEST and set(effect.index) <= set(weights.index) else None
 
 
 def human_correlation_of_attributes(
@@ -24,7 +24,7 @@ def human_correlation_of_attributes(
 ) -> list[Row]:
     """Does an attribute's mean drop correlate with its human weight? Attributes are the cases.
 
-    No row if there are fewer than ENOUGH attributes, or if masks are of something else, such as the three
+    No row if there are fewer than FEWEST attributes, or if masks are of something else, such as the three
     spaces. key: tells this row from others of the same question.
     """
     effect = _effects(drops, k, weights)

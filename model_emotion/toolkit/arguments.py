@@ -23,18 +23,18 @@ HARMLESS = (
     "do_train", "do_eval", "do_predict", "run_name", "dataloader_num_workers", "dataloader_pin_memory",
 )  # fmt: skip
 """Arguments that no result depends on, besides all whose names begin with `log`."""
-DONE_ANYWAY = {
+EQUIVALENT = {
     "eval_strategy": ("epoch",),
     "save_strategy": ("no",),
     "include_num_input_tokens_seen": (False,),
 }
 """Values besides the default that describe what happens here."""
-WHOLE = {
+LEAST_WHOLE = {
     "prompt_len": 1, "max_source_length": 3, "examples": 1, "per_device_train_batch_size": 1,
     "per_device_eval_batch_size": 1, "num_train_epochs": 1, "seed": 0,
 }  # fmt: skip
 """The smallest value of each whole number."""
-LEAST = {"learning_rate": 0, "weight_decay": 0, "max_grad_norm": 0, "adam_epsilon": 0}
+LEAST_OTHER = {"learning_rate": 0, "weight_decay": 0, "max_grad_norm": 0, "adam_epsilon": 0}
 """The smallest value of each other number."""
 PROBES = ("s", "mask")
 VERSION_2: dict[str, Any] = {
@@ -125,17 +125,17 @@ class ModelEmotionArguments(TrainingArguments):
 
     def _check_numbers(self) -> None:
         """Raise UserError for a number of the wrong kind or outside its range."""
-        for name, least in (WHOLE | LEAST).items():
+        for name, least in (LEAST_WHOLE | LEAST_OTHER).items():
             value: Any = getattr(self, name)
             if value is None and name == "examples":
                 continue
             if not _is_real(value) or not -inf < value < inf:
                 raise UserError(f"{name}={value!r}: must be a number")
-            if name in WHOLE and value != int(value):
+            if name in LEAST_WHOLE and value != int(value):
                 raise UserError(f"{name}={value}: must be a whole number")
             if value < least:
                 raise UserError(f"{name}={value}: must be at least {least}")
-            if name in WHOLE and name != "num_train_epochs":  # which transformers declares as a float
+            if name in LEAST_WHOLE and name != "num_train_epochs":  # which transformers declares as a float
                 setattr(self, name, int(value))
         if self.seed > LARGEST_SEED:
             raise UserError(f"seed={self.seed}: must be at most {LARGEST_SEED}")
@@ -147,6 +147,6 @@ class ModelEmotionArguments(TrainingArguments):
             name, value = field.name, getattr(self, field.name)
             default = getattr(type(self), name, None)
             settled = getattr(theirs, name) if name not in ModelEmotionArguments.__annotations__ else default
-            unchanged = value in (default, settled, *DONE_ANYWAY.get(name, ())) or not (value or default)
+            unchanged = value in (default, settled, *EQUIVALENT.get(name, ())) or not (value or default)
             if not (unchanged or name in HONOURED or name in HARMLESS or name.startswith("log")):
                 raise UserError(f"{name}={value!r}: has no effect here; leave it out")
