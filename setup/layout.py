@@ -20,9 +20,9 @@ LAYERS = (
 )
 """A room may import from rooms of earlier layers only, and from itself."""
 LAYER = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
-MODULE, FUNCTION, ROOT_ENTRIES = 300, 60, 16
-FILES = {"dvc.yaml": 400, "README.md": 150}
-"""The most lines that a module, a function or a file may have, and the most entries of the package's root."""
+MODULE, FUNCTION, ROOT_ENTRIES, COLUMNS = 300, 60, 16, 110
+FILES = {"dvc.yaml": 400, "README.md": 140}
+"""The most lines of a module, function or file, entries of the package's root, and columns of a template."""
 
 
 def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -83,6 +83,10 @@ def faults(root: Path) -> Iterator[str]:
                 yield from faults_of(path, entry.name)
         elif entry.stem in LAYER:
             yield from faults_of(entry, entry.stem)
+    for path in sorted(package.rglob("*.j2")):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            if len(line) > COLUMNS:
+                yield f"{path}:{number}: {len(line)} columns; a line of a template may have {COLUMNS}"
     for name, most in FILES.items():
         lines = len((root / name).read_text(encoding="utf-8").splitlines())
         if lines > most:

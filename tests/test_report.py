@@ -469,6 +469,13 @@ def test_readmes_table_is_current(monkeypatch):
     assert hypotheses.readme_block(judged + live) == block  # it counts only claims on the study
 
 
+def test_an_indented_line_of_a_template_continues_the_line_above():
+    said = prose.fill("headline.j2", passed=3, published=4, measured=2, held=1)
+    assert said.strip() == (
+        "3 of 4 published values are regenerated. Of 2 claims on the model measured here, 1 is supported."
+    )
+
+
 @needs_published
 def test_readme_quotes_the_last_line_of_make_published():
     quick_start = (ROOT / "README.md").read_text().split("## Quick start")[1].split("\n## ")[0]

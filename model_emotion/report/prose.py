@@ -1,5 +1,6 @@
 """Fill the templates of the report, and write numbers as psychology journals do."""
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -73,8 +74,11 @@ def templates(**options: Any) -> Environment:
 
 
 def fill(template: str, **values: Any) -> str:
-    """Return a text template, such as `readme.j2`, with its names filled in."""
-    return templates().get_template(template).render(**values)
+    """Return a text template, such as `readme.j2`, with its names filled in.
+
+    A line that begins with two blanks continues the line above, so that long sentences can be wrapped.
+    """
+    return re.sub("\\n  +(?=[^ ])", " ", templates().get_template(template).render(**values))
 
 
 def sentences(template: str, **values: Any) -> tuple[str, ...]:
