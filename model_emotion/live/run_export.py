@@ -74,12 +74,18 @@ def describe(name: str, params: Params, by: str, source: Path) -> dict[str, Any]
     sizes = [{key: size[key] for key in ("k", "draws", "attributes", "permuted")} for size in plan["sizes"]]
     return {
         "name": name,
-        "backbone": {"name": axes["backbone"], "revision": params.backbone.revision},
+        "backbone": {"name": axes["backbone"], "revision": revision(params.backbone)},
         **{key: axes[key] for key in ("layers", "width", "emotions", "seeds")},
         "masks": masks | {"sizes": sizes},
         **{section: getattr(params, section).model_dump() for section in SECTIONS},
         "measured": {"by": by, "on": machine(source)},
     }
+
+
+def revision(backbone: Backbone) -> str:
+    """Return the commit that a backbone was read at, which is the pinned one where params.yaml names none."""
+    pin = PINS.get(backbone.name)
+    return backbone.revision or (pin.revision if pin else "")
 
 
 def machine(source: Path) -> str:
