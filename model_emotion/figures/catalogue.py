@@ -210,7 +210,7 @@ FIGURES = (
     Entry(
         "H2_layers_and_accuracy", ("H2", "H3"),
         "In which layers the {top_k} masked neurons of each attribute lie, and mean accuracy with its mask "
-        "and with random masks.",
+        "and with random masks. Hollow: with masks by its permuted ratings, if the run has any.",
         retests.layers_and_accuracy, ("mask_layers", "accuracy_by_mask"), ("top_k",),
     ),
     Entry(

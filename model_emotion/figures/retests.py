@@ -71,11 +71,16 @@ def layers_and_accuracy(mask_layers: pd.DataFrame, accuracy_by_mask: pd.DataFram
     each = random.reindex(own.index) if set(own.index) <= set(random.index) else random.mean()
     marks = ax.scatter(np.broadcast_to(each, place.shape), place, marker="|", s=40, color=style.QUIET)
     ax.scatter(own, place, c=_colours(own.index), s=14, zorder=3)
+    handles, names = [style.dot_handle("black", ""), marks], ["with its mask", "random masks"]
+    if "permuted" in mean:
+        permuted = mean["permuted"].reindex(own.index)
+        look: dict[str, Any] = {"facecolors": "none", "edgecolors": "black", "linewidths": 0.6}
+        handles.append(ax.scatter(permuted, place, s=12, **look))
+        names.append("its ratings permuted")
     ax.set_ylim(layers.get_ylim())
     ax.set_yticks([])
     style.in_percent(ax.xaxis)
     ax.set_xlabel("accuracy")
-    handles, names = [style.dot_handle("black", ""), marks], ["with its mask", "random masks"]
     ax.legend(handles, names, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=1)
     style.space_legend(figure, own.index)
     return figure
