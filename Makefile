@@ -64,7 +64,7 @@ exps: $(READY)  ## run all small experiments (nine emotions), and compare each w
 
 NAMED = "$(or $(NAME),$(error NAME is missing: make $@ NAME=..., a name for the folder data/runs/NAME))"
 export-run: $(READY)  ## write the run `live` to data/runs/NAME, for others: make export-run NAME=... BY=...
-	@python -m model_emotion.live.run_export $(NAMED) --by "$(BY)"
+	@python -m model_emotion.live.run_export $(NAMED) --by "$${BY-}"
 check-run: $(READY)  ## check a run in data/runs that was measured elsewhere: make check-run NAME=...
 	@python -m model_emotion.live.run_check $(NAMED)
 

@@ -154,6 +154,17 @@ def test_an_archive_may_have_a_blank_in_its_name():
     ]
 
 
+def test_whoever_measured_a_run_may_have_any_name(tmp_path):
+    python, who = tmp_path / "bin/python", 'Zoë "Z" O\'Neill & Söhne `x` \\n'
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    python.chmod(0o755)
+    command = ["make", "--silent", "export-run", "NAME=mini", f"BY={who}", f"VENV={tmp_path}"]
+    environment = os.environ | {"MODEL_EMOTION_IMAGE": "x"}  # so that make does not set up an environment
+    said = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines()[2:] == ["mini", "--by", who]
+
+
 @pytest.mark.parametrize("kind", ["worktree", "submodule"])
 def test_a_container_gets_the_history_of_a_worktree_or_submodule(docker, minimal, tmp_path, kind):
     git("init", "--quiet", "--initial-branch", "main", cwd=minimal)
