@@ -70,7 +70,7 @@ def undefined_layers(values: np.ndarray, layers: int) -> dict[int, str]:
     silent = (split == 0).all(axis=3).any(axis=(0, 1))
     constant = (split == split[:, :1]).all(axis=(1, 3)).any(axis=0)
     problems = ("is the same under all prompts", "is 0 under a prompt in all neurons")
-    return {int(layer) + 1: problems[silent[layer]] for layer in np.flatnonzero(silent | constant)}
+    return {int(layer) + 1: problems[int(silent[layer])] for layer in np.flatnonzero(silent | constant)}
 
 
 def write_activations(activations: Activations, path: Path | str) -> None:
