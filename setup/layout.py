@@ -87,6 +87,10 @@ def faults(root: Path) -> Iterator[str]:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             if len(line) > COLUMNS:
                 yield f"{path}:{number}: {len(line)} columns; a line of a template may have {COLUMNS}"
+    for path in sorted((root / "tests").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("test_"):
+                yield f"{path}:{node.lineno}: imports {node.module}; what tests share is in a module of its own"
     for name, most in FILES.items():
         lines = len((root / name).read_text(encoding="utf-8").splitlines())
         if lines > most:

@@ -72,3 +72,31 @@ def shared(draws, attributes=14, spread=0.05, seed=0):
         masks[..., :attributes],
         masks[..., attributes:],
     )
+
+
+def simulated(draw, mean=0.0, shape=(12, 4, 8), sd=(1.0, 0.5, 2.0), noise=1.0):
+    """A balanced cube with random emotions, seeds and masks of these standard deviations."""
+    cube = mean + draw.normal(0, noise, shape)
+    for axis, (levels, spread) in enumerate(zip(shape, sd, strict=True)):
+        cube = cube + draw.normal(0, spread, levels).reshape([-1 if each == axis else 1 for each in range(3)])
+    return cube
+
+
+def run_with_huge_neurons(draw, loss):
+    """Masks of four sizes, three attributes of which take a huge neuron at some size and then lose `loss`."""
+    values = draw.normal(0, 1, (2, 5, 400))
+    values[..., 7] += 500
+    masks, rows = {}, []
+    for number in range(9):
+        order = draw.permutation(np.delete(np.arange(400), 7))
+        takes = 1 + number if number < 3 else None  # the place of the size at which it takes neuron 7
+        for place, k in enumerate((10, 20, 30, 40)):
+            chosen = order[:k]
+            if takes is not None and place >= takes:
+                chosen = np.append(order[: k - 1], 7)
+            mask = np.ones(400)
+            mask[chosen] = 0
+            masks[f"a{number}/{k}"] = mask.reshape(2, 200)
+            accuracy = 0.8 - 0.001 * k + draw.normal(0, 0.002) - (loss if 7 in chosen else 0)
+            rows += [(e, 1, f"a{number}", "attribute", None, k, accuracy, 64) for e in ("joy", "fear")]
+    return values, masks, pd.DataFrame(rows, columns=MASKED_ACCURACY)

@@ -8,8 +8,8 @@ can be detected. A re-test that decides nothing, such as leave_one_out, has no e
 import numpy as np
 import pandas as pd
 import pytest
+from made_up_runs import run_with_huge_neurons, simulated
 from scipy import integrate, stats
-from test_retests_rivals import run_with_huge_neurons, simulated
 
 from model_emotion.retests import bayes, crossed, huge_neurons, layers, neurons, space
 from model_emotion.retests.rows import table as table_of

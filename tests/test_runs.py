@@ -102,7 +102,7 @@ def test_the_card_says_what_was_measured(exported):
     assert found.plan() == mask_plan.read("live")
     assert (found.layers, found.width, found.emotions, found.seeds) == (3, 24, EMOTIONS, [1, 3])
     assert (found.training, found.protocol) == (params.training, params.protocol)
-    assert found.measured.by == "A <b>laboratory</b>"
+    assert found.measured.by == "A <b>laboratory</b>" and found.backbone.precision == "float32"
     names = pd.read_csv("results/live/masked_accuracy.csv").drop_duplicates(
         ["kind", "attribute", "k", "draw"]
     )

@@ -43,10 +43,11 @@ class Measured(Section):
 
 
 class CardBackbone(Section):
-    """The model: a name on the Hugging Face Hub or of a folder, and its commit or ''."""
+    """The model: a name on the Hugging Face Hub or of a folder, its commit or '', and the precision or ''."""
 
     name: Annotated[Line, Field(min_length=1)]
     revision: Commit
+    precision: Literal["", "float32", "bf16", "tf32"] = ""
 
 
 class CardSize(Section):

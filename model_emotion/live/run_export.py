@@ -74,7 +74,11 @@ def describe(name: str, params: Params, by: str, source: Path) -> dict[str, Any]
     sizes = [{key: size[key] for key in ("k", "draws", "attributes", "permuted")} for size in plan["sizes"]]
     return {
         "name": name,
-        "backbone": {"name": axes["backbone"], "revision": revision(params.backbone)},
+        "backbone": {
+            "name": axes["backbone"],
+            "revision": revision(params.backbone),
+            "precision": params.backbone.precision,
+        },
         **{key: axes[key] for key in ("layers", "width", "emotions", "seeds")},
         "masks": masks | {"sizes": sizes},
         **{section: getattr(params, section).model_dump() for section in SECTIONS},
