@@ -90,7 +90,7 @@ def faults(root: Path) -> Iterator[str]:
     for path in sorted((root / "tests").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("test_"):
-                yield f"{path}:{node.lineno}: imports {node.module}; what tests share is in a module of its own"
+                yield f"{path}:{node.lineno}: imports {node.module}; put what tests share elsewhere"
     for name, most in FILES.items():
         lines = len((root / name).read_text(encoding="utf-8").splitlines())
         if lines > most:
