@@ -34,8 +34,8 @@ from model_emotion.params import load_params
 p = load_params()
 cache = Cache("cells", {"a": p.protocol.split, "b": p.protocol.split})
 for name in cache.missing():
-    Path("log").open("a").write(name)
     cache.write(name, {}, {})
+    Path("log").open("a").write(name)
     if Path("slow").exists():
         time.sleep(20)
 for folder in ("provenance", "learning_curves"):
