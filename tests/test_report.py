@@ -148,7 +148,8 @@ def test_it_shows_every_question_of_the_retests_in_words(text):
 
 @needs_results
 def test_it_gives_the_significance_level_of_the_stars(text):
-    assert len(re.findall(r"q &lt; \.02\b", text)) == 3  # above the bars, and in two rows of the summary
+    # above the bars, where a button explains q, and in two rows of the summary
+    assert len(re.findall(r"q(?:</button>)? &lt; \.02\b", text)) == 3
 
 
 @needs_results
@@ -565,12 +566,11 @@ def test_a_bar_says_its_numbers_to_mouse_and_keyboard(page):
     said = (
         f"happy-face: {100 * row['drop']:.1f} points [{100 * row['ci_low']:.1f}, {100 * row['ci_high']:.1f}]"
     )
-    visible = ".size:not([hidden]) g.bar"
-    page.point(f"{visible}[aria-label^='happy-face']")
+    page.point(".sizes[data-run=published] g.bar[aria-label^='happy-face']")
     assert page.run("!at('tip').hidden && at('tip').textContent").startswith(said)
     page.key("Escape")
     assert page.run("at('tip').hidden")
-    assert page.run("at('tip').textContent").endswith("q < .001")
+    assert "], q < .001; 14 random masks: " in page.run("at('tip').textContent")
     page.run("document.querySelector('.slider input').focus()")
     page.key("Tab")
     assert page.run("!at('tip').hidden && at('tip').textContent").startswith(said)  # the largest is first
@@ -683,7 +683,8 @@ def test_on_a_phone_no_table_is_wider_than_the_screen(page):
     wide = "[...document.querySelectorAll('.wide')].filter((e) => e.scrollWidth > e.clientWidth)"
     try:
         assert page.run(f"{wide}.map((e) => e.getAttribute('aria-label'))") == []
-        size = "(t) => parseFloat(getComputedStyle(t).fontSize) * t.getScreenCTM().a"
+        scale = "Math.hypot(t.getScreenCTM().a, t.getScreenCTM().b)"
+        size = f"(t) => parseFloat(getComputedStyle(t).fontSize) * {scale}"
         shown = "[...document.querySelectorAll('svg.chart text')].filter((t) => t.getScreenCTM())"
         assert page.run(f"Math.min(...{shown}.map({size}))") >= 12
     finally:
@@ -702,10 +703,10 @@ def test_the_slider_moves_drops_and_r_of_the_runs_together(page):
     k = drops["k"].min()
     stars = drops.loc[drops["k"] == k, "star"]
     r = answers.query(f"question == 'human_correlation_of_size' and key == '{k}'").iloc[0]
-    said = page.run("document.querySelector('.size:not([hidden]) p').textContent")
+    said = page.run("document.querySelector('.sizes[data-run=published] [role=status]').textContent")
     assert said.startswith(f"{k:,} neurons masked: {stars.sum()} of {len(stars)} drops have a *; H3's r is")
-    assert prose.interval(r) in said
-    assert page.run("document.querySelectorAll('.size:not([hidden])').length") == len(RUNS)
+    assert prose.interval(r).replace("-", "−") in said
+    assert page.run("document.querySelectorAll('.sizes svg.drops').length") == len(RUNS)
     page.run("document.querySelectorAll('.figure')[0].querySelector('summary').click()")
     assert page.run("document.querySelector('.figure figcaption').checkVisibility()")  # and a figure enlarges
     page.open(page.path)
@@ -784,3 +785,104 @@ def test_the_runs_are_compared_in_one_table(text):
     found = cards.cards({run: hypotheses.table(run, content.verdicts(RUNS)) for run in RUNS})
     for line, card in zip(rows, found, strict=True):
         assert re.findall(r">([^<>]+)</span>", line) == [answer.verdict for answer in card.answers]
+
+
+def label(page, name, run="published", chart="drops"):
+    """What the bar of a name says in a chart of a run."""
+    bars = f".sizes[data-run={run}] svg.{chart} g.bar"
+    return page.run(f"document.querySelector(\"{bars}[aria-label^='{name}']\").getAttribute('aria-label')")
+
+
+def points(value):
+    return f"{100 * value:.1f}".replace("-", "−")
+
+
+@needs_results
+@needs_browser
+def test_the_switch_compares_with_all_random_masks_whose_spread_is_drawn(page):
+    masked = pd.read_csv(ROOT / "results/published/masked_accuracy.csv").query("k == 4000")
+    means = masked.groupby(["kind", "attribute"])["accuracy"].mean()  # no emotion is at floor
+    own, random = means["attribute"], means["random"]
+    for baseline, base in (
+        ("own", random["happy-face"]),
+        ("all", random.mean()),
+        ("own", random["happy-face"]),
+    ):
+        page.run(f"document.querySelector('[name=baseline][value={baseline}]').click()")
+        said, spread = label(page, "happy-face"), base - random
+        assert said.startswith(f"happy-face: {points(base - own['happy-face'])} points ["), baseline
+        assert said.endswith(f"14 random masks: {points(spread.min())} to {points(spread.max())}"), baseline
+    drawn = page.run("document.querySelectorAll('.sizes[data-run=published] svg.drops circle').length")
+    assert drawn == 14 * len(random)
+    assert page.run("document.querySelectorAll('.sizes[data-run=live] svg.drops circle').length") == 14 * 20
+
+
+@needs_results
+@needs_browser
+def test_an_emotion_is_followed_through_the_page(page):
+    cells = pd.read_csv(ROOT / "results/published/drop_by_cell.csv").query("k == 4000")
+    accuracy = pd.read_csv(ROOT / "results/published/accuracy.csv").groupby("emotion")["accuracy"].mean()
+    chosen = "at('emotion').value = '{}'; at('emotion').dispatchEvent(new Event('change'))"
+    for emotion in ("remorse", "joy"):
+        page.run(chosen.format(emotion))
+        drop = cells.query(f"emotion == '{emotion}' and attribute == 'valence'")["drop"].iloc[0]
+        assert label(page, "valence").startswith(f"valence: {points(drop)} points ["), emotion
+        assert page.run("!at('followed').hidden && at('followed').caption.textContent").startswith(emotion)
+        shown = page.run(
+            "document.querySelector('#followed [data-run=published][data-shows=accuracy]').textContent"
+        )
+        assert shown == points(accuracy[emotion]), emotion
+        assert page.run("at('nearest').textContent.split(', ').length") == 3
+    page.run(chosen.format(""))
+    assert page.run("at('followed').hidden") and not label(page, "valence").startswith(
+        f"valence: {points(drop)} "
+    )
+
+
+@needs_results
+@needs_browser
+def test_every_compared_number_is_a_point_or_in_a_square(page):
+    compared = pd.concat(pd.read_parquet(ROOT / f"results/{run}/compared.parquet") for run in RUNS)
+    kinds = page.run(
+        "Object.values(compared.kinds).map((of) => [of.n, of.published?.length ?? null, "
+        "(of.grid ?? []).reduce((sum, [, , n]) => sum + n, 0)])"
+    )
+    assert sum(n for n, _, _ in kinds) == len(compared)
+    assert all(n == (squares if dots is None else dots) for n, dots, squares in kinds)
+    assert page.run("dots.length") == sum(dots or 0 for _, dots, _ in kinds) > 5000
+    counted = compared["claim"].value_counts()
+    for verdict in (claim for run in RUNS for claim in claims(run)):
+        told = verdict["readings"] + verdict["cells"]
+        assert counted.get(verdict["id"], told) >= told or verdict["id"] == "D4.image", verdict[
+            "id"
+        ]  # by order
+    page.run("at('kind').value = 'E9.mean'; at('kind').dispatchEvent(new Event('change'))")
+    (row,) = (claim for claim in claims("published") if claim["id"] == "E9.mean.4000")
+    page.run(
+        "at('step').value = dots.findIndex((dot) => dot.key === '4000'); "
+        "at('step').dispatchEvent(new Event('input'))"
+    )
+    said = page.run("at('step').getAttribute('aria-valuetext')")
+    assert said.startswith(
+        f"E9.mean, 4000: published {row['published']:.6g}, regenerated {row['regenerated']:.6g}"
+    )
+    page.run("at('kind').value = ''; at('kind').dispatchEvent(new Event('change'))")
+
+
+@needs_results
+@needs_browser
+def test_terms_are_explained_to_keyboard_and_mouse(page):
+    terms = read_yaml(ROOT / "model_emotion/report/templates/glossary.yaml")
+    page.run("document.querySelector('.term').focus()")
+    first = page.run("document.activeElement.textContent").lower()
+    (means,) = (
+        one["means"] for one in terms if first in [word.lower() for word in one.get("words", [one["term"]])]
+    )
+    assert page.run("!at('tip').hidden && at('tip').textContent") == means
+    page.key("Escape")
+    assert page.run("at('tip').hidden")
+    missing = "[...document.querySelectorAll('.term')].filter((t) => !at(t.getAttribute('aria-describedby')))"
+    assert page.run(f"{missing}.length") == 0
+    page.point(".term")
+    assert page.run("!at('tip').hidden && at('tip').textContent") == means
+    assert page.run("document.querySelectorAll('dl.glossary dt').length") == len(terms) > 10

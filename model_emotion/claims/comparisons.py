@@ -19,7 +19,15 @@ from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_csv
 from model_emotion.base.results import HOLDS, Activations
 from model_emotion.claims import lines
-from model_emotion.claims.findings import READINGS, Finding, compared, one_row, selected, with_readings
+from model_emotion.claims.findings import (
+    READINGS,
+    Finding,
+    cells_side_by_side,
+    compared,
+    one_row,
+    selected,
+    with_readings,
+)
 from model_emotion.inputs.registry import raw
 from model_emotion.rsa import rdm
 
@@ -100,7 +108,8 @@ def _cells(claim: Claim, table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFram
 
 def _largest_difference(ours: pd.DataFrame | np.ndarray, theirs: pd.DataFrame | np.ndarray) -> Finding:
     apart = np.abs(np.asarray(ours) - np.asarray(theirs))
-    return Finding("as released", f"{apart.size:,} cells", float(apart.max()), cells=apart.size)
+    pairs = cells_side_by_side(ours, theirs)
+    return Finding("as released", f"{apart.size:,} cells", float(apart.max()), cells=apart.size, pairs=pairs)
 
 
 def same_table(claim: Claim, table: pd.DataFrame) -> Finding:
@@ -150,8 +159,10 @@ def _ranks(claim: Claim, table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFram
 def same_ranks(claim: Claim, table: pd.DataFrame) -> Finding:
     """Return the share of ranks that differ from the released ones."""
     ours, theirs = _ranks(claim, table)
-    same = float((ours == theirs).to_numpy().mean())
-    return Finding(f"{same:.1%} identical", f"{theirs.size:,} cells", 1 - same, cells=theirs.size)
+    same, pairs = float((ours == theirs).to_numpy().mean()), cells_side_by_side(ours, theirs)
+    return Finding(
+        f"{same:.1%} identical", f"{theirs.size:,} cells", 1 - same, cells=theirs.size, pairs=pairs
+    )
 
 
 def same_order(claim: Claim, table: pd.DataFrame) -> Finding:
@@ -178,7 +189,8 @@ def same_dips(claim: Claim, table: pd.DataFrame) -> Finding:
     theirs = read_csv(_released(claim)).set_index(["Criteria", "Feature"])[claim.by]
     ours = table.set_index(["k", "attribute"])[claim.column]
     equal = [float(f"{ours[row]:.3g}") == published for row, published in theirs.items()]
-    return replace(compared(sum(equal), len(theirs)), cells=len(theirs))
+    pairs = cells_side_by_side(ours.loc[theirs.index], theirs)
+    return replace(compared(sum(equal), len(theirs)), cells=len(theirs), pairs=pairs)
 
 
 def readings(claim: Claim, table: pd.DataFrame) -> Finding:

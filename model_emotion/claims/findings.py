@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from model_emotion.base.errors import UserError
@@ -16,6 +17,9 @@ if TYPE_CHECKING:  # schema imports this module
 
 READINGS = Path(__file__).parents[2] / "data/figure_readings.csv"
 """Values that were read off the study's figures, as docs/method.md describes."""
+
+NUMBERS = ["key", "published", "regenerated", "limit"]
+"""The columns of the compared numbers."""
 
 Value = float | int | str
 
@@ -33,6 +37,19 @@ class Finding:
     """The number of values read off figures that were compared."""
     cells: int = 0
     """The number of cells of released tables that were compared."""
+    pairs: pd.DataFrame | None = field(default=None, compare=False, repr=False)
+    """The compared numbers: `key` (what each is of), `published`, `regenerated`, `limit`. None: only one."""
+
+    def numbers(self, limit: float) -> pd.DataFrame:
+        """Return the compared numbers, as in `pairs`. limit: how far a single number may be off.
+
+        There are none if words were compared.
+        """
+        if self.pairs is not None:
+            return self.pairs
+        one = {"key": "", "published": self.published, "regenerated": self.regenerated, "limit": limit}
+        words = isinstance(self.published, str) or isinstance(self.regenerated, str)
+        return pd.DataFrame([] if words else [one], columns=NUMBERS)
 
 
 def selected(claim: Claim, table: pd.DataFrame) -> pd.DataFrame:
@@ -57,6 +74,12 @@ def compared(regenerated: Value, published: Value | dict | None) -> Finding:
     return Finding(regenerated, published, difference)
 
 
+def cells_side_by_side(ours: Any, theirs: Any) -> pd.DataFrame:
+    """Return the cells of two tables of one shape as compared numbers. No cell has a limit of its own."""
+    published, regenerated = (np.asarray(table, dtype=float).ravel() for table in (theirs, ours))
+    return pd.DataFrame({"key": "", "published": published, "regenerated": regenerated, "limit": np.nan})
+
+
 def with_readings(claim: Claim, table: pd.DataFrame, keys: list[str], limits: float | None = None) -> Finding:
     """Count the readings that the column `_ours` of a table reproduces, row by row for equal keys.
 
@@ -73,4 +96,26 @@ def with_readings(claim: Claim, table: pd.DataFrame, keys: list[str], limits: fl
         raise UserError(f"{claim.file}: no value for {lacking.iloc[0][keys].to_dict()}")
     limit = both["resolution"] if limits is None else limits
     met = int(((both["value"] - both["_ours"]).abs() <= limit + 1e-12).sum())
-    return Finding(f"{met:,} met", f"{len(both):,} read", len(both) - met, readings=len(both))
+    pairs = pd.DataFrame(
+        {
+            "key": _keys(read, keys),
+            "published": both["value"],
+            "regenerated": both["_ours"],
+            "limit": limit,
+        }
+    )
+    return Finding(f"{met:,} met", f"{len(both):,} read", len(both) - met, readings=len(both), pairs=pairs)
+
+
+def _keys(read: pd.DataFrame, keys: list[str]) -> list[str]:
+    """Return what each reading is of, such as `remorse, k 4000`."""
+    known = [name for name in ("emotion", "attribute", "layer", "k", "condition", "quantity") if name in keys]
+    numbered = {"layer", "k"}
+    rows = read[known].itertuples(index=False)
+    return [
+        ", ".join(
+            f"{name} {value:.0f}" if name in numbered else str(value)
+            for name, value in zip(known, row, strict=True)
+        )
+        for row in rows
+    ]

@@ -17,6 +17,7 @@ from model_emotion.base.files import read_csv, read_parquet
 from model_emotion.base.results import MEASURED, Activations, read_activations
 from model_emotion.base.values import OWN_RUNS
 from model_emotion.claims.comparisons import COMPARISONS
+from model_emotion.claims.findings import NUMBERS, Finding
 from model_emotion.claims.schema import Claim
 from model_emotion.claims.verdicts import FAIL, NOT_APPLICABLE, NOT_REPRODUCED, PASS, Verdict
 from model_emotion.params import Params
@@ -60,10 +61,32 @@ def judge_run(run: str, claims: Iterable[Claim], departed: Mapping[str, str]) ->
 
     A run measured elsewhere is judged by the claims on `live`.
     """
+    return judge_with_numbers(run, claims, departed)[0]
+
+
+def judge_with_numbers(
+    run: str, claims: Iterable[Claim], departed: Mapping[str, str]
+) -> tuple[list[Verdict], pd.DataFrame]:
+    """Return the verdicts as `judge_run` does, and every number that they compared.
+
+    The table has `claim, key, published, regenerated, limit`. The claims on another model compare none.
+    """
     if run in OWN_RUNS:
-        return [judge(claim, departed) for claim in claims if run_of(claim) == run]
-    of_live = (claim for claim in claims if claim.run == MEASURED)
-    return [judge(claim.model_copy(update={"run": run}), departed) for claim in of_live]
+        judged = [_judge(claim, departed) for claim in claims if run_of(claim) == run]
+    else:
+        of_live = (claim for claim in claims if claim.run == MEASURED)
+        judged = [_judge(claim.model_copy(update={"run": run}), departed) for claim in of_live]
+    tables = [
+        found.numbers(verdict.tolerance).assign(claim=verdict.id)
+        for verdict, found in judged
+        if found and not verdict.on_model
+    ]
+    numbers = (
+        pd.concat([table for table in tables if len(table)]) if tables else pd.DataFrame(columns=NUMBERS)
+    )
+    numbers = numbers.astype({"published": float, "regenerated": float, "limit": float})
+    columns = ["claim", *NUMBERS]
+    return [verdict for verdict, _ in judged], numbers.reindex(columns=columns).reset_index(drop=True)
 
 
 def joined(claims: Iterable[Claim], judged: Mapping[str, Iterable[Verdict]]) -> list[Verdict]:
@@ -92,25 +115,31 @@ def judge(claim: Claim, departed: Mapping[str, str]) -> Verdict:
 
     It is FAIL, with the reason, if the claim's file is missing or wrong.
     """
+    return _judge(claim, departed)[0]
+
+
+def _judge(claim: Claim, departed: Mapping[str, str]) -> tuple[Verdict, Finding | None]:
+    """Return the verdict on a claim, and the finding that it rests on, if there is one."""
     for setting in claim.supposes:
         if setting in departed:
-            return _without_answer(claim, NOT_APPLICABLE, departed[setting])
+            return _without_answer(claim, NOT_APPLICABLE, departed[setting]), None
     try:
         table = _read(claim.path)
         if claim.empty and isinstance(table, pd.DataFrame) and table.empty:
-            return _without_answer(claim, NOT_REPRODUCED, claim.empty)
+            return _without_answer(claim, NOT_REPRODUCED, claim.empty), None
         found = COMPARISONS[claim.comparison](claim, table)
     except Exception as error:  # whatever a broken file makes a comparison raise, the claim is not met
-        return _without_answer(claim, FAIL, f"no answer: {' '.join(str(error).split())}")
+        return _without_answer(claim, FAIL, f"no answer: {' '.join(str(error).split())}"), None
     if math.isnan(found.difference):
-        return _without_answer(claim, FAIL, "no answer: not a number")
+        return _without_answer(claim, FAIL, "no answer: not a number"), None
     close = found.difference <= claim.tolerance + 1e-12
     known = claim.reason or found.reason
     status = PASS if close else NOT_REPRODUCED if known else FAIL
     reason = "" if close else known or f"differs by {found.difference:.4g}, more than {claim.tolerance:g}"
     if claim.reading:  # the one published value of this claim is a reading
         found = replace(found, readings=1)
-    return Verdict(**claim.stated(), **(vars(found) | {"status": status, "reason": reason}))
+    said = {name: value for name, value in vars(found).items() if name != "pairs"}
+    return Verdict(**claim.stated(), **(said | {"status": status, "reason": reason})), found
 
 
 def _without_answer(claim: Claim, status: str, reason: str) -> Verdict:

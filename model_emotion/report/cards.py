@@ -3,7 +3,6 @@
 A verdict is a rule over the rows of retests.csv. The sentences are in templates/card.j2.
 """
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,10 +12,9 @@ import pandas as pd
 from model_emotion.base.results import HOLDS, INCONCLUSIVE
 from model_emotion.report.hypotheses import FACTS, Answers, Facts, Hypothesis, read_answers
 from model_emotion.report.prose import fill
+from model_emotion.report.scale import round_ticks
 
 PARTLY, NOT_TESTED = "partly", "not tested"
-TICKS = 4
-"""A picture's axis has about this many ticks."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +69,6 @@ class Card:
     claim: str
     published: str
     answers: tuple[Answer, ...]
-
-
-def round_ticks(low: float, high: float) -> tuple[float, ...]:
-    """Return ticks 1, 2 or 5 times a power of ten apart that enclose low to high."""
-    rough = (high - low) / TICKS or 1.0
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return tuple(round(number * step, 10) for number in range(first, max(last, first + 1) + 1))
 
 
 def of_neurons(facts: Facts) -> str:

@@ -19,7 +19,9 @@ from model_emotion.figures import catalogue
 from model_emotion.report import hypotheses
 from model_emotion.report.cards import cards
 from model_emotion.report.compare import compare
+from model_emotion.report.drops import drops
 from model_emotion.report.gallery import pictures
+from model_emotion.report.numbers import numbers
 from model_emotion.report.page import packed, small_first
 from model_emotion.report.prose import fill
 
@@ -88,8 +90,10 @@ QUESTIONS = {
 def sources(run: str) -> list[Path]:
     """Return the result files of a run that the page shows, besides its figures."""
     names = (
-        "claims.json", "metrics.json", "retests.csv", "significant_by_layer.csv", "searchlight.parquet",
-        "model_rsa.csv", "drop_by_emotion.csv", "drop_by_attribute.csv", "human_correlation_summary.csv",
+        "claims.json", "compared.parquet", "metrics.json", "retests.csv", "significant_by_layer.csv",
+        "searchlight.parquet", "model_rsa.csv", "masked_accuracy.csv", "floor.csv", "weights.csv",
+        "mean_rdm.csv", "drop_by_emotion.csv", "drop_by_attribute.csv", "drop_by_cell.csv",
+        "human_correlation.csv", "human_correlation_summary.csv",
     )  # fmt: skip
     return [folder(run) / name for name in names]
 
@@ -157,39 +161,6 @@ def by_section(claims: list[Verdict]) -> list[tuple[str, list[Verdict]]]:
     for run in dict.fromkeys(claim.run for claim in claims if claim not in own):
         sections.append((f"L. The run {run}: measured elsewhere", [c for c in claims if c.run == run]))
     return [(title, some) for title, some in sections if some]
-
-
-def drops(runs: Sequence[str]) -> dict[str, Any]:
-    """Return each attribute's drop at every mask size: {"reach": end of the axis, "runs": {run: sizes}}.
-
-    Attributes come in one order: by the first run's drop at the mask size of its re-tests. A size has k,
-    rows, the row of r (drop with human weight) or None, and whether it is the size of the re-tests. Drops,
-    intervals and `reach` are fractions of 1.
-    """
-    tables = {run: read_csv(folder(run) / "drop_by_attribute.csv") for run in runs}
-    answers = {run: hypotheses.read_answers(run) for run in runs}
-    sizes = {run: int(answers[run]("place_among_random")["k"].iloc[0]) for run in runs}
-    first = tables[runs[0]].query(f"k == {sizes[runs[0]]}").sort_values("drop", ascending=False)
-    order = [*first["attribute"], *(name for table in tables.values() for name in table["attribute"])]
-    largest = max(table[["ci_low", "ci_high"]].abs().to_numpy().max() for table in tables.values())
-    columns = ["attribute", "drop", "ci_low", "ci_high", "q", "star"]
-    return {
-        "reach": max(0.1, float(np.ceil(largest * 10) / 10)),  # to the next 10 points
-        "runs": {
-            run: [
-                {
-                    "k": int(k),
-                    "retested": k == sizes[run],
-                    "rows": rows.sort_values("attribute", key=lambda names: names.map(order.index))[
-                        columns
-                    ].to_dict("records"),
-                    "r": answers[run].one("human_correlation_of_size", str(k)),
-                }
-                for k, rows in table.groupby("k")
-            ]
-            for run, table in tables.items()
-        },
-    }
 
 
 def outcome(rows: Sequence[Mapping[str, Any]]) -> dict[str, str] | None:
@@ -291,7 +262,8 @@ def details(
         "stage_of": stages_by_output(runs=runs),
         "compared": compare(runs),
         "cards": cards({run: hypotheses.table(run, claims) for run in runs}),
-        "drops": drops(runs),
+        "drops": drops(runs, drop_alpha),
+        "numbers": numbers(runs, claims),
         "retests": retests(runs),
         "searchlights": {run: searchlight(run) for run in runs},
         "figures": pictures(runs, options),

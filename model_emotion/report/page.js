@@ -1,6 +1,12 @@
-"use strict";
-const at = (id) => document.getElementById(id);
-const read = (id) => JSON.parse(at(id).textContent);
+// page.py puts page.drops.js and page.numbers.js before this file, in one script
+function at(id) {
+  return document.getElementById(id);
+}
+
+function read(id) {
+  return JSON.parse(at(id).textContent);
+}
+
 const whole = new Intl.NumberFormat("en");
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -47,36 +53,32 @@ function followSections() {
   for (const section of document.querySelectorAll("main > section")) seen.observe(section);
 }
 
-// The size of the mask: drops, stars and r move together, in every run that has the size
-function slide(event) {
-  const own = event.target.closest(".sizes"), names = (of) => [...of.querySelectorAll(".size")];
-  const chosen = names(own)[event.target.value].dataset.size;
-  for (const sizes of document.querySelectorAll(".sizes")) {
-    const there = names(sizes), i = there.findIndex((size) => size.dataset.size === chosen);
-    if (i < 0) continue;
-    there.forEach((size, j) => { size.hidden = i !== j; });
-    const input = sizes.querySelector("input");
-    input.value = i;
-    input.setAttribute("aria-valuetext", chosen);
-  }
-}
-
-// The numbers of whatever is under the mouse or has the focus
+// The numbers of whatever is under the mouse or has the focus, and the meaning of a term of the glossary
 function tips() {
   const tip = at("tip");
+  let target = null;
+  const place = (mouse = null) => { // above the target, or above the mouse
+    const term = target.matches(".term"), box = target.getBoundingClientRect();
+    const [x, y] = mouse && !term ? [mouse.clientX + 12, mouse.clientY - 10] : [term ? box.left : box.left + box.width / 2 + 12, box.top - (term ? 0 : 10)];
+    const above = y - tip.offsetHeight;
+    tip.style.left = `${Math.max(4, Math.min(x, document.documentElement.clientWidth - tip.offsetWidth - 8))}px`;
+    tip.style.top = `${above >= 4 ? above : mouse && !term ? y + 24 : box.bottom}px`;
+  };
   const show = (event) => {
-    const target = event.target.closest?.("[data-tip]");
+    if (event.target === tip) return; // the mouse may move onto an explanation
+    target = event.target.closest?.("[data-tip], .term");
     tip.hidden = !target;
     if (!target) return;
-    tip.textContent = target.dataset.tip;
-    const box = target.getBoundingClientRect();
-    const [x, y] = event.type === "focusin" ? [box.left + box.width / 2, box.top] : [event.clientX, event.clientY];
-    tip.style.left = `${Math.max(4, Math.min(x + 12, innerWidth - tip.offsetWidth - 8))}px`;
-    tip.style.top = `${Math.max(4, y - tip.offsetHeight - 10)}px`;
+    const term = target.matches(".term");
+    tip.textContent = term ? at(target.getAttribute("aria-describedby")).textContent : target.dataset.tip;
+    tip.toggleAttribute("data-stays", term);
+    place(event.type === "mousemove" ? event : null);
   };
-  for (const kind of ["mousemove", "focusin"]) document.addEventListener(kind, show);
-  for (const kind of ["focusout", "scroll"]) document.addEventListener(kind, () => { tip.hidden = true; }, true);
-  document.addEventListener("keydown", (event) => { if (event.key === "Escape") tip.hidden = true; });
+  const hide = () => { tip.hidden = true; };
+  for (const kind of ["mousemove", "focusin", "click"]) document.addEventListener(kind, show);
+  document.addEventListener("focusout", hide);
+  document.addEventListener("scroll", () => (target && target === document.activeElement ? place() : hide()), true);
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
 }
 
 // Claims: those with all the words and the verdict
@@ -142,7 +144,7 @@ function drawCounts(world) {
       const ground = [29, 95, 166].map((part) => Math.round(255 + shade * (part - 255)));
       button.style.background = `rgb(${ground})`;
       button.style.color = luminance(ground) < 0.179 ? "#fff" : "#000"; // where both have the same contrast
-      button.addEventListener("click", () => { at("attribute").selectedIndex = a; at("layer").selectedIndex = l + 1; look(); });
+      button.addEventListener("click", () => { at("attribute").selectedIndex = a; at("layer").selectedIndex = l + 1; at("neurons").open = true; look(); });
       cell.append(button);
       row.append(cell);
     });
@@ -225,11 +227,18 @@ at("run").addEventListener("change", searchlight);
 for (const id of ["attribute", "layer"]) at(id).addEventListener("change", look);
 at("neuron").addEventListener("input", look);
 for (const id of ["words", "status"]) at(id).addEventListener("input", filterClaims);
-for (const input of document.querySelectorAll(".slider input")) input.addEventListener("input", slide);
 addEventListener("hashchange", openTarget);
 let width = innerWidth;
-addEventListener("resize", () => { if (innerWidth !== width && taus[at("run").value]) look(); width = innerWidth; });
+function redraw() { // charts whose units are pixels
+  if (taus[at("run").value]) look();
+  if (drops) drawDrops();
+  drawNumbers();
+}
+addEventListener("resize", () => { if (innerWidth !== width) redraw(); width = innerWidth; });
+for (const kind of ["beforeprint", "afterprint"]) addEventListener(kind, redraw);
 tips();
 followSections();
 searchlight();
+startDrops();
+startNumbers();
 showFigures().then(openTarget);

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,12 @@ def span(values: Iterable[float], way: str = "whole") -> str:
     return low if low == high else f"{low} to {high}"
 
 
+@lru_cache
 def templates(**options: Any) -> Environment:
-    """Return the templates of this room with the filters above. An unknown name in a template is an error."""
+    """Return the templates of this room with the filters above. An unknown name in a template is an error.
+
+    Equal options give the same environment, so that each template is compiled once.
+    """
     found = Environment(
         loader=FileSystemLoader([HERE, HERE / "templates"]), undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, **options,
