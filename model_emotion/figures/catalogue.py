@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from model_emotion.base.files import replacing
@@ -274,7 +276,12 @@ def save(figure: Figure, entry: Entry, options: Mapping[str, Any], folder: Path)
         for path in paths:
             undated = {"Date": None, "Keywords": list(entry.shows)} if path.suffix == ".svg" else {}
             with replacing(path) as part:
-                figure.savefig(part, format=path.suffix[1:], dpi=options["dpi"], metadata=about | undated)
+                # savefig would draw the figure twice, the first time to lay it out; `draw` has done that.
+                figure.dpi = options["dpi"]
+                if path.suffix == ".svg":
+                    FigureCanvasSVG(figure).print_svg(part, metadata=about | undated)
+                else:
+                    FigureCanvasAgg(figure).print_png(part, metadata=about)
     return paths
 
 
