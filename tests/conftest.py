@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import signal
@@ -25,6 +26,12 @@ ROOT = Path(__file__).parents[1]
 os.environ["DVC_NO_ANALYTICS"] = "1"  # otherwise each DVC command starts a process that reports its use
 # Background jobs of a shell, and all processes that they start, ignore SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def logged():
+    """Let every test see what the library logs: a notebook of an earlier test makes it quiet."""
+    logging.getLogger("model_emotion").setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

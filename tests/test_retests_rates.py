@@ -47,8 +47,8 @@ def test_steps_that_lose_accuracy_to_a_huge_neuron_are_mostly_found():
     n, found = 40, 0
     for seed in range(n):
         values, masks, masked = run_with_huge_neurons(np.random.default_rng(seed), 0.005)
-        steps = huge_neurons.steps(masked, masks, np.arange(400).reshape(2, 200) == 7)
-        excess, p, _ = huge_neurons.excess(steps, 99, seed)
+        steps = huge_neurons.loss_steps(masked, masks, np.arange(400).reshape(2, 200) == 7)
+        excess, p, _ = huge_neurons.excess_loss(steps, 99, seed)
         found += p < 0.05 and excess > 0
     assert found / n > 0.6
 
