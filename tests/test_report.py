@@ -787,6 +787,10 @@ def test_the_runs_are_compared_in_one_table(text):
         assert re.findall(r">([^<>]+)</span>", line) == [answer.verdict for answer in card.answers]
 
 
+def test_no_two_questions_have_the_same_words():
+    assert len(set(content.QUESTIONS.values())) == len(content.QUESTIONS)  # they name regions of the page
+
+
 def label(page, name, run="published", chart="drops"):
     """What the bar of a name says in a chart of a run."""
     bars = f".sizes[data-run={run}] svg.{chart} g.bar"
