@@ -1,8 +1,7 @@
 """Render all results as one self-contained page that needs no network and no other file.
 
 `content` reads the results, `machine` describes this machine. The page: `page.html`, `page.css`, `page.js`.
-The charts are drawn by the page's own scripts: Vega-Lite or Observable Plot would take 0.3 to 0.8 MB of its 5
-MB.
+The charts are drawn by the page's own scripts.
 """
 
 import base64
