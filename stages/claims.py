@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from model_emotion.base.files import write_json, write_parquet
 from model_emotion.base.results import folder
-from model_emotion.claims.judging import departures, judge_with_numbers
+from model_emotion.claims.judging import departures, judge_run
 from model_emotion.claims.schema import load_claims
 from model_emotion.claims.verdicts import summary, tally
 from model_emotion.masking import mask_plan
@@ -20,7 +20,7 @@ from model_emotion.project import stage
 def main() -> None:
     run, params = stage.run_option(__doc__), load_params()
     departed = departures(params, mask_plan.read(run).ranking, run)
-    verdicts, numbers = judge_with_numbers(run, load_claims().claims, departed)
+    verdicts, numbers = judge_run(run, load_claims().claims, departed)
     for verdict in verdicts:
         print(verdict.line())
     print("\n".join(summary(verdicts)))

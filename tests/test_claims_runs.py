@@ -75,7 +75,7 @@ def test_each_run_is_judged_separately_and_joined_in_order():
 def test_claims_on_attribute_masks_are_not_applicable_without_such_masks():
     stated = load_claims(ROOT / "claims.yaml").claims
     departed = departures(load_params(ROOT / "params.yaml"), "spaces")
-    verdicts = {verdict.id: verdict for verdict in judging.judge_run("live", stated, departed)}
+    verdicts = {verdict.id: verdict for verdict in judging.judge_run("live", stated, departed)[0]}
     assert (
         len(verdicts) == 31
         and verdicts["L4.valence"].reason == "masks.ranking is spaces: there are no masks of the attributes"
@@ -93,7 +93,7 @@ def test_with_user_data_only_the_claims_on_live_are_not_applicable():
     values["own"]["texts"] = "posts.parquet"
     departed = departures(Params.model_validate(values))
     assert {claim.run for claim in stated if set(departed) & set(claim.supposes)} == {"live"}
-    verdicts = judging.judge_run("live", stated, departed)
+    verdicts = judging.judge_run("live", stated, departed)[0]
     assert {(verdict.status, verdict.reason) for verdict in verdicts} == {
         ("NOT APPLICABLE", "own.texts is posts.parquet, not GoEmotions")
     }
@@ -226,7 +226,7 @@ def test_a_run_measured_elsewhere_is_judged_by_the_claims_on_live(tmp_path, monk
         | {"key": "arousal", "estimate": 0.0, "ci_low": -0.01, "ci_high": 0.02, "verdict": "inconclusive"},
     ]
     pd.DataFrame(rows).to_csv("results/mini/retests.csv", index=False)
-    verdicts = {verdict.id: verdict for verdict in judging.judge_run("mini", stated, departed)}
+    verdicts = {verdict.id: verdict for verdict in judging.judge_run("mini", stated, departed)[0]}
     assert len(verdicts) == 31 and {(v.run, v.file) for v in verdicts.values()} == {
         ("mini", "results/mini/retests.csv")
     }

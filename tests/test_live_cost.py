@@ -46,6 +46,8 @@ def test_work_is_counted_as_the_stages_do_it(table):
     assert asked.trained == prompts * 2 * 40 and asked.validated == prompts * 2 * 8
     assert asked.evaluated == prompts * 8 * (1 + 14 * 9 + 20 * 9 + 20)
     here = load_params(ROOT / "params.yaml")
+    backbone = here.backbone.model_copy(update={"layers": 6, "width": 1536})
+    here = here.model_copy(update={"backbone": backbone})
     own = cost.total_work(here, table)
     assert own.evaluated == 27 * len(here.seeds) * 8 * (
         1 + 14 * 2 + here.masks.draws + here.masks.other_draws + here.masks.permuted_draws

@@ -56,20 +56,13 @@ def run_of(claim: Claim | Verdict) -> str:
     return JUDGED_WITH.get(claim.run, claim.run)
 
 
-def judge_run(run: str, claims: Iterable[Claim], departed: Mapping[str, str]) -> list[Verdict]:
-    """Return the verdicts on the claims that are judged with a run. departed: as `departures` returns it.
-
-    A run measured elsewhere is judged by the claims on `live`.
-    """
-    return judge_with_numbers(run, claims, departed)[0]
-
-
-def judge_with_numbers(
+def judge_run(
     run: str, claims: Iterable[Claim], departed: Mapping[str, str]
 ) -> tuple[list[Verdict], pd.DataFrame]:
-    """Return the verdicts as `judge_run` does, and every number that they compared.
+    """Return the verdicts on the claims that are judged with a run, and every number that they compared.
 
-    The table has `claim, key, published, regenerated, limit`. The claims on another model compare none.
+    A run measured elsewhere is judged by the claims on `live`. departed: as `departures` returns it. The
+    table has `claim, key, published, regenerated, limit`. The claims on another model compare no numbers.
     """
     if run in OWN_RUNS:
         judged = [_judge(claim, departed) for claim in claims if run_of(claim) == run]

@@ -94,7 +94,8 @@ def drop_by_attribute(drop_by_attribute: pd.DataFrame, weights: pd.DataFrame, *,
     There is no panel of weights if nobody judged the run's emotions.
     """
     figure = style.canvas(SINGLE, 74)
-    axes = figure.subplots(1, 1 + (len(weights) > 0), width_ratios=[1.7, 1][: 1 + (len(weights) > 0)])
+    widths = [1.7, 1] if len(weights) else [1]
+    axes = figure.subplots(1, len(widths), width_ratios=widths)
     ax, *beside = np.atleast_1d(axes)
     names = _drops_at_size(ax, drop_by_attribute, "attribute", top_k, _space_colours)
     ax.set_xlabel("accuracy drop against\nrandom masks (points)")

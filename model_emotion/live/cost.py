@@ -16,9 +16,11 @@ import numpy as np
 import pandas as pd
 import torch
 
+from model_emotion.base import study
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_parquet
 from model_emotion.live.session import DATA, load_engine
+from model_emotion.masking import mask_plan
 from model_emotion.model.checkpoint import resolved
 from model_emotion.model.engine import Engine
 from model_emotion.model.evaluation import evaluate
@@ -73,12 +75,12 @@ def work_by_emotion(params: Params, table: pd.DataFrame) -> list[Work]:
     """Return the work of each emotion, in the order of params.yaml. table: as in `task_sizes`."""
     training, caps = params.training, params.evaluation
     recipe = Recipe(epochs=training.epochs, batch=training.batch, examples=training.examples)
-    seeds, sizes = len(params.seeds), len(params.top_k)
-    attributes = {"attributes": 14, "spaces": 3, "activation": 1}[params.masks.ranking]
-    pools = attributes if params.masks.baseline == "layer_matched" else 1
-    masks = attributes * sizes + pools * (params.masks.draws + params.masks.other_draws * (sizes - 1))
-    masks += params.masks.permuted_draws if params.masks.ranking != "activation" else 0
+    plan = mask_plan.of_live(params.backbone, params.sizes(), params.masks)
+    ranked = {"attributes": study.ATTRIBUTES, "spaces": study.SPACES}.get(plan.ranking, ("activation",))
+    pools = len(ranked) if plan.baseline == "layer_matched" else 1
+    masks = sum(len(ranked) + pools * size.draws + size.permuted for size in plan.sizes)
 
+    seeds = len(params.seeds)
     trained = [recipe.sees(int(n)) for n in task_sizes(params, table, "train")]
     validated = training.epochs * task_sizes(params, table, "dev", training.dev_examples)
     unmasked = task_sizes(params, table, params.protocol.split, caps.unmasked_examples)

@@ -84,13 +84,12 @@ def given_layer(
             )
             ci = correlation_interval(alone.r, len(effect))
             yield row("layer_and_mask", method, "", alone.r, ci, alone.p, len(effect), key=measure, k=k)
-        yield from _given(cases, measure, samples, seed, "p", k, measure)
+        yield from _given(cases, measure, k, samples, seed)
     for size in several_sizes(drops):
         for measure in MEASURES:
             cases = _cases(drops, counts, weights, size, measure)
             if cases is not None:
-                key = f"{measure}, {size}"
-                yield from _given(cases, measure, samples, seed, "", size, key, "_of_size")
+                yield from _given(cases, measure, size, samples, seed, one_of_several=True)
 
 
 def _alone(effect: np.ndarray, layer: np.ndarray) -> Regression | None:
@@ -100,24 +99,26 @@ def _alone(effect: np.ndarray, layer: np.ndarray) -> Regression | None:
 def _given(
     cases: tuple[np.ndarray, np.ndarray, np.ndarray],
     measure: str,
+    k: int,
     samples: int,
     seed: int,
-    decided_by: str,
-    k: int,
-    key: str,
-    suffix: str = "",
+    one_of_several: bool = False,
 ) -> Iterator[Row]:
-    """Yield the partial and the semi-partial r of effects with weights, given layers (`cases`)."""
+    """Yield the partial and the semi-partial r of effects with weights, given layers (`cases`).
+
+    one_of_several: k is one of several sizes, whose rows have a question of their own and decide nothing.
+    """
     effect, weight, layer = cases
+    key, of_size, decided_by = (f"{measure}, {k}", "_of_size", "") if one_of_several else (measure, "", "p")
     plain, alone, n = regression(weight, effect).r, _alone(effect, layer), len(effect)
     r, p = freedman_lane(effect, weight, layer, samples, seed)
     of = f"{measure} with human weight over attributes, given the mean layer of the mask"
     method = f"partial r of {of} (chosen post hoc); p by Freedman and Lane (1983), {samples} permutations"
-    question, method = f"human_correlation_given_layer{suffix}", f"{method}; reference: r"
+    question, method = f"human_correlation_given_layer{of_size}", f"{method}; reference: r"
     yield row(question, method, decided_by, r, p=p, n=n, key=key, k=k, reference=plain)
     rest = r * np.sqrt(1 - alone.r**2) if alone else r
     method = f"semi-partial r of {of}, taken out of the weight alone; reference: r"
-    question = f"human_correlation_semipartial{suffix}"
+    question = f"human_correlation_semipartial{of_size}"
     yield row(question, method, "", rest, n=n, key=key, k=k, reference=plain)
 
 
