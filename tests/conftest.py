@@ -30,7 +30,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.fixture(autouse=True)
 def logged():
-    """Let every test see what the library logs: a benchmark or a notebook of an earlier test makes it quiet."""
+    """Let every test see what the library logs: benchmarks and notebooks of earlier tests make it quiet."""
     logging.disable(logging.NOTSET)
     logging.getLogger("model_emotion").setLevel(logging.NOTSET)
 
