@@ -84,7 +84,7 @@ def operations():
         *drop_retests.hurt_over_emotions(dropped, 10),
         *drop_retests.hurt_over_all(masked, dropped, 10, 200, 1),
         *human_correlation_of_attributes(dropped, 10, weights),
-        *drop_retests.share_of_distance(dropped, masked.assign(majority=0.5), 10, 200, 1),
+        *drop_retests.share_of_distance(masked, dropped, masked.assign(majority=0.5), 10, 200, 1),
     ]  # fmt: skip
     labels = (rng.random((5000, 27)) < 0.05).astype(float)
     r = rng.integers(-(10**6), 10**6, 2000) / 10**6

@@ -163,21 +163,29 @@ def test_corrected_stars_are_statsmodels(study_masks):
 
 def test_the_share_of_distance_is_the_drop_over_what_there_is_to_lose():
     table, drop = cube(emotions=5, attributes=3)
-    names = table["emotion"].unique()
+    dropped, names = accuracy_drops(table), table["emotion"].unique()
     unmasked = accuracies({name: [0.9, 0.8] for name in names}, majority=0.5)
-    rows = table_of(drops.share_of_distance(accuracy_drops(table), unmasked, 10, 300, 1)).set_index("key")
+
+    def share(majority):
+        of = unmasked.assign(majority=majority)
+        return table_of(drops.share_of_distance(table, dropped, of, 10, 300, 1))
+
+    rows = share(0.5).set_index("key")
     assert rows["estimate"].tolist() == pytest.approx([drop.mean() / 0.35, *(drop.mean(axis=(0, 1)) / 0.35)])
-    assert (
-        (rows["ci_low"] < rows["estimate"]).all()
-        and (rows["estimate"] < rows["ci_high"]).all()
-        and (rows["verdict"] == "").all()
-    )
-    assert drops.share_of_distance(accuracy_drops(table), unmasked.assign(majority=np.nan), 10, 300, 1) == []
-    assert (
-        drops.share_of_distance(accuracy_drops(table), unmasked.assign(majority=0.9), 10, 300, 1) == []
-    )  # there is nothing to lose
-    nearly = unmasked.assign(
-        majority=[0.8] * 8 + [0.95] * 2
-    )  # of one of five emotions less than nothing is known
-    rows = table_of(drops.share_of_distance(accuracy_drops(table), nearly, 10, 300, 1))
+    assert (rows["ci_low"] < rows["estimate"]).all() and (rows["estimate"] < rows["ci_high"]).all()
+    assert (rows["verdict"] == "").all()
+    assert share(np.nan).empty and share(0.9).empty  # there is nothing to lose
+    rows = share([0.8] * 8 + [0.95] * 2)  # one of five emotions is less accurate than the majority class
     assert rows["estimate"].notna().all() and rows[["ci_low", "ci_high"]].isna().all(axis=None)
+
+
+def test_the_share_of_distance_varies_with_the_random_masks_that_all_attributes_share():
+    """By the variance of a bootstrapped mean, s2 (n - 1) / n2 of n masks with the variance s2 of a sample."""
+    masked, own, random = shared(6)
+    unmasked = accuracies({name: [0.9] for name in masked["emotion"].unique()}, majority=0.5)
+    found = drops.share_of_distance(masked, accuracy_drops(masked), unmasked, 10, 4000, 1)[0]
+    means = own.mean(axis=(0, 1)), random.mean(axis=(0, 1))
+    variance = sum(of.var(ddof=1) * (len(of) - 1) / len(of) ** 2 for of in means)
+    assert found["ci_high"] - found["ci_low"] == pytest.approx(3.92 * np.sqrt(variance) / 0.4, rel=0.07)
+    assert found["estimate"] == pytest.approx((means[1].mean() - means[0].mean()) / 0.4)
+    assert "and masks" in found["method"]

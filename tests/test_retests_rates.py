@@ -8,9 +8,10 @@ can be detected. A re-test that decides nothing, such as leave_one_out, has no e
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_runs import run_with_huge_neurons, simulated
+from made_up_runs import run_with_huge_neurons, shared, simulated
 from scipy import integrate, stats
 
+from model_emotion.masking.drops import accuracy_drops
 from model_emotion.retests import bayes, crossed, huge_neurons, layers, neurons, space
 from model_emotion.retests.rows import table as table_of
 from model_emotion.rsa import rdm
@@ -28,6 +29,24 @@ def test_crossed_factors_hold_in_one_of_forty_without_a_drop_and_mostly_with_one
         intervals = [crossed.mean_and_interval(simulated(draw, mean=mean))[1] for _ in range(n)]
         held[mean] = np.mean([low > 0 for low, _ in intervals])
     assert held[0.0] <= at_most(0.025, n) and held[3.5] > 0.85
+
+
+@pytest.mark.parametrize("draws", [5, 20])
+def test_crossed_factors_hold_as_often_with_random_masks_that_all_attributes_share(draws):
+    """14 masks as good as the random ones; with the latter taken as exact, too few intervals have 0."""
+    draw, n, outside, exact = np.random.default_rng(13), 300, 0, 0
+    for seed in range(n):
+        masked, *both = shared(draws, seed=seed)
+        own, random = (of + draw.normal(0, 0.01, of.shape) for of in both)
+        of_masks = random.mean(axis=2, keepdims=True) - own
+        low, high = crossed.mean_and_interval(of_masks, random)[1]
+        outside += not low < 0 < high
+        low, high = crossed.mean_and_interval(of_masks)[1]
+        exact += not low < 0 < high
+    assert outside / n <= at_most(0.05, n) < exact / n
+    alone = masked[masked["draw"].isna() | (masked["draw"] == 1)]  # how much random masks differ is unknown
+    questions = {row["question"] for row in crossed.crossed(alone, accuracy_drops(alone), 10)}
+    assert questions == {"share_of_variance"}
 
 
 def test_a_weight_that_matters_beside_the_layer_is_mostly_found():

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_up_runs import cube as made_up_cube
-from made_up_runs import run_with_huge_neurons, simulated
+from made_up_runs import run_with_huge_neurons, shared, simulated
 from scipy import stats
 
 from model_emotion.masking.drops import accuracy_drops
@@ -198,20 +198,33 @@ def test_the_crossed_interval_covers_and_its_variances_are_those_that_were_put_i
     assert low > 0 and p < 0.01
 
 
+def test_crossed_rows_take_shared_random_masks_as_random():
+    masked, own, random = shared(6)
+    own, random = (of + np.random.default_rng(0).normal(0, 0.01, of.shape) for of in (own, random))
+    every = np.concatenate([own, random], axis=2)
+    masked["accuracy"] = every.ravel()
+    row = next(crossed.crossed(masked, accuracy_drops(masked), 10))
+    drop = random.mean(axis=2, keepdims=True) - own
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx(crossed.mean_and_interval(drop, random)[1])
+    assert row["ci_low"] < crossed.mean_and_interval(drop)[1][0]
+
+
 def test_crossed_rows_of_a_run():
     masked, _ = made_up_cube(emotions=8, seeds=3, attributes=6, effect=0.02)
-    rows = table(list(crossed.crossed(accuracy_drops(masked), 10))).set_index(["question", "key"])
+    rows = table(list(crossed.crossed(masked, accuracy_drops(masked), 10))).set_index(["question", "key"])
     assert rows.loc[("masks_hurt_crossed", ""), "decided_by"] == "interval"
     shares = rows.loc["share_of_variance", "estimate"].astype(float)
     assert shares.sum() == pytest.approx(1) and shares.idxmax() == "attribute"  # as `cube` makes them
     other = masked.assign(k=20, accuracy=masked["accuracy"] ** 2)
-    both = accuracy_drops(pd.concat([masked, other]))
-    of_sizes = table(list(crossed.crossed(both, 10))).query("question == 'share_of_variance_of_size'")
+    both = pd.concat([masked, other])
+    of_sizes = table(list(crossed.crossed(both, accuracy_drops(both), 10))).query(
+        "question == 'share_of_variance_of_size'"
+    )
     assert of_sizes.groupby("k")["estimate"].sum().tolist() == pytest.approx([1, 1])
     assert of_sizes.loc[of_sizes["k"] == 10, "estimate"].tolist() == shares.tolist()
     assert of_sizes.loc[of_sizes["k"] == 20, "key"].tolist() == [f"{name}, 20" for name in shares.index]
     masked["accuracy"] = 0.7
-    assert list(crossed.crossed(accuracy_drops(masked), 10)) == []  # nothing varies
+    assert list(crossed.crossed(masked, accuracy_drops(masked), 10)) == []  # nothing varies
 
 
 def test_a_step_that_takes_a_huge_neuron_is_found():

@@ -6,16 +6,20 @@ every variance and Satterthwaite's (1946) degrees of freedom the interval; no mo
 
 from collections.abc import Iterator
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from model_emotion.masking.drops import ROUNDING
+from model_emotion.retests.drops import cubes
 from model_emotion.retests.masks import several_sizes
 from model_emotion.retests.rows import Row, row, two_sided
 
 FACTORS = ("emotion", "seed", "attribute")
+DRAW = 2
+"""The place of the random masks among the factors of their accuracies: emotion, seed, draw."""
 
 
 def mean_squares(cube: np.ndarray) -> dict[tuple[int, ...], tuple[float, int]]:
@@ -54,34 +58,65 @@ def variances(cube: np.ndarray) -> dict[tuple[int, ...], float]:
     return of
 
 
-def mean_and_interval(cube: np.ndarray) -> tuple[float, tuple[float, float], float] | None:
+class Part(NamedTuple):
+    """A part of the variance of a mean: a mean square over the number of cells, with the sign it counts by.
+
+    single: whether it is the mean square of a single factor.
+    """
+
+    value: float
+    freedom: int
+    single: bool
+
+
+def _parts(cube: np.ndarray) -> dict[tuple[int, ...], Part]:
+    """Return the parts of the variance of a cube's mean, by effect, with all factors random."""
+    return {
+        effect: Part((-1) ** (len(effect) + 1) * square / cube.size, freedom, len(effect) == 1)
+        for effect, (square, freedom) in mean_squares(cube).items()
+    }
+
+
+def mean_and_interval(
+    cube: np.ndarray, random: np.ndarray | None = None
+) -> tuple[float, tuple[float, float], float] | None:
     """Return the mean of a cube, its 95 % interval with all factors random, and two-sided p.
 
     The variance of the mean is a sum of mean squares with signs, and Satterthwaite's degrees of freedom are
     its square over the sum of the squares of its parts, each over its own. If the sum is not positive, only
-    the mean squares of the single factors count, which is conservative. None if no factor has two levels, or
-    if the cells are all alike.
+    the mean squares of the single factors count, which is conservative.
+
+    random: accuracies [emotion, seed, draw] under the random masks, if all attributes share them. Every drop
+    then has the same mean of these masks, so the drops don't show how far it is off; the variance between the
+    random masks is added, unless its estimate is below 0. None if no factor has two levels, if the cells are
+    all alike, or if a single random mask is shared.
     """
-    found = mean_squares(cube)
-    singles = [effect for effect in found if len(effect) == 1]
-    if not singles or not found[max(found, key=len)][0] > ROUNDING**2:
+    of_cube = _parts(cube)
+    if not any(part.single for part in of_cube.values()):
         return None
-    signed = {effect: (-1) ** (len(effect) + 1) for effect in found}
-    if not sum(sign * found[effect][0] for effect, sign in signed.items()) > 0:
-        signed = dict.fromkeys(singles, 1)
-    parts = {effect: sign * found[effect][0] / cube.size for effect, sign in signed.items()}
-    variance = sum(parts.values())
-    freedom = variance**2 / sum(part**2 / found[effect][1] for effect, part in parts.items())
+    if not abs(of_cube[max(of_cube, key=len)].value) * cube.size > ROUNDING**2:
+        return None
+    parts = list(of_cube.values())
+    if random is not None:
+        of_draws = [part for effect, part in _parts(random).items() if DRAW in effect]
+        if not of_draws:
+            return None
+        parts += of_draws if sum(part.value for part in of_draws) > 0 else []
+    if not sum(part.value for part in parts) > 0:
+        parts = [part for part in parts if part.single]
+    variance = sum(part.value for part in parts)
+    freedom = variance**2 / sum(part.value**2 / part.freedom for part in parts)
     mean, se = float(cube.mean()), float(np.sqrt(variance))
     half = float(stats.t.ppf(0.975, freedom)) * se
     return mean, (mean - half, mean + half), float(two_sided(stats.t.sf(mean / se, freedom)))
 
 
-def crossed(drops: pd.DataFrame, k: int) -> Iterator[Row]:
+def crossed(masked: pd.DataFrame, drops: pd.DataFrame, k: int) -> Iterator[Row]:
     """Is the mean drop above 0 if emotions, seeds and masks are all random? Which factor varies most?
 
     A row that decides for size k, one for each of several sizes, and at each a row for each factor's share of
-    the variance. drops: drops.parquet.
+    the variance. Random masks that all attributes share are random too. masked: masked_accuracy.csv. drops:
+    drops.parquet.
     """
     method = (
         "mean drop, emotions, seeds and masks as crossed random factors; interval by Satterthwaite (1946)"
@@ -92,7 +127,7 @@ def crossed(drops: pd.DataFrame, k: int) -> Iterator[Row]:
     ):
         for size in sizes:
             cube = _cube(drops, size)
-            if found := mean_and_interval(cube):
+            if found := mean_and_interval(cube, cubes(masked, drops, size)[1]):
                 mean, ci, p = found
                 key = "" if decided_by else str(size)
                 yield row(question, method, decided_by, mean, ci, p, cube.size, key=key, k=size)

@@ -10,6 +10,7 @@ from scipy import stats
 
 from model_emotion.base.statistics import DropTest, paired_drop, product
 from model_emotion.masking.drops import ROUNDING, drop_table
+from model_emotion.retests.masks import means_by_kind
 from model_emotion.retests.rows import MISSING, Row, resampled_p, row, two_sided
 
 
@@ -26,7 +27,7 @@ def cubes(masked: pd.DataFrame, drops: pd.DataFrame, k: int) -> tuple[np.ndarray
     The latter are those that all attributes share. If attributes have random masks of their own, the result
     is the drops [emotion, seed, attribute], and None.
     """
-    shared = masked[(masked["k"] == k) & (masked["kind"] == "random") & masked["attribute"].isna()]
+    shared = _shared(masked, k)
     values = "drop" if shared.empty else "masked"
     of_size = drops[drops["k"] == k]
     wide = of_size.pivot(index=["emotion", "seed"], columns="attribute", values=values)
@@ -35,6 +36,11 @@ def cubes(masked: pd.DataFrame, drops: pd.DataFrame, k: int) -> tuple[np.ndarray
         return own, None
     random = shared.pivot(index=["emotion", "seed"], columns="draw", values="accuracy").loc[wide.index]
     return own, random.to_numpy().reshape(*wide.index.levshape, -1)
+
+
+def _shared(masked: pd.DataFrame, k: int) -> pd.DataFrame:
+    """Return the accuracies under the random masks of size k that all attributes share."""
+    return masked[(masked["k"] == k) & (masked["kind"] == "random") & masked["attribute"].isna()]
 
 
 def over_masks(own: np.ndarray, random: np.ndarray | None) -> DropTest:
@@ -84,9 +90,7 @@ def hurt_beyond_permuted(masked: pd.DataFrame, k: int) -> list[Row]:
     k are the cases, and two means are compared (Welch 1947). The second row, which is descriptive, compares
     random masks with those by permuted ratings. No rows without such masks.
     """
-    of_size = masked[masked["k"] == k]
-    keys = ["kind", of_size["attribute"].fillna(""), of_size["draw"].fillna(0)]
-    means = of_size.groupby(keys)["accuracy"].mean()
+    means = means_by_kind(masked, k)
     if "permuted" not in means:
         return []
     own, permuted, random = (means[kind].to_numpy() for kind in ("attribute", "permuted", "random"))
@@ -149,21 +153,21 @@ def _t_row(question: str, cases: str, found: DropTest, n: int, k: int, key: str)
 
 
 def share_of_distance(
-    drops: pd.DataFrame, accuracy: pd.DataFrame, k: int, samples: int, seed: int
+    masked: pd.DataFrame, drops: pd.DataFrame, accuracy: pd.DataFrame, k: int, samples: int, seed: int
 ) -> list[Row]:
     """What share of a prompt's accuracy above the majority rate does a mask remove, beyond random masks?
 
     A row for all attributes and one for each; descriptive. It makes drops of small and large models, and of
     easy and hard tasks, comparable. The estimate is the sum over emotions of the drop, divided by the sum of
     unmasked accuracy minus majority (from accuracy.csv). Emotions are drawn with replacement for a percentile
-    interval; for the row of all masks, attributes too. The interval is missing if some draw has only emotions
-    with accuracy at the majority rate. No rows if a majority rate is unknown, or if accuracy is nowhere above
-    it.
+    interval; for the row of all masks, attributes too, and the random masks if all attributes share them. The
+    interval is missing if some draw has only emotions with accuracy at the majority rate. No rows if a
+    majority rate is unknown, or if accuracy is nowhere above it.
     """
     distance = (accuracy["accuracy"] - accuracy["majority"]).groupby(accuracy["emotion"]).mean()
     wide = drops[drops["k"] == k].pivot_table("drop", "emotion", "attribute", sort=False)
     attributes = wide.shape[1]
-    distance, emotions = distance[wide.index].to_numpy(), len(wide)
+    distance, emotions, shared = distance[wide.index].to_numpy(), len(wide), _shared(masked, k)
     if not distance.sum() > 0:
         return []
     generator = np.random.default_rng(seed)
@@ -175,11 +179,16 @@ def share_of_distance(
     if (drawn > 0).all():
         shares = product(weights, wide.to_numpy()) / drawn
         every = np.column_stack([(shares * of_attributes).sum(axis=1), shares])
+        if len(shared):  # their mean is in every drop: how far it is off, with other random masks
+            table = shared.pivot_table("accuracy", "emotion", "draw").loc[wide.index].to_numpy()
+            off, n = table - table.mean(axis=1, keepdims=True), table.shape[1]
+            of_draws = generator.multinomial(n, np.full(n, 1 / n), samples) / n
+            every[:, 0] += (product(weights, off) / drawn * of_draws).sum(axis=1)
         ci = np.quantile(every, [0.025, 0.975], axis=0)
     found = (wide.sum() / distance.sum()).to_numpy()
     ratio = "drop as a share of unmasked accuracy - majority; ratio of sums over emotions"
     method = f"{ratio}, drawn anew {samples} times"
-    methods = [f"{method}, and attributes", *[method] * attributes]
+    methods = [f"{method}, and {'masks' if len(shared) else 'attributes'}", *[method] * attributes]
     values = zip(["", *wide], methods, [found.mean(), *found], ci.T, strict=True)
     return [
         row("share_of_distance", how, "", value, limits, n=emotions, key=key, k=k)

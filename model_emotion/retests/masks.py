@@ -95,11 +95,10 @@ def _enough(masks: int) -> bool:
     return 2 / (masks + 1) < ALPHA
 
 
-def means_of_masks(masked: pd.DataFrame, k: int) -> tuple[pd.Series, pd.Series]:
-    """Average accuracy over emotions and seeds under each mask of size k.
+def means_by_kind(masked: pd.DataFrame, k: int) -> pd.Series:
+    """Average accuracy over emotions and seeds under each mask of size k, by kind, attribute and draw.
 
-    Returns a series by attribute, and one by attribute and draw for the random masks. Raises UserError unless
-    every mask was evaluated for the same emotions and seeds.
+    Raises UserError unless every mask was evaluated for the same emotions and seeds.
     """
     of_size = masked[masked["k"] == k].assign(
         attribute=lambda rows: rows["attribute"].fillna(""), draw=lambda rows: rows["draw"].fillna(0)
@@ -109,7 +108,12 @@ def means_of_masks(masked: pd.DataFrame, k: int) -> tuple[pd.Series, pd.Series]:
         raise UserError(
             f"masked accuracies: not every mask of size {k} was measured for the same emotions and seeds"
         )
-    means = by.mean()
+    return by.mean()
+
+
+def means_of_masks(masked: pd.DataFrame, k: int) -> tuple[pd.Series, pd.Series]:
+    """Return `means_by_kind` of the attributes' masks, by attribute, and of the random masks."""
+    means = means_by_kind(masked, k)
     return means["attribute"].droplevel("draw"), means["random"]
 
 

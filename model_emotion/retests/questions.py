@@ -134,7 +134,7 @@ def _of_masks(
     yield from weights.human_correlation_permuted(dropped, k, human, samples, seed)
     yield from bayes.evidence_on_drop(unpaired, dropped, k)
     yield from bayes.evidence_on_correlation(dropped, k, human)
-    yield from drops.share_of_distance(dropped, accuracies, k, samples, seed)
+    yield from drops.share_of_distance(masked, dropped, accuracies, k, samples, seed)
     yield from drops.corrected_stars(dropped, analysis.drop_alpha)
     yield from power.detectable_place(masked, k)
     yield from power.detectable_drop(dropped, k)
@@ -170,7 +170,7 @@ def _of_rivals(
         activations.values, activations.layers, masked, measured.masks, permuted.samples, permuted.seed
     )
     yield from leave_one_out.without_each_mask(dropped, k, human)
-    yield from crossed.crossed(dropped, k)
+    yield from crossed.crossed(masked, dropped, k)
 
 
 def _hurt(
