@@ -43,10 +43,10 @@ published: $(READY)  ## reproduce the published results only
 smoke: $(READY)  ## run the full pipeline on synthetic data with a known answer (no download)
 	@python -m model_emotion.smoke
 
-paper: $(READY)  ## measure roberta-base at full size, into data/runs/roberta-base (needs a CUDA GPU)
+paper: $(READY)  ## measure roberta-base at full size (needs a CUDA GPU), into data/runs: make paper BY=...
 	@test -e data/goemotions.parquet || dvc repro --quiet goemotions
 	@python -m model_emotion.live.cost paper
-	python -m model_emotion.project.experiments paper roberta-base
+	python -m model_emotion.project.experiments paper roberta-base "$${BY-}"
 
 ## Explore
 mpnet: $(READY)  ## download all-mpnet-base-v2 (405 MB), a model of the study's size, to data/models

@@ -154,15 +154,19 @@ def test_an_archive_may_have_a_blank_in_its_name():
     ]
 
 
-def test_whoever_measured_a_run_may_have_any_name(tmp_path):
-    python, who = tmp_path / "bin/python", 'Zoë "Z" O\'Neill & Söhne `x` \\n'
-    python.parent.mkdir()
-    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
-    python.chmod(0o755)
-    command = ["make", "--silent", "export-run", "NAME=mini", f"BY={who}", f"VENV={tmp_path}"]
+@pytest.mark.parametrize(
+    ("target", "passed"), [("export-run", ["mini", "--by"]), ("paper", ["paper", "roberta-base"])]
+)
+def test_whoever_measured_a_run_may_have_any_name(target, passed, tmp_path):
+    who = 'Zoë "Z" O\'Neill & Söhne `x` \\n'
+    for tool in (tmp_path / "bin/python", tmp_path / "bin/dvc"):
+        tool.parent.mkdir(exist_ok=True)
+        tool.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+        tool.chmod(0o755)
+    command = ["make", "--silent", target, "NAME=mini", f"BY={who}", f"VENV={tmp_path}"]
     environment = os.environ | {"MODEL_EMOTION_IMAGE": "x"}  # so that make does not set up an environment
     said = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    assert said.stdout.splitlines()[2:] == ["mini", "--by", who]
+    assert said.stdout.splitlines()[-3:] == [*passed, who]
 
 
 @pytest.mark.parametrize("kind", ["worktree", "submodule"])

@@ -26,9 +26,13 @@ ROOT = Path(__file__).parents[1]
 NAMES = sorted(path.stem for path in (ROOT / "experiments").glob("*.yaml"))
 
 
-STAGE = """
+MEASUREMENT = ("activations.safetensors", "accuracy.csv", "masked_accuracy.csv", "mask_plan.json")
+STAGE = r"""
 import json, sys, time
 from pathlib import Path
+import numpy as np
+from model_emotion.base import study
+from model_emotion.base.files import write_tensors
 from model_emotion.live.cache import Cache
 from model_emotion.params import load_params
 p = load_params()
@@ -41,7 +45,27 @@ for name in cache.missing():
 for folder in ("provenance", "learning_curves"):
     Path("results/live", folder).mkdir(parents=True, exist_ok=True)
 Path("results/live/provenance/write.json").write_text(json.dumps({"seconds": time.time()}))
-Path(f"results/live/learning_curves/{p.protocol.split}.csv").write_text("")
+seed = {"dev": 1, "test": 3}[p.protocol.split]
+for path in Path("results/live/learning_curves").glob("*.csv"):
+    path.unlink()
+Path(f"results/live/learning_curves/{seed}.csv").write_text("")
+
+# A measurement of two layers of three neurons, as `make export-run` reads it.
+axes = {"seeds": [seed], "emotions": p.emotions, "layers": 2, "width": 3, "backbone": p.backbone.name}
+values = np.random.default_rng(0).random((1, len(p.emotions), 6), np.float32)
+write_tensors({"activations": values}, "results/live/activations.safetensors", axes)
+plan = {"ranking": "attributes", "kind": p.masks.kind, "baseline": "uniform", "seed": 1, "ranking_seeds": []}
+plan["sizes"] = [{"k": 2, "draws": 1, "attributes": True, "permuted": 0}]
+Path("results/live/mask_plan.json").write_text(json.dumps(plan))
+tables = {"accuracy": ["emotion,seed,accuracy,majority,n"]}
+tables["masked_accuracy"] = ["emotion,seed,attribute,kind,draw,k,accuracy,n"]
+for emotion in p.emotions:
+    tables["accuracy"].append(f"{emotion},{seed},0.9,0.5,10")
+    for mask in (*(f"{name},attribute," for name in study.ATTRIBUTES), ",random,1"):
+        tables["masked_accuracy"].append(f"{emotion},{seed},{mask},2,0.5,10")
+for name, lines in tables.items():
+    Path(f"results/live/{name}.csv").write_text("\n".join(lines))
+
 given = {"split": p.protocol.split, "kind": p.masks.kind, "emotions": len(p.emotions)}
 Path("results/metrics.json").write_text(json.dumps(given))
 sys.exit(Path("broken").exists())
@@ -65,10 +89,11 @@ def committed(tmp_path_factory):
     stage["outs"] = [
         {"cells": {"persist": True}},
         {"results/live/learning_curves": {"persist": True, "cache": False}},
+        *(f"results/live/{name}" for name in MEASUREMENT),
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT))
-        repos.dvc_repository(folder, {"write": stage}, "/data\n/log\n/slow\n/broken\n")
+        repos.dvc_repository(folder, {"write": stage}, "/data/cells\n/log\n/slow\n/broken\n")
     return folder
 
 
@@ -157,10 +182,30 @@ def test_records_of_stages_and_files_of_the_user_are_kept(repository):
     experiments.perform("test_split")
     assert record.read_text() == "of my own run" and note.read_text() == "mine"
     assert (
-        not Path("results/live/learning_curves/test.csv").exists()
-        and Path("results/live/learning_curves/dev.csv").exists()
+        not Path("results/live/learning_curves/3.csv").exists()
+        and Path("results/live/learning_curves/1.csv").exists()
     )
     assert not subprocess.run(["dvc", "status", "--quiet"]).returncode
+
+
+def test_the_measurement_is_exported_before_the_checkout_returns_to_its_commit(repository):
+    experiments.perform("test_split", "mini", '-Z "Ö"')
+    written = Path("data/runs/mini")
+    card = read_yaml(written / "run.yaml")
+    assert card["protocol"]["split"] == "test" and read_yaml("params.yaml")["protocol"]["split"] == "dev"
+    assert card["seeds"] == [3] and card["measured"]["by"] == '-Z "Ö"'
+    for name in MEASUREMENT[:3]:
+        there, here = (folder / name for folder in (written, Path("results/live")))
+        assert there.read_bytes() != here.read_bytes(), name  # that of the commit has seed 1
+    assert [path.name for path in (written / "learning_curves").iterdir()] == ["3.csv"]
+    assert repos.git("status", "--porcelain") == "?? data/\n"
+
+
+def test_a_folder_that_exists_is_refused_before_anything_is_measured(repository):
+    Path("data/runs/mini").mkdir(parents=True)
+    with pytest.raises(UserError, match="^data/runs/mini: exists already; move it away first$"):
+        experiments.perform("test_split", "mini")
+    assert Path("log").read_text() == "ab" and not experiments.done()
 
 
 def test_the_small_experiments_are_compared_with_their_base():

@@ -1,8 +1,8 @@
 """Run named experiments: experiments/NAME.yaml asks a question and sets keys of params.yaml to answer it.
 
-`python -m model_emotion.project.experiments NAME [RUN]` runs one as a DVC experiment of that name, and writes
-its measurement to data/runs/RUN. Without NAME, it runs all small experiments that this commit does not have
-yet. Each starts from the commit that is checked out, and leaves the checkout unchanged.
+`python -m model_emotion.project.experiments NAME [RUN [WHO]]` runs one as a DVC experiment of that name, and
+writes its measurement, by WHO, to data/runs/RUN. Without NAME, it runs all small experiments that this commit
+does not have yet. Each starts from the commit that is checked out, and leaves the checkout unchanged.
 """
 
 import json
@@ -133,11 +133,12 @@ def _untracked() -> set[str]:
     return set(listed.split("\0")) - {""}
 
 
-def perform(name: str, exported: str = "") -> None:
+def perform(name: str, exported: str = "", by: str = "") -> None:
     """Run an experiment from the commit that is checked out.
 
-    exported: the folder in data/runs to write its measurement to, if any. Raises UserError if the folder
-    exists, if this commit already has an experiment of that name, or if the run does not finish.
+    exported: the folder in data/runs to write its measurement to, if any. by: who measures, for its card.
+    Raises UserError if the folder exists, if this commit already has an experiment of that name, or if the
+    run does not finish.
     """
     experiment = load(name)
     experiment.params()
@@ -157,7 +158,7 @@ def perform(name: str, exported: str = "") -> None:
                 "run the same command to resume"
             )
         # The checkout has the experiment's results until the block ends.
-        command = [sys.executable, "-m", "model_emotion.live.run_export", exported]
+        command = [sys.executable, "-m", "model_emotion.live.run_export", exported, f"--by={by}"]
         if exported and subprocess.run(command).returncode:
             raise UserError(f"the experiment {name} is finished, but data/runs/{exported} was not written")
 
@@ -180,7 +181,7 @@ def done() -> list[str]:
 def main() -> None:
     require_git("experiments")
     if len(sys.argv) > 1:
-        perform(*sys.argv[1:3])
+        perform(*sys.argv[1:4])
         return
     for name in small():
         if name not in done():
