@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from model_emotion.base.errors import InputError, UserError
+from model_emotion.base.files import read_yaml
 from model_emotion.project import mpnet
 
 ROOT = Path(__file__).parents[1]
@@ -216,6 +217,12 @@ def test_a_kill_leaves_no_model_and_the_next_run_clears_up(packages, monkeypatch
     assert any(path.endswith(".part/model/config.json") for path in left())
     assert mpnet.fetch() is True
     assert left() == sorted((mpnet.FOLDER / name).as_posix() for name in CONTENT)
+
+
+def test_the_committed_run_names_the_weights_by_their_hash():
+    card = read_yaml(ROOT / "data/runs/mpnet/run.yaml")["backbone"]
+    assert card["name"] == str(mpnet.FOLDER)
+    assert card["sha256"] == mpnet.FILES["model.safetensors"].sha256
 
 
 def test_git_ignores_the_model():

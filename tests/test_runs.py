@@ -1,5 +1,6 @@
 """Runs measured elsewhere: export, checks of hostile folders, and the same analysis as the run `live`."""
 
+import hashlib
 import importlib
 import json
 import os
@@ -103,10 +104,29 @@ def test_the_card_says_what_was_measured(exported):
     assert (found.layers, found.width, found.emotions, found.seeds) == (3, 24, EMOTIONS, [1, 3])
     assert (found.training, found.protocol) == (params.training, params.protocol)
     assert found.measured.by == "A <b>laboratory</b>" and found.backbone.precision == "float32"
+    weights = Path(found.backbone.name, "model.safetensors")
+    assert weights == Path("tiny/model.safetensors")
+    assert found.backbone.sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
     names = pd.read_csv("results/live/masked_accuracy.csv").drop_duplicates(
         ["kind", "attribute", "k", "draw"]
     )
     assert len(found.mask_names()) == len(names) == 2 * 14 + 4 + 1 + 2
+
+
+def test_the_hash_of_a_model_is_that_of_its_weights(tmp_path):
+    for name in ("model-00002-of-2.safetensors", "model-00001-of-2.safetensors", "other.safetensors"):
+        (tmp_path / name).write_text(name)
+    (tmp_path / "config.json").write_text("{}")
+    joined = b"model-00001-of-2.safetensorsmodel-00002-of-2.safetensors"
+    assert export.weights_sha256(str(tmp_path)) == hashlib.sha256(joined).hexdigest()
+    assert export.weights_sha256(str(tmp_path / "on-the-hub")) == ""
+
+
+def test_a_card_without_the_hash_of_its_model_is_valid(exported):
+    values = parse_yaml((exported / "run.yaml").read_text())
+    del values["backbone"]["sha256"]
+    edit_card(exported, backbone=values["backbone"])
+    assert check.faults(exported) == [] and card.read(exported / "run.yaml").backbone.sha256 == ""
 
 
 def test_dvc_lock_tells_the_settings_of_the_measurement():
@@ -248,6 +268,10 @@ FAULTS = {
     "text in another order": (
         lambda at: edit_card(at, measured={"by": "", "on": "\u202eelpmaxe"}),
         "run.yaml: measured.on: must be one line of plain text, without the character U+202E",
+    ),
+    "no hash in the card": (
+        lambda at: edit_card(at, backbone={"name": "tiny", "revision": "", "sha256": "f" * 63}),
+        "run.yaml: backbone.sha256: ",
     ),
     "path in the card": (lambda at: edit_card(at, name="../../x"), "name: '../../x' can't name an imported"),
     "unknown key": (lambda at: edit_card(at, exec="ls"), "exec: unknown key"),

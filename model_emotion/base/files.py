@@ -133,10 +133,13 @@ def _metadata(file: Any) -> dict[str, Any]:
     return json.loads((file.metadata() or {}).get(METADATA, "{}"))
 
 
-def sha256(path: Path | str) -> str:
-    """Return the hexadecimal SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def sha256(*paths: Path | str) -> str:
+    """Return the hexadecimal SHA-256 of a file, or of the bytes of several, one after the other."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            hashlib.file_digest(file, lambda: digest)
+    return digest.hexdigest()
 
 
 def read_yaml(path: Path | str) -> Any:

@@ -43,10 +43,15 @@ class Measured(Section):
 
 
 class CardBackbone(Section):
-    """The model: a name on the Hugging Face Hub or of a folder, its commit or '', and the precision or ''."""
+    """The model: a name on the Hugging Face Hub or of a folder, its commit or '', and the precision or ''.
+
+    sha256: of the weights in the folder, `cat model*.safetensors | sha256sum`; '' for a model of the Hub, and
+    in a card that was written without it.
+    """
 
     name: Annotated[Line, Field(min_length=1)]
     revision: Commit
+    sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = ""
     precision: Literal["", "float32", "bf16", "tf32"] = ""
 
 

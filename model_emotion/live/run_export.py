@@ -14,12 +14,12 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from model_emotion.base.errors import UserError
-from model_emotion.base.files import read_metadata, read_yaml, temporary_beside, write_text
+from model_emotion.base.files import read_metadata, read_yaml, sha256, temporary_beside, write_text
 from model_emotion.base.results import MEASURED, folder
 from model_emotion.live import run_card as card
 from model_emotion.live.run_check import ACTIVATIONS, MASKED, OPTIONAL, UNMASKED, faults, place
 from model_emotion.masking import mask_plan
-from model_emotion.model.checkpoint import PINS
+from model_emotion.model.checkpoint import PINS, model_files
 from model_emotion.params import Backbone, Params, check
 from model_emotion.project import stage
 
@@ -77,6 +77,7 @@ def describe(name: str, params: Params, by: str, source: Path) -> dict[str, Any]
         "backbone": {
             "name": axes["backbone"],
             "revision": revision(params.backbone),
+            "sha256": weights_sha256(params.backbone.name),
             "precision": params.backbone.precision,
         },
         **{key: axes[key] for key in ("layers", "width", "emotions", "seeds")},
@@ -90,6 +91,12 @@ def revision(backbone: Backbone) -> str:
     """Return the commit that a backbone was read at, which is the pinned one where params.yaml names none."""
     pin = PINS.get(backbone.name)
     return backbone.revision or (pin.revision if pin else "")
+
+
+def weights_sha256(name: str) -> str:
+    """Return the SHA-256 of the weights in a model's folder, file after file; '' if there is no folder."""
+    files = [path for path in model_files(Path(name).expanduser()) if path.suffix == ".safetensors"]
+    return sha256(*files) if files else ""
 
 
 def machine(source: Path) -> str:
