@@ -18,6 +18,7 @@ from model_emotion.base.files import sha256
 from model_emotion.model import backbone, checkpoint
 from model_emotion.model.architecture import ARCHITECTURES, BackboneError
 from model_emotion.model.engine import Engine
+from model_emotion.smoke.world import SPECIAL
 
 REVISION = "0123456789" * 4
 IDS = torch.tensor([[0, 7, 8, 9, 2]])
@@ -382,7 +383,7 @@ def test_the_verbalizer_is_two_single_tokens():
 def test_a_byte_level_verbalizer_has_no_leading_space():
     """RoBERTa's 33407 and 22173 are `negative` and `positive` as they stand, not as after a space."""
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    pieces, merges = [*tiny_models.SPECIAL.values(), *letters], []
+    pieces, merges = [*SPECIAL.values(), *letters], []
     for word in ("negative", "positive"):
         for end in range(2, len(word) + 1):
             pieces.append(word[:end])
@@ -391,7 +392,7 @@ def test_a_byte_level_verbalizer_has_no_leading_space():
         merges.append(("Ġ", word))
     bpe = Tokenizer(models.BPE({piece: number for number, piece in enumerate(pieces)}, merges))
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made = tiny(PreTrainedTokenizerFast(tokenizer_object=bpe, **tiny_models.SPECIAL))
+    made = tiny(PreTrainedTokenizerFast(tokenizer_object=bpe, **SPECIAL))
     assert backbone.verbalizer_ids(made, ("negative", "positive")) == [
         pieces.index("negative"),
         pieces.index("positive"),

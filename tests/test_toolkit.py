@@ -224,16 +224,17 @@ def test_learning_curve_and_metrics_are_saved(ready, capsys):
     assert capsys.readouterr().out == 'eval {"accuracy": 0.75}\n'
 
 
-def test_a_prompt_can_start_as_copies_of_the_mask_token(tiny_roberta, tmp_path):
-    args = ModelEmotionArguments(
-        output_dir=str(tmp_path),
-        backbone=tiny_roberta,
-        **SETTINGS | {"learning_rate": 0.0, "num_train_epochs": 1},
-    )
-    model = RobertaForMaskedLMPrompt.from_pretrained(
-        tiny_roberta, PROMPT_LEN, num_labels=2, prompt_init="mask"
-    )
+def untrained(backbone, folder, **options):
+    """Return a model whose prompt is as it began: it was trained with a learning rate of 0."""
+    model = RobertaForMaskedLMPrompt.from_pretrained(backbone, PROMPT_LEN, **options)
+    settings = SETTINGS | {"learning_rate": 0.0, "num_train_epochs": 1}
+    args = ModelEmotionArguments(output_dir=str(folder), backbone=backbone, **settings)
     ModelEmotionTrainer(args=args, model=model, data=TABLE).train_prompt()
+    return model
+
+
+def test_a_prompt_can_start_as_copies_of_the_mask_token(tiny_roberta, tmp_path):
+    model = untrained(tiny_roberta, tmp_path, num_labels=2, prompt_init="mask")
     expected = model.backbone.model.get_input_embeddings().weight[4]
     assert torch.equal(model.prompt, expected.expand(PROMPT_LEN, -1))
     with pytest.raises(UserError, match="prompt_init='zeros': must be one of normal, mask"):
@@ -241,17 +242,10 @@ def test_a_prompt_can_start_as_copies_of_the_mask_token(tiny_roberta, tmp_path):
 
 
 def test_init_ids_have_no_effect_as_in_the_original_and_a_warning_says_so(tiny_roberta, tmp_path):
-    args = ModelEmotionArguments(
-        output_dir=str(tmp_path),
-        backbone=tiny_roberta,
-        **SETTINGS | {"learning_rate": 0.0, "num_train_epochs": 1},
-    )
     prompts = []
     for ids in (None, [4] * PROMPT_LEN):
         with nullcontext() if ids is None else pytest.warns(UserWarning, match="init_ids: has no effect"):
-            model = RobertaForMaskedLMPrompt.from_pretrained(tiny_roberta, PROMPT_LEN, init_ids=ids)
-        ModelEmotionTrainer(args=args, model=model, data=TABLE).train_prompt()
-        prompts.append(model.prompt)
+            prompts.append(untrained(tiny_roberta, tmp_path, init_ids=ids).prompt)
     assert torch.equal(*prompts)
     with pytest.raises(UserError, match="init_ids: has 1 ids, but prompt_len is 4"):
         RobertaForMaskedLMPrompt.from_pretrained(tiny_roberta, PROMPT_LEN, init_ids=torch.tensor([4]))

@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerFast
 
 from model_emotion.model import backbone
 from model_emotion.model.engine import Engine
+from model_emotion.smoke.world import SPECIAL
 
 WORDS = [
     "negative",
@@ -25,13 +26,6 @@ WORDS = [
     "day",
     "again",
 ]
-SPECIAL = {
-    "cls_token": "<s>",
-    "pad_token": "<pad>",
-    "sep_token": "</s>",
-    "unk_token": "<unk>",
-    "mask_token": "<mask>",
-}
 VOCABULARY = [*SPECIAL.values(), *WORDS]
 
 BERT_LIKE = {

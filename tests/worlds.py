@@ -18,6 +18,7 @@ import tiny_models
 
 from model_emotion.base import study
 from model_emotion.base.files import read_yaml
+from model_emotion.base.settings import set_key
 from model_emotion.rsa import rdm
 from stages import (
     activations,
@@ -47,11 +48,7 @@ def change(values):
     """Set keys of params.yaml in the current folder: {"training.lr": 0.1}."""
     params = read_yaml("params.yaml")
     for key, value in values.items():
-        *sections, leaf = key.split(".")
-        target = params
-        for section in sections:
-            target = target[section]
-        target[leaf] = value
+        set_key(params, key, value, "params.yaml")
     Path("params.yaml").write_text(json.dumps(params))
 
 

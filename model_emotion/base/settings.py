@@ -37,6 +37,16 @@ def check_section(values: Any, path: Path | str, section: type[Checked]) -> Chec
         raise ParamsError(f"{path}: {shown}") from None
 
 
+def set_key(values: Any, key: str, value: object, path: Path | str) -> None:
+    """Set a key such as `training.lr` in the content of a settings file. Raises ParamsError if it is new."""
+    *sections, leaf = key.split(".")
+    for section in sections:
+        values = values.get(section) if isinstance(values, dict) else None
+    if not isinstance(values, dict) or leaf not in values:
+        raise ParamsError(f"{key}: {path} has no such key")
+    values[leaf] = value
+
+
 def did_you_mean(value: str, known: Iterable[str], cutoff: float = 0.5) -> str:
     """Return "; did you mean 'NAME'?" for the most similar known name, or '' if none is similar.
 

@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_metadata, read_yaml, sha256, temporary_beside, write_text
 from model_emotion.base.results import MEASURED, folder
+from model_emotion.base.settings import set_key
 from model_emotion.live import run_card as card
 from model_emotion.live.run_check import ACTIVATIONS, MASKED, OPTIONAL, UNMASKED, faults, place
 from model_emotion.masking import mask_plan
@@ -123,11 +124,7 @@ def as_measured(values: dict[str, Any], lock: dict[str, Any]) -> dict[str, Any]:
     for name in ("targets@live", "mask_plan", "prompts", "activations", "evaluation"):
         recorded = lock.get("stages", {}).get(name, {}).get("params", {}).get("params.yaml", {})
         for key, value in recorded.items():
-            *sections, leaf = key.split(".")
-            at = values
-            for section in sections:
-                at = at[section]
-            at[leaf] = value
+            set_key(values, key, value, "params.yaml")
     return values
 
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_yaml
+from model_emotion.base.settings import set_key
 from model_emotion.params import Params, check
 from model_emotion.project.checkout import require_git
 from model_emotion.project.commands import output
@@ -59,13 +60,7 @@ class Experiment(BaseModel):
         """
         values = read_yaml(path)
         for setting in self.settings:
-            *sections, leaf = setting.key.split(".")
-            place = values
-            for section in sections:
-                place = place.get(section, {}) if isinstance(place, dict) else {}
-            if leaf not in place:
-                raise UserError(f"{setting.key}: {path} has no such key")
-            place[leaf] = setting.value
+            set_key(values, setting.key, setting.value, path)
         return check(values, path)
 
 
