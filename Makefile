@@ -54,8 +54,10 @@ mpnet: $(READY)  ## download all-mpnet-base-v2 (405 MB), a model of the study's 
 
 # In a checkout without results there is nothing to show; the experiment itself is kept.
 SHOWN = test ! -e results/live/retests.csv || python -m stages.report
+EXPERIMENTS = $(basename $(notdir $(wildcard experiments/*.yaml)))
 exp: $(READY)  ## run an experiment of experiments/: make exp NAME=test_split
-	@python -m model_emotion.project.experiments $(or $(NAME),$(error NAME is missing: make exp NAME=..., one of $(basename $(notdir $(wildcard experiments/*.yaml)))))
+	@python -m model_emotion.project.experiments \
+	  $(or $(NAME),$(error NAME is missing: make exp NAME=..., one of $(EXPERIMENTS)))
 	@$(SHOWN)
 
 exps: $(READY)  ## run all small experiments (nine emotions), and compare each with `reduced`
@@ -83,7 +85,8 @@ notebook: $(JUPYTER)  ## make what the notebook on one emotion reads, and open i
 notebook-run: $(JUPYTER)  ## run the notebooks and save their outputs (the second only after `make repro`)
 	@$(READ)
 	$(EXECUTE) notebooks/one_emotion.ipynb
-	@test -e results/live/searchlight.parquet || echo 'measure_one_emotion.ipynb is left out: it needs `make repro`.'
+	@test -e results/live/searchlight.parquet || \
+	  echo 'measure_one_emotion.ipynb is left out: it needs `make repro`.'
 	test ! -e results/live/searchlight.parquet || $(EXECUTE) notebooks/measure_one_emotion.ipynb
 
 report: $(READY)  ## rebuild report.html
@@ -132,7 +135,9 @@ lint: $(READY)  ## run the linter; check that every locked package has a wheel f
 	python setup/wheels.py $(LOCKS)
 
 bench: $(READY)  ## compare speed and memory with other packages, into docs/performance.md (idle machine)
-	@for each in searchlight training evaluation whole; do echo "== $$each" && python benchmarks/$$each.py || exit; done
+	@for each in searchlight training evaluation whole; do \
+	  echo "== $$each" && python benchmarks/$$each.py || exit; \
+	done
 	@python benchmarks/render.py
 
 readme: $(READY)  ## update the tables in README.md and docs/method.md from the latest results

@@ -53,10 +53,12 @@ refused() { # expected words, then the arguments of `docker run`
 
 $MAKE --no-print-directory image
 total=$($DOCKER image inspect --format '{{.Size}}' "$IMAGE")
-torch=$($DOCKER history --no-trunc --human=false --format '{{.Size}} {{.CreatedBy}}' "$IMAGE" | awk '/torch-\*\.whl/ {print $1}')
+torch=$($DOCKER history --no-trunc --human=false --format '{{.Size}} {{.CreatedBy}}' "$IMAGE" |
+  awk '/torch-\*\.whl/ {print $1}')
 ((total - torch < LIMIT)) || bad "$((total - torch)) bytes without torch's layer of $torch"
 ok "$((total / 1000000)) MB, without torch's layer $(((total - torch) / 1000000)) MB"
-in_image --entrypoint bash "$IMAGE" -c '! command -v gcc g++ cc clang && ! dpkg-query --show --showformat "\${Package}\n" | grep -e "-dev$" && (($(id -u)))' ||
+in_image --entrypoint bash "$IMAGE" -c '! command -v gcc g++ cc clang &&
+  ! dpkg-query --show --showformat "\${Package}\n" | grep -e "-dev$" && (($(id -u)))' ||
   bad "root, a compiler or a -dev package"
 ok "no compiler, no -dev package, not root"
 
