@@ -19,9 +19,11 @@ README, METHOD = Path("README.md"), Path("docs/method.md")
 
 
 def update_tables(runs: list[str]) -> None:
-    """Update README's table, and each run's table in docs/method.md."""
+    """Update README's table and sentences on mpnet, and each run's table in docs/method.md."""
     verdicts = content.verdicts(runs)
     blocks = [(README, hypotheses.README_MARKS, hypotheses.readme_block(verdicts))]
+    if "mpnet" in runs:
+        blocks.append((README, hypotheses.marks("mpnet"), hypotheses.mpnet_block()))
     page = METHOD.read_text(encoding="utf-8")
     for run in [run for run in runs if hypotheses.marks(run)[0] in page]:
         block = hypotheses.method_block(run, hypotheses.table(run, verdicts))

@@ -225,12 +225,12 @@ def test_a_page_of_the_published_run_alone_needs_no_live_run(monkeypatch):
 )
 def test_an_interval_that_includes_0_is_inconclusive(ci, said):
     found = table([row("q", "", "interval", sum(ci) / 2, ci)]).iloc[0]
-    assert cards.of_row(found) == said and cards.of_row(None) == "not tested"
+    assert hypotheses.of_row(found) == said and hypotheses.of_row(None) == "not tested"
 
 
 @pytest.mark.parametrize(("kept", "said"), [([], "inconclusive"), ([3], "partly: 1 of 2"), ([3, 4], "holds")])
 def test_the_verdict_on_neurons_counts_attributes(kept, said):
-    assert cards.of_neurons({"kept": kept, "attributes": 2}) == said
+    assert hypotheses.of_neurons({"kept": kept, "attributes": 2}) == said
 
 
 @pytest.mark.parametrize(
@@ -265,15 +265,15 @@ def test_a_retest_that_was_not_run_has_no_sentence():
     [
         (
             (0.2, 0.2),
-            "none of 2 attributes keep any neuron; corrected for the number of attributes, none keep any.",
+            "none of 2 attributes keeps a neuron.",
         ),
         (
             (0.2, 0.01),
-            "1 of 2 attributes keep 7 neurons; corrected for the number of attributes, 1 keep any.",
+            "1 of 2 attributes keeps 7 neurons; corrected for the number of attributes, 1 does.",
         ),
         (
             (0.01, 0.01),
-            "2 of 2 attributes keep 3 to 7 neurons; corrected for the number of attributes, 2 keep any.",
+            "2 of 2 attributes keep 3 to 7 neurons; corrected for the number of attributes, 2 do.",
         ),
     ],
 )

@@ -9,12 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from model_emotion.base.results import HOLDS, INCONCLUSIVE
-from model_emotion.report.hypotheses import FACTS, Answers, Facts, Hypothesis, read_answers
+from model_emotion.base.results import HOLDS
+from model_emotion.report.hypotheses import FACTS, Answers, Hypothesis, read_answers, verdict
 from model_emotion.report.prose import fill
 from model_emotion.report.scale import round_ticks
-
-PARTLY, NOT_TESTED = "partly", "not tested"
 
 
 @dataclass(frozen=True)
@@ -71,21 +69,6 @@ class Card:
     answers: tuple[Answer, ...]
 
 
-def of_neurons(facts: Facts) -> str:
-    """Return the verdict on H1: whether all, some or no attributes keep neurons."""
-    kept, attributes = len(facts["kept"]), facts["attributes"]
-    if not attributes:
-        return NOT_TESTED
-    if kept in (0, attributes):
-        return HOLDS if kept else INCONCLUSIVE
-    return f"{PARTLY}: {kept} of {attributes}"
-
-
-def of_row(row: Mapping[str, Any] | None) -> str:
-    """Return the verdict of a re-test's row, or that it was not run."""
-    return NOT_TESTED if row is None else str(row["verdict"])
-
-
 def _marks(rows: pd.DataFrame, strong: Callable[[str, Any], bool]) -> tuple[Mark, ...]:
     """Return a mark for each row, by key."""
     rows = rows[rows["estimate"].notna()]
@@ -132,14 +115,6 @@ def picture(hypothesis: str, answers: Answers) -> Picture | None:
         caption = "Tau with single people: model (blue), attributes, noise ceiling (band)"
         shown = Picture(caption, marks, band=ceiling) if marks else None
     return shown
-
-
-def verdict(hypothesis: str, facts: Facts) -> str:
-    """Return holds, partly: K of N, inconclusive, does not hold or not tested. facts: as FACTS finds them."""
-    if hypothesis == "H1":
-        return of_neurons(facts)
-    decides = {"H2": "drop_over_masks", "H3": "correlation", "H4": "whole_model"}
-    return of_row(facts[decides[hypothesis]])
 
 
 def answer(run: str, row: Hypothesis, answers: Answers) -> Answer:

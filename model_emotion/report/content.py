@@ -61,7 +61,7 @@ QUESTIONS = {
     "bayes_factor_drop": "H2: how much more likely are the data with a drop than without (Bayes factor)?",
     "equivalence_drop": "H2: is the mean drop smaller than 2 points?",
     "specification_curve_drop": "H2: does the drop depend on choices of the analysis?",
-    "detectable_place": "H2: how far below the random masks must a mask lie to be told from them?",
+    "detectable_place": "H2: how far below the random masks must a mask lie to differ significantly?",
     "detectable_drop": "H2: which drop could the test of one attribute detect?",
     "detectable_drop_over_attributes": "H2: which mean drop could a test over the attributes detect?",
     "human_correlation_attributes": "H3: does the drop follow the human weight (random factor: attributes)?",

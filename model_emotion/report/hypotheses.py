@@ -4,7 +4,8 @@ Every number comes from the run's files. The functions `h1` to `h4` return the r
 that the templates use. The sentences are in templates/; they describe and do not judge.
 """
 
-from collections.abc import Callable, Iterable
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ import pandas as pd
 
 from model_emotion.base import study
 from model_emotion.base.files import read_csv
-from model_emotion.base.results import HOLDS, folder
+from model_emotion.base.results import HOLDS, INCONCLUSIVE, folder
 from model_emotion.claims.verdicts import NOT_APPLICABLE, PASS, Verdict
 from model_emotion.report.prose import fill, sentences, templates
 from model_emotion.retests.rows import POWER
@@ -20,6 +21,7 @@ from model_emotion.retests.rows import POWER
 Facts = dict[str, Any]
 README_MARKS = "<!-- claims: made by `make readme` -->", "<!-- end of claims -->"
 """Around the table in README.md."""
+PARTLY, NOT_TESTED = "partly", "not tested"
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ def h2(answers: Answers) -> Facts:
         "random_masks": places["n"].iloc[0] if len(places) else None,
         "lower_by_size": answers("place_of_size")["estimate"].tolist(),
         "lower_by_former_rule": answers("place_of_size")["reference"].tolist(),
+        "main_size": answers.one("place_of_size", f"{places['k'].iloc[0]:.0f}") if len(places) else None,
         "place_errors": answers.one("place_error_rate", "prediction interval"),
         "bayes_factor": answers.estimate("bayes_factor_drop"),
         "equivalence": answers.one("equivalence_drop"),
@@ -154,6 +157,35 @@ def h4(answers: Answers) -> Facts:
 
 
 FACTS: dict[str, Callable[[Answers], Facts]] = {"H1": h1, "H2": h2, "H3": h3, "H4": h4}
+
+
+def of_neurons(facts: Facts) -> str:
+    """Return the verdict on H1: whether all, some or no attributes keep neurons."""
+    kept, attributes = len(facts["kept"]), facts["attributes"]
+    if not attributes:
+        return NOT_TESTED
+    if kept in (0, attributes):
+        return HOLDS if kept else INCONCLUSIVE
+    return f"{PARTLY}: {kept} of {attributes}"
+
+
+def of_row(row: Mapping[str, Any] | None) -> str:
+    """Return the verdict of a re-test's row, or that it was not run."""
+    return NOT_TESTED if row is None else str(row["verdict"])
+
+
+def verdict(hypothesis: str, facts: Facts) -> str:
+    """Return holds, partly: K of N, inconclusive, does not hold or not tested. facts: as FACTS finds them."""
+    if hypothesis == "H1":
+        return of_neurons(facts)
+    decides = {"H2": "drop_over_masks", "H3": "correlation", "H4": "whole_model"}
+    return of_row(facts[decides[hypothesis]])
+
+
+def verdicts_in_words(answers: Answers) -> dict[str, str]:
+    """Return {hypothesis: its verdict as Markdown, with the choices that change it}."""
+    facts = {id: of(answers) for id, of in FACTS.items()}
+    return {id: fill("verdict.j2", id=id, verdict=verdict(id, of), **of).strip() for id, of in facts.items()}
 
 
 def retested(hypothesis: str, answers: Answers) -> tuple[str, ...]:
@@ -222,7 +254,8 @@ def marks(run: str) -> tuple[str, str]:
 def method_block(run: str, rows: Iterable[Hypothesis]) -> str:
     """Return the table of a run for docs/method.md, with its marks."""
     begin, end = marks(run)
-    return f"{begin}\n{fill('method.j2', rows=rows, of_the_study=run == 'published')}{end}"
+    said = verdicts_in_words(read_answers(run))
+    return f"{begin}\n{fill('method.j2', rows=rows, verdicts=said, of_the_study=run == 'published')}{end}"
 
 
 def readme_block(verdicts: Iterable[Verdict]) -> str:
@@ -238,5 +271,15 @@ def readme_block(verdicts: Iterable[Verdict]) -> str:
     answers = read_answers("published")
     facts = {id.lower(): of(answers) for id, of in FACTS.items()}
     begin, end = README_MARKS
+    facts["verdicts"] = verdicts_in_words(answers)
     text = fill("readme.j2", counts=counts, significant=significant_neurons("published"), **facts)
     return f"{begin}\n{text}{end}"
+
+
+def mpnet_block() -> str:
+    """Return README's sentences on the run mpnet, wrapped, with their marks."""
+    facts = {id: of(read_answers("mpnet")) for id, of in FACTS.items()}
+    words = {id: verdict(id, of) for id, of in facts.items()}
+    begin, end = marks("mpnet")
+    text = textwrap.fill(fill("readme_mpnet.j2", h2=facts["H2"], verdicts=words), 110)
+    return f"{begin}\n{text}\n{end}"
