@@ -25,15 +25,19 @@ FILES = {"dvc.yaml": 400, "README.md": 125}
 """The most lines of a module, function or file, entries of the package's root, and columns of a template."""
 
 
-def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Yield (line, room) of each import from the library, at the head of a module or inside a function."""
+def imports(tree: ast.AST) -> dict[tuple[int, str, str], None]:
+    """Return (line, package, room) of each import of a module, at its head or inside a function.
+
+    package: the first part of the name. room: the second part if the package is the library, else ''.
+    """
+    found = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == PACKAGE:
-            parts = node.module.split(".")
-            for alias in node.names if len(parts) == 1 else []:
-                yield node.lineno, alias.name
-            if len(parts) > 1:
-                yield node.lineno, parts[1]
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            above = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            for alias in node.names:
+                package, room = f"{above}{alias.name}.".split(".")[:2]
+                found[node.lineno, package, room if package == PACKAGE else ""] = None
+    return found
 
 
 def unannotated(body: list[ast.stmt]) -> Iterator[str]:
@@ -54,7 +58,9 @@ def faults_of(path: Path, room: str) -> Iterator[str]:
     """Yield a line for each import that the layers forbid, and for what is too long."""
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
-    for line, other in imports(tree):
+    for line, package, other in imports(tree):
+        if package != PACKAGE:
+            continue
         if other not in LAYER:
             yield f"{path}:{line}: there is no room '{other}' in {PACKAGE}"
         elif other != room and LAYER[other] >= LAYER[room]:
@@ -88,9 +94,9 @@ def faults(root: Path) -> Iterator[str]:
             if len(line) > COLUMNS:
                 yield f"{path}:{number}: {len(line)} columns; a line of a template may have {COLUMNS}"
     for path in sorted((root / "tests").glob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("test_"):
-                yield f"{path}:{node.lineno}: imports {node.module}; put what tests share elsewhere"
+        for line, module, _ in imports(ast.parse(path.read_text(encoding="utf-8"))):
+            if module.startswith("test_"):
+                yield f"{path}:{line}: imports {module}; put what tests share elsewhere"
     for name, most in FILES.items():
         lines = len((root / name).read_text(encoding="utf-8").splitlines())
         if lines > most:
