@@ -10,6 +10,7 @@ from ruamel.yaml.error import YAMLError
 
 from model_emotion.base import study
 from model_emotion.base.errors import InputError
+from model_emotion.base.files import parse_yaml
 from model_emotion.base.settings import Section, check_section
 from model_emotion.base.values import Commit, Count, Emotions, RunName, Seed, Seeds, unique
 from model_emotion.masking import mask_plan
@@ -157,6 +158,7 @@ def read(path: Path) -> Card:
 def _plain_yaml(text: str, path: Path) -> Any:
     """Return the content of a YAML text. Raises InputError for anchors, with which a small file can grow."""
     depth = 0
+    # parse_yaml expands aliases and nesting at once; the events of the text show them before that.
     for event in YAML(typ="safe").parse(text):
         if getattr(event, "anchor", None):
             raise InputError(f"{path}: has anchors (&) or aliases (*); write each value out")
@@ -166,4 +168,4 @@ def _plain_yaml(text: str, path: Path) -> Any:
         )
         if depth > DEEPEST:
             raise InputError(f"{path}: nested more than {DEEPEST} levels deep")
-    return YAML(typ="safe").load(text)
+    return parse_yaml(text)

@@ -119,6 +119,7 @@ def _faults_of_activations(path: Path, of_run: Card) -> Iterator[str]:
         return
     try:
         axes = read_metadata(path, "activations of a run")
+        # read_tensors would read every array before its type and shape are known.
         with safe_open(path, "np") as tensors:
             names = list(tensors.keys())
             if names != ["activations"]:
