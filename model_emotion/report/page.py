@@ -1,12 +1,13 @@
 """Render all results as one self-contained page that needs no network and no other file.
 
 `content` reads the results, `machine` describes this machine. The page: `page.html`, `page.css`, `page.js`.
-The charts are drawn by the page's own scripts.
+Observable Plot draws the charts: the page contains it, packed, with d3, which it needs (`vendor/libraries.yaml`).
 """
 
 import base64
 import gzip
 import json
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from model_emotion.base.files import read_yaml
 from model_emotion.report.glossary import explained, glossary
 from model_emotion.report.prose import HERE, templates
 
-STYLE, SCRIPTS = "page.css", ("page.drops.js", "page.numbers.js", "page.js")
+STYLE, SCRIPTS = "page.css", ("page.charts.js", "page.drops.js", "page.numbers.js", "page.js")
 """The parts of the page. The last script starts the others."""
+VENDOR = HERE / "vendor"
 
 
 def packed(content: bytes) -> str:
@@ -35,9 +37,19 @@ def small_first(numbers: np.ndarray) -> bytes:
 
 
 def script_json(value: Any) -> str:
-    """Return a value as JSON that cannot end the script element around it."""
-    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    """Return a value, dataclasses too, as JSON that cannot end the script element around it."""
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False, default=asdict)
     return text.replace("</", "<\\/").replace("<!--", "<\\u0021--")
+
+
+def libraries() -> str:
+    """Return the libraries that draw the charts, each after its licence, as one packed script."""
+    parts = [
+        f"/*\n{(VENDOR / one['licence_text']).read_text(encoding='utf-8')}*/\n"
+        + (VENDOR / one["file"]).read_text(encoding="utf-8")
+        for one in read_yaml(VENDOR / "libraries.yaml")
+    ]
+    return packed("\n".join(parts).encode())
 
 
 def render(content: dict[str, Any]) -> str:
@@ -48,5 +60,10 @@ def render(content: dict[str, Any]) -> str:
     css, *scripts = ((HERE / name).read_text(encoding="utf-8") for name in (STYLE, *SCRIPTS))
     phrases = read_yaml(HERE / "templates/phrases.yaml")
     return pages.get_template("page.html").render(
-        css=css, js="\n".join(scripts), phrases=phrases, glossary=glossary(), **content
+        css=css,
+        js="\n".join(scripts),
+        library=libraries(),
+        phrases=phrases,
+        glossary=glossary(),
+        **content,
     )
