@@ -33,12 +33,12 @@ function paintAll() { // folded ones too: what is folded on the screen may be pr
   for (const holder of makers.keys()) paint(holder, holder.clientWidth || 280);
 }
 
-const tells = (said, role = "img") => // of an element that mouse and keyboard reach
-  ({ class: "bar", tabindex: 0, role, "aria-label": said, "data-tip": said });
+const tells = (said) => // attributes of an element that mouse and keyboard reach
+  ({ class: "bar", tabindex: 0, role: "img", "aria-label": said, "data-tip": said });
 
 const axis = (label, domain, more = {}) => ({
-  label, domain, labelAnchor: "center", labelArrow: "none", tickFormat: "~f", tickSpacing: 50, tickSize: 0, tickPadding: 8,
-  grid: true, clamp: true, ...more,
+  label, domain, labelAnchor: "center", labelArrow: "none", grid: true, clamp: true,
+  tickFormat: "~f", tickSpacing: 50, tickSize: 0, tickPadding: 8, ...more,
 });
 
 const shade = ({ strong }) => (strong ? "var(--blue)" : "var(--weak)");
@@ -80,7 +80,8 @@ function histogram(values, least, critical) {
     height: 250, marginTop: 32, marginLeft: 62,
     x: axis(say("tau axis"), [low, high], { tickFormat: ".2f", grid: false }),
     y: axis(say("neurons axis"), [0, most], {
-      type: "symlog", ticks: [1, 10, 100, 1000, 10000].filter((tick) => tick <= most), tickFormat: whole.format,
+      type: "symlog", tickFormat: whole.format,
+      ticks: [1, 10, 100, 1000, 10000].filter((tick) => tick <= most),
     }),
     told: bins.map(({ x0, x1, length }) => (
       tells(`tau ${x0.toFixed(3)} to ${x1.toFixed(3)}: ${whole.format(length)} neurons`))),

@@ -32,7 +32,7 @@ function sayBar(name, [drop, low, high, q], random) {
 }
 
 // A bar for each name with its interval; behind it, a dot for each random mask, and a band as wide as these
-function bars(holder, names, rows, ticks, { tall, spreads = () => [], emotionOf, about = (said) => tells(said) }) {
+function bars(holder, names, rows, ticks, { tall, spreads = () => [], emotionOf, about }) {
   const data = names.map((name, i) => {
     const row = rows[i], random = row ? spreads(i) : [], [drop, low, high, , strong] = row ?? [];
     const said = row ? sayBar(name, row, random) : say("no drops", { emotion: emotionOf(name) });
@@ -51,7 +51,7 @@ function bars(holder, names, rows, ticks, { tall, spreads = () => [], emotionOf,
     height: names.length * tall + 46, marginTop: 4, marginLeft, marginRight,
     x: axis(say("points axis"), ends(ticks)),
     y: { domain: names, padding: 0, label: null },
-    told: data.map(({ name, said }) => about(said, name)),
+    told: data.map(({ name, said }) => ({ ...tells(said), ...about?.(said, name) })),
     marks: [
       Plot.barX(data, { y, x1: "least", x2: "most", ...grey, insetTop: 2, insetBottom: 2 }),
       Plot.ruleX([0], { stroke: "var(--ink)" }),
@@ -76,7 +76,7 @@ function weights(run, holder, rows) { // drop against human weight: what H3's r 
   show(holder, () => ({
     height: 222, marginTop: 8, marginLeft: 56,
     x: axis(say("weight axis"), [-0.2, 0.8]),
-    y: axis(holder.dataset.axis, [low, high], { clamp: false, tickSpacing: 40 }), // so that all drops decide on the line
+    y: axis(holder.dataset.axis, [low, high], { clamp: false, tickSpacing: 40 }), // the line needs all drops
     told: known.map(({ name, weight, units }) => (
       tells(say("weight", { name, weight: fraction(weight), drop: points(units) })))),
     marks: [
@@ -140,7 +140,7 @@ function drawDrops() {
       drops.scales.emotions, {
         tall: 20, emotionOf: (name) => name,
         about: (said, name) => ({
-          ...tells(said, "button"), "data-emotion": name, "aria-pressed": name === emotion,
+          role: "button", "data-emotion": name, "aria-pressed": name === emotion,
           "aria-label": say("choose", { said, name }),
         }),
       });

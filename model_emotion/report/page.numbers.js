@@ -13,7 +13,7 @@ function listDots() { // the numbers of the chosen kind, or all
     const scaled = d3.scaleLinear(d3.extent(of.published), [0, 1]); // .5 if there is only one number
     return of.published.map((published, i) => {
       const regenerated = of.regenerated[i], limit = of.limits?.[i];
-      const [x, y] = [scaled(published), scaled(regenerated)], share = percentOf(limit, regenerated - published);
+      const share = percentOf(limit, regenerated - published), [x, y] = [published, regenerated].map(scaled);
       return { kind, key: of.keys[i], published, regenerated, limit, x, y, share };
     });
   });

@@ -1,7 +1,7 @@
 """Render all results as one self-contained page that needs no network and no other file.
 
 `content` reads the results, `machine` describes this machine. The page: `page.html`, `page.css`, `page.js`.
-Observable Plot draws the charts: the page contains it, packed, with d3, which it needs (`vendor/libraries.yaml`).
+Observable Plot draws the charts. The page contains it, with d3, which it needs (`vendor/libraries.yaml`).
 """
 
 import base64
@@ -58,11 +58,17 @@ def render(content: dict[str, Any]) -> str:
     pages.filters |= {"script_json": script_json, "explained": explained}
     pages.tests["match_start"] = str.startswith
     css, *scripts = ((HERE / name).read_text(encoding="utf-8") for name in (STYLE, *SCRIPTS))
+    pictures = {
+        f"{run}/{figure['name']}": of["svg"]
+        for figure in content["figures"]
+        for run, of in figure["runs"].items()
+    }
     phrases = read_yaml(HERE / "templates/phrases.yaml")
     return pages.get_template("page.html").render(
         css=css,
         js="\n".join(scripts),
         library=libraries(),
+        pictures=pictures,
         phrases=phrases,
         glossary=glossary(),
         **content,
