@@ -22,7 +22,9 @@ LAYERS = (
 LAYER = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
 MODULE, FUNCTION, ROOT_ENTRIES, COLUMNS = 300, 60, 16, 110
 FILES = {"dvc.yaml": 400, "README.md": 125}
-"""The most lines of a module, function or file, entries of the package's root, and columns of a template."""
+"""The most lines of a module, function or file, entries of the package's root, and columns of a page."""
+PAGES, VENDOR = (".j2", ".html", ".js", ".css"), "vendor"
+"""The files that make pages, and the folder of those that are not ours."""
 
 
 def imports(tree: ast.AST) -> dict[tuple[int, str, str], None]:
@@ -89,10 +91,10 @@ def faults(root: Path) -> Iterator[str]:
                 yield from faults_of(path, entry.name)
         elif entry.stem in LAYER:
             yield from faults_of(entry, entry.stem)
-    for path in sorted(package.rglob("*.j2")):
+    for path in sorted(one for one in package.rglob("*") if one.suffix in PAGES and VENDOR not in one.parts):
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             if len(line) > COLUMNS:
-                yield f"{path}:{number}: {len(line)} columns; a line of a template may have {COLUMNS}"
+                yield f"{path}:{number}: {len(line)} columns; a line of a page may have {COLUMNS}"
     for path in sorted((root / "tests").glob("*.py")):
         for line, module, _ in imports(ast.parse(path.read_text(encoding="utf-8"))):
             if module.startswith("test_"):

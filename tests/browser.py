@@ -81,20 +81,27 @@ class Page:
 
     def key(self, name):
         """Press and release a key."""
-        codes = {"Tab": 9, "Escape": 27}
+        codes = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32}
         about = {"key": name, "code": name, "windowsVirtualKeyCode": codes.get(name, 0)}
         for kind in ("keyDown", "keyUp"):
             self.ask("Input.dispatchKeyEvent", type=kind, **about)
 
     def point(self, selector):
-        """Move the mouse onto an element."""
-        at = self.run(
+        """Move the mouse onto the middle of an element. Return where that is."""
+        x, y = self.run(
             f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
             "e.scrollIntoView({block: 'center'});"
             "const b = e.getBoundingClientRect(); return [b.left + b.width / 2, b.top + b.height / 2]; })()"
         )
         for shift in (1, 0):
-            self.ask("Input.dispatchMouseEvent", type="mouseMoved", x=at[0] + shift, y=at[1])
+            self.ask("Input.dispatchMouseEvent", type="mouseMoved", x=x + shift, y=y)
+        return x, y
+
+    def click(self, selector):
+        """Click on the middle of an element."""
+        x, y = self.point(selector)
+        for kind in ("mousePressed", "mouseReleased"):
+            self.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def requests(self):
         """Return the addresses that the page requested."""

@@ -232,6 +232,28 @@ def committed_verdicts():
     return json.loads(path.read_text())
 
 
+@pytest.fixture(scope="session")
+def text():
+    """report.html of two runs, with an experiment made up."""
+    import report_page
+
+    return report_page.made()
+
+
+@pytest.fixture(scope="module")
+def page(text, tmp_path_factory):
+    """report.html in a browser."""
+    import report_page
+    from browser import browser
+
+    folder = tmp_path_factory.mktemp("report")
+    with browser(folder / "profile") as tab:
+        tab.path = folder / "report.html"
+        tab.path.write_text(text, encoding="utf-8")
+        report_page.opened(tab)
+        yield tab
+
+
 @pytest.fixture
 def no_proxy(monkeypatch):
     """Connect to local servers directly, whatever proxy this machine uses."""

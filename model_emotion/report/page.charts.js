@@ -13,13 +13,13 @@ function show(holder, make) {
   paint(holder);
 }
 
-function paint(holder, wide = holder.clientWidth) {
-  holder.wide = wide;
-  if (!wide) return; // folded
-  const { told = [], drawn, ...options } = makers.get(holder)(wide);
-  const chart = Plot.plot({ marginRight: 16, marginBottom: 42, ...options, width: Math.max(200, wide) });
+function paint(holder, folded = false) { // a folded chart is drawn when it is unfolded
+  if (!folded && !holder.checkVisibility()) return;
+  holder.wide = holder.clientWidth;
+  const width = Math.max(200, holder.wide), { told = [], drawn, ...options } = makers.get(holder)(width);
+  const chart = Plot.plot({ marginRight: 16, marginBottom: 42, ...options, width });
   for (const group of chart.querySelectorAll("g[aria-label]")) { // only elements with a role may have a label
-    group.classList.add(...group.getAttribute("aria-label").split(" "));
+    group.classList.add(`mark-${group.getAttribute("aria-label").replaceAll(" ", "-")}`);
     group.removeAttribute("aria-label");
   }
   chart.querySelectorAll(".told > *").forEach((element, i) => {
@@ -29,8 +29,11 @@ function paint(holder, wide = holder.clientWidth) {
   drawn?.(chart);
 }
 
-function paintAll() { // folded ones too: what is folded on the screen may be printed
-  for (const holder of makers.keys()) paint(holder, holder.clientWidth || 280);
+function followLayout() {
+  const unfolded = ({ target }) => target.querySelectorAll(".chart").forEach((holder) => paint(holder));
+  document.addEventListener("toggle", unfolded, true);
+  const paintAll = () => makers.forEach((_, holder) => paint(holder, true)); // what is folded is printed too
+  for (const kind of ["beforeprint", "afterprint"]) addEventListener(kind, paintAll);
 }
 
 const tells = (said) => // attributes of an element that mouse and keyboard reach

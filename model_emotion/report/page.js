@@ -228,11 +228,11 @@ for (const id of ["attribute", "layer"]) at(id).addEventListener("change", look)
 at("neuron").addEventListener("input", look);
 for (const id of ["words", "status"]) at(id).addEventListener("input", filterClaims);
 addEventListener("hashchange", openTarget);
-for (const kind of ["beforeprint", "afterprint"]) addEventListener(kind, paintAll);
 
 async function start() {
   const library = await unpack(read("library")).text();
   document.head.append(make("script", {}, library)); // runs at once, and defines d3 and Plot
+  followLayout();
   document.querySelectorAll("[data-picture]").forEach(picture);
   searchlight();
   startDrops();

@@ -7,6 +7,7 @@ Observable Plot draws the charts. The page contains it, with d3, which it needs 
 import base64
 import gzip
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -42,14 +43,13 @@ def script_json(value: Any) -> str:
     return text.replace("</", "<\\/").replace("<!--", "<\\u0021--")
 
 
-def libraries() -> str:
+def script_of(libraries: Sequence[Mapping[str, str]]) -> str:
     """Return the libraries that draw the charts, each after its licence, as one packed script."""
-    parts = [
-        f"/*\n{(VENDOR / one['licence_text']).read_text(encoding='utf-8')}*/\n"
-        + (VENDOR / one["file"]).read_text(encoding="utf-8")
-        for one in read_yaml(VENDOR / "libraries.yaml")
+    texts = [
+        [(VENDOR / one[name]).read_text(encoding="utf-8") for name in ("licence_text", "file")]
+        for one in libraries
     ]
-    return packed("\n".join(parts).encode())
+    return packed("\n".join(f"/*\n{licence}*/\n{code}" for licence, code in texts).encode())
 
 
 def render(content: dict[str, Any]) -> str:
@@ -58,6 +58,7 @@ def render(content: dict[str, Any]) -> str:
     pages.filters |= {"script_json": script_json, "explained": explained}
     pages.tests["match_start"] = str.startswith
     css, *scripts = ((HERE / name).read_text(encoding="utf-8") for name in (STYLE, *SCRIPTS))
+    libraries = read_yaml(VENDOR / "libraries.yaml")
     pictures = {
         f"{run}/{figure['name']}": of["svg"]
         for figure in content["figures"]
@@ -67,7 +68,8 @@ def render(content: dict[str, Any]) -> str:
     return pages.get_template("page.html").render(
         css=css,
         js="\n".join(scripts),
-        library=libraries(),
+        libraries=libraries,
+        library=script_of(libraries),
         pictures=pictures,
         phrases=phrases,
         glossary=glossary(),
