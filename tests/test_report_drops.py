@@ -144,6 +144,9 @@ def test_every_chart_says_its_units_and_fits_its_place(page):
         assert page.run(f"{shown}.every((one) => {fits})"), width
         labels = "one.querySelector('.mark-x-axis-label text')?.textContent"
         assert all(page.run(f"{shown}.filter((one) => !one.dataset.picture).map((one) => {labels})"))
+        texts = f"{shown}.flatMap((one) => [...one.querySelectorAll('text')])"
+        sides = f"{texts}.map((text) => text.getBoundingClientRect()).flatMap((box) => [box.left, box.right])"
+        assert page.run(f"Math.min(...{sides})") >= 0 and page.run(f"Math.max(...{sides})") <= width
     page.ask("Emulation.setDeviceMetricsOverride", width=900, height=900, deviceScaleFactor=1, mobile=False)
     page.wait(f"{shown}.every((one) => {fits})")  # drawn again
     opened(page)

@@ -80,8 +80,8 @@ function histogram(values, least, critical) {
   const [low, high] = d3.extent([-0.05, 0.05, ...edges]);
   const most = d3.max(bins, ({ length }) => length) ?? 1;
   show(at("histogram"), (wide) => ({
-    height: 250, marginTop: 32, marginLeft: 62,
-    x: axis(say("tau axis"), [low, high], { tickFormat: ".2f", grid: false }),
+    height: 250, marginTop: 34, marginLeft: 64,
+    x: axis(say("tau axis"), [low, high], { tickFormat: ".2f", tickSpacing: 80, grid: false }),
     y: axis(say("neurons axis"), [0, most], {
       type: "symlog", tickFormat: whole.format,
       ticks: [1, 10, 100, 1000, 10000].filter((tick) => tick <= most),
@@ -94,10 +94,11 @@ function histogram(values, least, critical) {
       }),
       thresholds.map(([name, tau, colour], i) => [
         Plot.ruleX([tau], {
-          stroke: colour, strokeWidth: 2, strokeDasharray: i ? "6 3" : null, insetTop: 14 * i - 14,
+          stroke: colour, strokeWidth: 2, strokeDasharray: i ? "6 3" : null, insetTop: 14 * i - 16,
         }),
         Plot.text([`${name}: ${tau.toFixed(3)}`], {
-          x: [tau], text: Plot.identity, fill: colour, frameAnchor: "top", dy: 14 * i - 22,
+          x: [tau], text: Plot.identity, fill: colour, stroke: "var(--ground)",
+          frameAnchor: "top", lineAnchor: "bottom", dy: 14 * i - 18,
           textAnchor: (wide * (high - tau)) / (high - low) < 100 ? "end" : "middle",
         }),
       ]),
