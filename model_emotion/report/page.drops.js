@@ -17,7 +17,7 @@ function ofSize(run) { // the chosen size, and the tests from the chosen baselin
 
 function spread(run, i) { // the drop of each random mask itself, from the baseline of attribute i
   const { size, own, all, tests } = ofSize(run), random = size.random[chosen.emotion];
-  const [from, to] = [own, all].map((of) => of?.attributes[chosen.emotion][i][0] ?? 0);
+  const [from, to] = [own, all].map((of) => of?.attributes[chosen.emotion]?.[i]?.[0] ?? 0);
   const base = d3.mean(random) + (all && tests === own ? from - to : 0);
   return random.map((accuracy) => base - accuracy);
 }
