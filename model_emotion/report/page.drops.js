@@ -4,7 +4,7 @@ const chosen = { emotion: "", baseline: "own", sizes: {} };
 const phrases = read("phrases");
 const say = (name, values = {}) => phrases[name].replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "");
 const minus = (text) => text.replace("-", "−");
-const percent = (units) => 100 * drops.unit * (units ?? NaN);
+const percent = (units) => (units ?? NaN) * drops.unit * 100;
 const points = (units) => minus(percent(units).toFixed(1).replace(/^-(0\.0)$/, "$1"));
 const fraction = (value) => minus(value.toFixed(2).replace(/^(-?)0\./, "$1."));
 const qValue = (q) => (q < 0.001 ? "q < .001" : `q = ${q.toFixed(3).replace(/^0\./, ".")}`);
