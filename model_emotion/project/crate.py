@@ -19,12 +19,14 @@ from model_emotion.inputs.download import FILES
 from model_emotion.inputs.registry import GOEMOTIONS, GROUPS, RAW, REGISTRY, STUDY
 
 OURS = "https://spdx.org/licenses/MIT"
+ISC = "https://spdx.org/licenses/ISC"
 CC_BY = "https://creativecommons.org/licenses/by/4.0/"
 NONE = "#no-licence-stated"
 LICENCES = {GOEMOTIONS: CC_BY, STUDY: NONE}
 """The licence of each repository of inputs at its pinned commit, as data/README.md states it."""
 TERMS = {
     OURS: ("MIT", "Our code."),
+    ISC: ("ISC", "d3 and Observable Plot, which draw the charts of report.html, in the code."),
     CC_BY: ("CC BY 4.0", "GoEmotions, by Demszky et al. 2020; its texts are Reddit users'."),
     NONE: ("No licence stated", "The study's files: read from their source, not in the archive."),
 }
