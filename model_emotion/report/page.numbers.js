@@ -39,6 +39,7 @@ function drawNumbers() {
   const [x, corners] = ["x", { x1: "x1", x2: "x2", y1: "y1", y2: "y2" }];
   const scatter = (holder, side, y, label, domain, cells) => {
     const shown = dots.filter((dot) => dot[y] !== null);
+    const gapped = shown.flatMap((dot) => [dot, {}]); // one path: thousands of circles would be slow
     show(holder, () => ({
       height: 304, marginTop: 10, marginLeft: 60,
       x: axis(holder.dataset.axis, [0, 1]),
@@ -47,7 +48,7 @@ function drawNumbers() {
       told: cells.map(({ said }) => ({ "data-tip": said })),
       marks: [
         Plot.rect(cells, { ...corners, fill: "var(--weak)", fillOpacity: "n", className: "told" }),
-        Plot.dot(shown, { x, y, r: 1.5, fill: "var(--blue)", className: "points" }),
+        Plot.line(gapped, { x, y, stroke: "var(--blue)", strokeWidth: 3, className: "points" }),
         Plot.dot(shown.filter(mine), { x, y, r: 3, fill: "var(--open)" }),
       ],
       drawn: (chart) => follows(chart, side, shown, y),
