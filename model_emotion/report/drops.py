@@ -12,7 +12,13 @@ import pandas as pd
 
 from model_emotion.base.files import read_csv
 from model_emotion.base.results import folder, read_masked_accuracy
-from model_emotion.masking.drops import above_floor, accuracy_drops, drop_table, human_correlation
+from model_emotion.masking.drops import (
+    POOLED_OVER,
+    above_floor,
+    accuracy_drops,
+    drop_table,
+    human_correlation,
+)
 from model_emotion.report import hypotheses
 from model_emotion.report.page import packed, script_json
 from model_emotion.report.scale import round_ticks
@@ -83,16 +89,14 @@ def of_run(run: str, attributes: Sequence[str], emotions: Sequence[str], alpha: 
     masked = above_floor(read_masked_accuracy(run), floors)
     answers, weights = hypotheses.read_answers(run), read_csv(out / "weights.csv")
     human = weights.set_index("attribute")["tau_boot"]
-    files = {"attribute": "drop_by_attribute", "emotion": "drop_by_emotion", "cell": "drop_by_cell"}
     tables = {
-        OWN: {name: read_csv(out / f"{file}.csv") for name, file in files.items()}
+        OWN: {name: read_csv(out / f"drop_by_{name}.csv") for name in POOLED_OVER}
         | {"r": read_csv(out / "human_correlation.csv")}
     }
     over = {OWN: answers("human_correlation_of_size")}
     if shared := pooled(masked):
         dropped = accuracy_drops(shared[1])
-        keys = {"attribute": ["attribute"], "emotion": ["emotion"], "cell": ["emotion", "attribute"]}
-        tables[ALL] = {name: drop_table(dropped, of, alpha) for name, of in keys.items()}
+        tables[ALL] = {name: drop_table(dropped, keys, alpha) for name, keys in POOLED_OVER.items()}
         tables[ALL]["r"] = human_correlation(dropped, human)[0]
         over[ALL] = hypotheses.Answers(rows.table(human_correlation_of_size(dropped, human)))(
             "human_correlation_of_size"
