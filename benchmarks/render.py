@@ -1,6 +1,7 @@
 """Write docs/performance.md from benchmarks/results/*.json: `python benchmarks/render.py`."""
 
 import json
+import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -15,6 +16,7 @@ FILES = {
     "whole-avx2": "Commands and stages without AVX512",
 }
 GPU = "nvidia-h100"
+COLUMNS = 110
 HEAD = """<!-- made by `make bench` (benchmarks/render.py) from benchmarks/results/*.json: do not edit -->
 # Performance
 
@@ -163,7 +165,15 @@ def page(results: Mapping[str, Mapping]) -> str:
     """Return the page. results: {name of a file: its content}; missing files are shown as not measured."""
     shown = {name: title for name, title in FILES.items() if name in results or not name.endswith("-avx2")}
     sections = [section(title, results.get(name)) for name, title in shown.items()]
-    return "\n\n".join([HEAD.rstrip(), *sections, gpu(results.get(GPU))]) + "\n"
+    text = "\n\n".join([HEAD.rstrip(), *sections, gpu(results.get(GPU))])
+    return "\n".join(map(wrapped, text.split("\n"))) + "\n"
+
+
+def wrapped(line: str) -> str:
+    """Return a line of prose as lines of at most COLUMNS characters; a row of a table stays one line."""
+    if line.startswith(("|", "#", "<!--")):
+        return line
+    return textwrap.fill(line, COLUMNS, break_long_words=False, break_on_hyphens=False)
 
 
 def read(folder: Path = RESULTS) -> dict[str, dict]:
