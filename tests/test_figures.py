@@ -245,6 +245,20 @@ def altered(name, frame):
     return frame.assign(**{column: frame[column].to_numpy()[::-1] for column in turned})
 
 
+def test_the_accuracy_beside_the_layers_is_that_of_the_emotions_that_are_tested(small):
+    cells, table = small["drop_by_cell"], small["accuracy_by_mask"]
+    left_out = cells["emotion"].iloc[0]
+    figure = draw(
+        entry_of("H2_layers_and_accuracy"), small | {"drop_by_cell": cells[cells["emotion"] != left_out]}
+    )
+    shown = table[(table["emotion"] != left_out) & (table["k"] == OPTIONS["top_k"])]
+    own = shown[shown["kind"] == "attribute"].groupby("attribute")["accuracy"].mean().sort_values()
+    random, dots = figure.axes[1].collections[:2]
+    assert dots.get_offsets()[:, 0].tolist() == pytest.approx(own.tolist())
+    others = shown[shown["kind"] == "random"].groupby("attribute")["accuracy"].mean()[own.index]
+    assert random.get_offsets()[:, 0].tolist() == pytest.approx(others.tolist())
+
+
 @by_name
 def test_equal_tables_give_equal_bytes_and_the_metadata_say_what_is_shown(entry, small, tmp_path):
     first = catalogue.save(draw(entry, small), entry, OPTIONS, tmp_path / "first")

@@ -212,8 +212,8 @@ FIGURES = (
     Entry(
         "H2_layers_and_accuracy", ("H2", "H3"),
         "In which layers the {top_k} masked neurons of each attribute lie, and mean accuracy with its mask "
-        "and with random masks. Hollow: with masks by its permuted ratings, if the run has any.",
-        retests.layers_and_accuracy, ("mask_layers", "accuracy_by_mask"), ("top_k",),
+        "and with random masks, over the emotions that are tested. Hollow: masks by its permuted ratings.",
+        retests.layers_and_accuracy, ("mask_layers", "accuracy_by_mask", "drop_by_cell"), ("top_k",),
     ),
     Entry(
         "H2_leave_one_out", ("H2", "H3", "H4"),

@@ -46,12 +46,15 @@ def neurons_beyond_chance(significant_by_layer: pd.DataFrame, retests: pd.DataFr
     return figure
 
 
-def layers_and_accuracy(mask_layers: pd.DataFrame, accuracy_by_mask: pd.DataFrame, top_k: int) -> Figure:
+def layers_and_accuracy(
+    mask_layers: pd.DataFrame, accuracy_by_mask: pd.DataFrame, drop_by_cell: pd.DataFrame, top_k: int
+) -> Figure:
     """Draw H2: in which layers each attribute's masked neurons lie, beside the accuracy with its mask.
 
-    Attributes are sorted by that accuracy, the lowest first.
+    Attributes are sorted by that accuracy, the lowest first. drop_by_cell has the emotions that are tested.
     """
-    of_size = accuracy_by_mask[accuracy_by_mask["k"] == top_k].fillna({"attribute": ""})
+    tested = accuracy_by_mask["emotion"].isin(drop_by_cell["emotion"])
+    of_size = accuracy_by_mask[tested & (accuracy_by_mask["k"] == top_k)].fillna({"attribute": ""})
     mean = of_size.groupby(["kind", "attribute"], sort=False)["accuracy"].mean()
     own = mean["attribute"].sort_values(kind="stable")
     counts = mask_layers[mask_layers["k"] == top_k].pivot(
