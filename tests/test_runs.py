@@ -26,7 +26,7 @@ from model_emotion.live import run_export as export
 from model_emotion.masking import mask_plan
 from model_emotion.params import load_params
 from model_emotion.report import compare, content
-from model_emotion.report.prose import templates
+from model_emotion.report.page import templates_of_page
 from stages import drops, retests
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -439,6 +439,6 @@ def test_html_in_a_card_is_shown_as_text(folder_of_a_run, tmp_path, monkeypatch)
     cards = compare.cards_of(["published", "live", NAME])
     assert list(cards) == [NAME]
     compared = {"cards": cards, "pairs": {}, "attributes": {}, "sizes": {}}
-    page = templates(autoescape=True).get_template("compare.html")
+    page = templates_of_page().get_template("compare.html")
     shown = page.render(runs=["published", "live", NAME], cards=[], compared=compared)
     assert shown.count("&lt;script&gt;") == 2 and "<script" not in shown and "<img" not in shown

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from jinja2 import Environment
 
 from model_emotion.base.files import read_yaml
 from model_emotion.report.glossary import explained, glossary
@@ -52,11 +53,16 @@ def script_of(libraries: Sequence[Mapping[str, str]]) -> str:
     return packed("\n".join(f"/*\n{licence}*/\n{code}" for licence, code in texts).encode())
 
 
-def render(content: dict[str, Any]) -> str:
-    """Return the page. content: the values by the names in page.html."""
+def templates_of_page() -> Environment:
+    """Return the templates, which escape values, with the filters and tests that the page's own ones use."""
     pages = templates(autoescape=True)
     pages.filters |= {"script_json": script_json, "explained": explained}
     pages.tests["match_start"] = str.startswith
+    return pages
+
+
+def render(content: dict[str, Any]) -> str:
+    """Return the page. content: the values by the names in page.html."""
     css, *scripts = ((HERE / name).read_text(encoding="utf-8") for name in (STYLE, *SCRIPTS))
     libraries = read_yaml(VENDOR / "libraries.yaml")
     pictures = {
@@ -65,13 +71,17 @@ def render(content: dict[str, Any]) -> str:
         for run, of in figure["runs"].items()
     }
     phrases = read_yaml(HERE / "templates/phrases.yaml")
-    return pages.get_template("page.html").render(
-        css=css,
-        js="\n".join(scripts),
-        libraries=libraries,
-        library=script_of(libraries),
-        pictures=pictures,
-        phrases=phrases,
-        glossary=glossary(),
-        **content,
+    return (
+        templates_of_page()
+        .get_template("page.html")
+        .render(
+            css=css,
+            js="\n".join(scripts),
+            libraries=libraries,
+            library=script_of(libraries),
+            pictures=pictures,
+            phrases=phrases,
+            glossary=glossary(),
+            **content,
+        )
     )
