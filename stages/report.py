@@ -19,15 +19,17 @@ README, METHOD = Path("README.md"), Path("docs/method.md")
 
 
 def update_tables(runs: list[str]) -> None:
-    """Update README's table and sentences on mpnet, and each run's table in docs/method.md."""
+    """Update README's table, and the blocks on runs in README.md and docs/method.md."""
     verdicts = content.verdicts(runs)
     blocks = [(README, hypotheses.README_MARKS, hypotheses.readme_block(verdicts))]
-    if "mpnet" in runs:
-        blocks.append((README, hypotheses.marks("mpnet"), hypotheses.mpnet_block()))
-    page = METHOD.read_text(encoding="utf-8")
-    for run in [run for run in runs if hypotheses.marks(run)[0] in page]:
-        block = hypotheses.method_block(run, hypotheses.table(run, verdicts))
-        blocks.append((METHOD, hypotheses.marks(run), block))
+    readme, method = (path.read_text(encoding="utf-8") for path in (README, METHOD))
+    for run in runs:
+        marks = hypotheses.marks(run)
+        if marks[0] in readme:
+            blocks.append((README, marks, hypotheses.sentences_block(run)))
+        if marks[0] in method:
+            table = hypotheses.table(run, verdicts)
+            blocks.append((METHOD, marks, hypotheses.method_block(run, table)))
     for path, marks, block in blocks:
         replace_block(path, *marks, block)
 

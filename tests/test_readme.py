@@ -48,7 +48,7 @@ def test_a_hypothesis_that_was_not_tested_is_said_to_be_so():
 def test_readmes_sentences_on_mpnet_are_those_of_its_retests(monkeypatch):
     monkeypatch.chdir(ROOT)
     readme = Path("README.md").read_text()
-    assert hypotheses.mpnet_block() in readme, "README.md is stale: run `make readme`"
+    assert hypotheses.sentences_block("mpnet") in readme, "README.md is stale: run `make readme`"
     begin, end = hypotheses.marks("mpnet")
     sentences = " ".join(readme.split(begin)[1].split(end)[0].split())
     rows = pd.read_csv(MPNET)

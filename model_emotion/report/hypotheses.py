@@ -7,12 +7,13 @@ that the templates use. The sentences are in templates/; they describe and do no
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from model_emotion.base import study
-from model_emotion.base.files import read_csv
+from model_emotion.base.files import read_csv, read_metadata
 from model_emotion.base.results import HOLDS, INCONCLUSIVE, folder
 from model_emotion.claims.verdicts import NOT_APPLICABLE, PASS, Verdict
 from model_emotion.report.prose import fill, sentences, templates
@@ -247,7 +248,7 @@ def _claims() -> dict[str, str]:
 
 
 def marks(run: str) -> tuple[str, str]:
-    """Return the lines around a run's table in docs/method.md."""
+    """Return the lines around a run's table in docs/method.md, and its sentences in README.md."""
     return f"<!-- {run}: made by `make readme` -->", f"<!-- end of {run} -->"
 
 
@@ -276,10 +277,16 @@ def readme_block(verdicts: Iterable[Verdict]) -> str:
     return f"{begin}\n{text}{end}"
 
 
-def mpnet_block() -> str:
-    """Return README's sentences on the run mpnet, wrapped, with their marks."""
-    facts = {id: of(read_answers("mpnet")) for id, of in FACTS.items()}
+def _model(run: str) -> tuple[str, int]:
+    """Return the name and the number of neurons of a run's model."""
+    axes = read_metadata(folder(run) / "activations.safetensors", "activations of a run")
+    return Path(axes["backbone"]).name, len(axes["layers"]) * axes["width"]
+
+
+def sentences_block(run: str) -> str:
+    """Return README's sentences on the re-tests of a run, wrapped, with their marks."""
+    facts = {id: of(read_answers(run)) for id, of in FACTS.items()}
     words = {id: verdict(id, of) for id, of in facts.items()}
-    begin, end = marks("mpnet")
-    text = textwrap.fill(fill("readme_mpnet.j2", h2=facts["H2"], verdicts=words), 110)
-    return f"{begin}\n{text}\n{end}"
+    (model, neurons), (_, of_study), (begin, end) = _model(run), _model("published"), marks(run)
+    about = {"model": model, "as_large": neurons == of_study, "h2": facts["H2"], "verdicts": words}
+    return f"{begin}\n{textwrap.fill(fill('readme_run.j2', **about), 110)}\n{end}"
