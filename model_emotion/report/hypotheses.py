@@ -280,7 +280,7 @@ def readme_block(verdicts: Iterable[Verdict]) -> str:
 def _model(run: str) -> tuple[str, int]:
     """Return the name and the number of neurons of a run's model."""
     axes = read_metadata(folder(run) / "activations.safetensors", "activations of a run")
-    return Path(axes["backbone"]).name, len(axes["layers"]) * axes["width"]
+    return Path(axes["backbone"]).name, axes["layers"] * axes["width"]
 
 
 def sentences_block(run: str) -> str:
