@@ -12,7 +12,7 @@ from pathlib import Path
 
 from model_emotion.base.files import write_json, write_text
 from model_emotion.base.results import folder
-from model_emotion.claims import judging, pages, schema, verdicts
+from model_emotion.claims import pages, schema, verdicts
 from model_emotion.params import load_params
 from model_emotion.project import stage
 
@@ -29,9 +29,9 @@ def main() -> None:
     if options.check:
         sys.exit(not verdicts.check(options.run))
     claims = schema.load_claims()
-    runs = {judging.run_of(claim) for claim in claims.claims} & set(params.runs)
+    runs = {schema.run_of(claim) for claim in claims.claims} & set(params.runs)
     judged = {run: verdicts.read(folder(run) / "claims.json") for run in sorted(runs)}
-    joined = judging.joined(claims.claims, judged)
+    joined = schema.joined(claims.claims, judged)
     write_json({"count": verdicts.tally(joined), "claims": [asdict(verdict) for verdict in joined]}, RESULT)
     write_text(pages.render(joined, claims.unpublished), "CLAIMS.md")
     print("\n".join(verdicts.summary(joined)))

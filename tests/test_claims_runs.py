@@ -16,7 +16,7 @@ from command import call
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_yaml
-from model_emotion.claims import judging, pages
+from model_emotion.claims import judging, pages, schema
 from model_emotion.claims.judging import departures
 from model_emotion.claims.schema import load_claims
 from model_emotion.claims.verdicts import Verdict, independent, summary, tally
@@ -50,18 +50,25 @@ def said(claim, status="PASS"):
     return Verdict(**claim.stated(), published=1, regenerated=1, difference=0.0, status=status, reason="")
 
 
+def test_a_comparison_that_does_not_exist_is_named_with_its_claim():
+    first, *others = load_claims(ROOT / "claims.yaml").claims
+    wrong = first.model_copy(update={"comparison": "roughly"})
+    with pytest.raises(UserError, match=f"{first.id}: comparison: 'roughly' is not one of .*value"):
+        judging.judge_run("live", [*others, wrong], {})
+
+
 def test_each_run_is_judged_separately_and_joined_in_order():
     stated = load_claims(ROOT / "claims.yaml").claims
     judged = {
-        run: [said(claim) for claim in stated if judging.run_of(claim) == run]
+        run: [said(claim) for claim in stated if schema.run_of(claim) == run]
         for run in ("live", "published")
     }
     assert {verdict.run for verdict in judged["published"]} == {"human", "published"}
-    both = judging.joined(stated, judged)
+    both = schema.joined(stated, judged)
     assert [verdict.id for verdict in both] == [claim.id for claim in stated] and tally(both)["PASS"] == len(
         stated
     )
-    alone = judging.joined(stated, {"published": judged["published"]})
+    alone = schema.joined(stated, {"published": judged["published"]})
     assert {verdict.reason for verdict in alone if verdict.status == "NOT APPLICABLE"} == {
         "the run live was not measured"
     }
@@ -69,7 +76,7 @@ def test_each_run_is_judged_separately_and_joined_in_order():
     with pytest.raises(
         UserError, match="results/live/claims.json: no verdict on L1; run `dvc repro claims@live`"
     ):
-        judging.joined(stated, judged | {"live": judged["live"][1:]})
+        schema.joined(stated, judged | {"live": judged["live"][1:]})
 
 
 def test_claims_on_attribute_masks_are_not_applicable_without_such_masks():
@@ -123,7 +130,7 @@ def runs(tmp_path, monkeypatch):
         of_run = [
             asdict(said(claim, "FAIL" if claim.id == "L4.valence" else "PASS"))
             for claim in stated
-            if judging.run_of(claim) == run
+            if schema.run_of(claim) == run
         ]
         (tmp_path / "results" / run / "claims.json").write_text(json.dumps({"claims": of_run}))
     return partial(call, "verify")

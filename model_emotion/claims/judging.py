@@ -1,6 +1,6 @@
 """Judge the claims of claims.yaml: do the results agree with what the study published?
 
-The claims on each run are judged separately, and `joined` puts the verdicts of all runs together.
+The claims on each run are judged separately; `schema.joined` puts the verdicts of all runs together.
 """
 
 import math
@@ -18,14 +18,12 @@ from model_emotion.base.results import MEASURED, Activations, read_activations
 from model_emotion.base.values import OWN_RUNS
 from model_emotion.claims.comparisons import COMPARISONS
 from model_emotion.claims.findings import NUMBERS, Finding
-from model_emotion.claims.schema import Claim
+from model_emotion.claims.schema import Claim, run_of
 from model_emotion.claims.verdicts import FAIL, NOT_APPLICABLE, NOT_REPRODUCED, PASS, Verdict
 from model_emotion.params import Params
 
 ENOUGH_SAMPLES = 5000
 """The number of bootstrap samples from which the human weights meet their tolerance."""
-JUDGED_WITH = {"human": "published"}
-"""The human results have no run of their own: they are judged with the run published."""
 
 
 def departures(params: Params, ranking: str = "attributes", run: str = MEASURED) -> dict[str, str]:
@@ -51,11 +49,6 @@ def departures(params: Params, ranking: str = "attributes", run: str = MEASURED)
     return found
 
 
-def run_of(claim: Claim | Verdict) -> str:
-    """Return the run that a claim is judged with."""
-    return JUDGED_WITH.get(claim.run, claim.run)
-
-
 def judge_run(
     run: str, claims: Iterable[Claim], departed: Mapping[str, str]
 ) -> tuple[list[Verdict], pd.DataFrame]:
@@ -63,7 +56,15 @@ def judge_run(
 
     A run measured elsewhere is judged by the claims on `live`. departed: as `departures` returns it. The
     table has `claim, key, published, regenerated, limit`. The claims on another model compare no numbers.
+    Raises UserError if a claim names a comparison that does not exist.
     """
+    claims = list(claims)
+    for claim in claims:
+        if claim.comparison not in COMPARISONS:
+            raise UserError(
+                f"claims.yaml: {claim.id}: comparison: {claim.comparison!r} is not one of "
+                f"{', '.join(COMPARISONS)}"
+            )
     if run in OWN_RUNS:
         judged = [_judge(claim, departed) for claim in claims if run_of(claim) == run]
     else:
@@ -82,27 +83,6 @@ def judge_run(
     return [verdict for verdict, _ in judged], numbers.reindex(columns=columns).reset_index(drop=True)
 
 
-def joined(claims: Iterable[Claim], judged: Mapping[str, Iterable[Verdict]]) -> list[Verdict]:
-    """Return the verdicts on all claims, in the order of the claims.
-
-    judged: each run's verdicts. Claims on a run that is not among them are NOT APPLICABLE. Raises UserError
-    if a run's verdicts do not cover its claims.
-    """
-    by_id = {verdict.id: verdict for verdicts in judged.values() for verdict in verdicts}
-    verdicts = []
-    for claim in claims:
-        run = run_of(claim)
-        if run not in judged:
-            verdicts.append(_without_answer(claim, NOT_APPLICABLE, f"the run {run} was not measured"))
-        elif claim.id not in by_id:
-            raise UserError(
-                f"results/{run}/claims.json: no verdict on {claim.id}; run `dvc repro claims@{run}`"
-            )
-        else:
-            verdicts.append(by_id[claim.id])
-    return verdicts
-
-
 def judge(claim: Claim, departed: Mapping[str, str]) -> Verdict:
     """Return the verdict on one claim.
 
@@ -115,16 +95,16 @@ def _judge(claim: Claim, departed: Mapping[str, str]) -> tuple[Verdict, Finding 
     """Return the verdict on a claim, and the finding that it rests on, if there is one."""
     for setting in claim.supposes:
         if setting in departed:
-            return _without_answer(claim, NOT_APPLICABLE, departed[setting]), None
+            return claim.without_answer(NOT_APPLICABLE, departed[setting]), None
     try:
         table = _read(claim.path)
         if claim.empty and isinstance(table, pd.DataFrame) and table.empty:
-            return _without_answer(claim, NOT_REPRODUCED, claim.empty), None
+            return claim.without_answer(NOT_REPRODUCED, claim.empty), None
         found = COMPARISONS[claim.comparison](claim, table)
     except Exception as error:  # whatever a broken file makes a comparison raise, the claim is not met
-        return _without_answer(claim, FAIL, f"no answer: {' '.join(str(error).split())}"), None
+        return claim.without_answer(FAIL, f"no answer: {' '.join(str(error).split())}"), None
     if math.isnan(found.difference):
-        return _without_answer(claim, FAIL, "no answer: not a number"), None
+        return claim.without_answer(FAIL, "no answer: not a number"), None
     close = found.difference <= claim.tolerance + 1e-12
     known = claim.reason or found.reason
     status = PASS if close else NOT_REPRODUCED if known else FAIL
@@ -133,12 +113,6 @@ def _judge(claim: Claim, departed: Mapping[str, str]) -> tuple[Verdict, Finding 
         found = replace(found, readings=1)
     said = {name: value for name, value in vars(found).items() if name != "pairs"}
     return Verdict(**claim.stated(), **(said | {"status": status, "reason": reason})), found
-
-
-def _without_answer(claim: Claim, status: str, reason: str) -> Verdict:
-    published = None if isinstance(claim.published, dict) else claim.published
-    found: dict[str, Any] = {"published": published, "regenerated": None, "difference": None}
-    return Verdict(**claim.stated(), **found, status=status, reason=reason)
 
 
 @lru_cache

@@ -1,5 +1,6 @@
 """claims.yaml as typed, checked entries: claims of the study, and claims on a model measured here."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -7,9 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_csv, read_yaml
-from model_emotion.claims.comparisons import COMPARISONS
 from model_emotion.claims.findings import READINGS, Value
-from model_emotion.claims.verdicts import Obtained
+from model_emotion.claims.verdicts import NOT_APPLICABLE, Obtained, Verdict
 
 
 class Entry(BaseModel):
@@ -74,6 +74,12 @@ class Claim(Entry):
         }
         return said | {"headline": self.headline or "", "repeats": self.repeats or "", "file": self.path}
 
+    def without_answer(self, status: str, reason: str) -> Verdict:
+        """Return a verdict that rests on no regenerated value."""
+        published = None if isinstance(self.published, dict) else self.published
+        found: dict[str, Any] = {"published": published, "regenerated": None, "difference": None}
+        return Verdict(**self.stated(), **found, status=status, reason=reason)
+
 
 class Unpublished(Entry):
     """A result of which the study published no value, and the test that checks it independently."""
@@ -91,6 +97,15 @@ class Claims(Entry):
     unpublished: list[Unpublished]
 
 
+JUDGED_WITH = {"human": "published"}
+"""The human results have no run of their own: they are judged with the run published."""
+
+
+def run_of(claim: Claim | Verdict) -> str:
+    """Return the run that a claim is judged with."""
+    return JUDGED_WITH.get(claim.run, claim.run)
+
+
 def load_claims(path: Path | str = "claims.yaml") -> Claims:
     """Read claims.yaml; each key of a table becomes a claim. Raises UserError that names the entry."""
     try:
@@ -102,10 +117,6 @@ def load_claims(path: Path | str = "claims.yaml") -> Claims:
     for claim in claims:
         if claim.id in seen:
             raise UserError(f"{path}: id {claim.id} is used twice")
-        if claim.comparison not in COMPARISONS:
-            raise UserError(
-                f"{path}: {claim.id}: comparison: {claim.comparison!r} is not one of {', '.join(COMPARISONS)}"
-            )
         seen.add(claim.id)
     _check_repeats(claims, path)
     return Claims(claims=claims, unpublished=read.unpublished)
@@ -159,3 +170,24 @@ def _readings(claim: Claim, selected: dict[str, str | int]) -> dict[str | int, f
         raise UserError(f"claims.yaml: {claim.id}: reading: several rows have the same {claim.key}")
     keys = read[claim.key].astype(int) if read[claim.key].dtype.kind == "f" else read[claim.key]
     return dict(zip(keys, read["value"].astype(float), strict=True))
+
+
+def joined(claims: Iterable[Claim], judged: Mapping[str, Iterable[Verdict]]) -> list[Verdict]:
+    """Return the verdicts on all claims, in the order of the claims.
+
+    judged: each run's verdicts. Claims on a run that is not among them are NOT APPLICABLE. Raises UserError
+    if a run's verdicts do not cover its claims.
+    """
+    by_id = {verdict.id: verdict for verdicts in judged.values() for verdict in verdicts}
+    verdicts = []
+    for claim in claims:
+        run = run_of(claim)
+        if run not in judged:
+            verdicts.append(claim.without_answer(NOT_APPLICABLE, f"the run {run} was not measured"))
+        elif claim.id not in by_id:
+            raise UserError(
+                f"results/{run}/claims.json: no verdict on {claim.id}; run `dvc repro claims@{run}`"
+            )
+        else:
+            verdicts.append(by_id[claim.id])
+    return verdicts
