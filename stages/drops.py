@@ -3,7 +3,7 @@
 from model_emotion.base.files import read_csv, write_csv, write_json, write_parquet
 from model_emotion.base.results import folder, read_accuracy, read_masked_accuracy
 from model_emotion.masking import mask_plan
-from model_emotion.masking.drops import accuracy_drops, diptest, drop_tables, metrics
+from model_emotion.masking.drops import accuracy_drops, diptest, drop_tables, metrics, pooled_tables
 from model_emotion.params import load_params
 from model_emotion.project import stage
 
@@ -18,7 +18,9 @@ def main() -> None:
     drops = accuracy_drops(masked)
     write_parquet(drops, out / "drops.parquet")
     tables = drop_tables(accuracy, masked, drops, weights, analysis.drop_alpha)
-    for name, table in tables.items():
+    pooled = pooled_tables(masked, tables, weights, analysis.drop_alpha)
+    written = tables | {f"pooled/{name}": table for name, table in pooled.items()}
+    for name, table in written.items():
         sized = table.assign(share=table["k"] / neurons) if "k" in table else table
         write_csv(sized, out / f"{name}.csv")
     write_json(metrics(accuracy, tables, analysis.top_k), out / "metrics.json")

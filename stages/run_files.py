@@ -15,7 +15,7 @@ def main() -> None:
     run = stage.run_option(__doc__)
     load_params()
     tops = Path("data/runs", run), folder(run), Path("paper_figures", run)
-    files = sorted(path for top in tops for path in top.iterdir())
+    files = sorted(path for top in tops for path in top.rglob("*"))
     hashes = {path.as_posix(): sha256(path) for path in files if path.is_file() and path.name[0] != "."}
     write_json(hashes, f"results/imported/{run}.json")
 

@@ -60,8 +60,7 @@ def test_a_comparison_that_does_not_exist_is_named_with_its_claim():
 def test_each_run_is_judged_separately_and_joined_in_order():
     stated = load_claims(ROOT / "claims.yaml").claims
     judged = {
-        run: [said(claim) for claim in stated if schema.run_of(claim) == run]
-        for run in ("live", "published")
+        run: [said(claim) for claim in stated if schema.run_of(claim) == run] for run in ("live", "published")
     }
     assert {verdict.run for verdict in judged["published"]} == {"human", "published"}
     both = schema.joined(stated, judged)

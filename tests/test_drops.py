@@ -17,9 +17,12 @@ from model_emotion.masking.drops import (
     accuracy_by_mask,
     accuracy_drops,
     drop_table,
+    drop_tables,
     floor,
     human_correlation,
     metrics,
+    pool_random_masks,
+    pooled_tables,
     unimodality,
 )
 
@@ -73,6 +76,27 @@ def test_pooled_drops_equal_scipys_paired_t(drops, json_file):
     test = stats.ttest_rel(random, own, alternative="greater")
     assert (row["t"], row["p"], row["df"]) == pytest.approx((test.statistic, test.pvalue, 323))
     assert row["drop"] == pytest.approx(np.mean(random) - np.mean(own))
+
+
+def test_tables_with_all_random_masks_pooled_equal_scipys_paired_t(drops, released_masks, json_file):
+    weights = pd.Series(range(14), study.ATTRIBUTES)
+    unmasked = accuracies({emotion: [0.9] * 12 for emotion in study.EMOTIONS})
+    tables = drop_tables(unmasked, released_masks, drops, weights, 0.05)
+    pooled = pooled_tables(released_masks, tables, weights, 0.05)
+    row = pooled["drop_by_attribute"].query("attribute == 'fear-face' and k == 3000").iloc[0]
+    cells = [(emotion, seed) for emotion in study.EMOTIONS for seed in study.SEEDS]
+    own = [plain(json_file, "attribute", *cell, "fear-face", 3000) for cell in cells]
+    random = [
+        np.mean([plain(json_file, "random", *cell, name, 3000) for name in study.ATTRIBUTES])
+        for cell in cells
+    ]
+    test = stats.ttest_rel(random, own, alternative="greater")
+    assert (row["t"], row["p"], row["df"]) == pytest.approx((test.statistic, test.pvalue, 323))
+    assert {name: list(table) for name, table in pooled.items()} == {
+        name: list(tables[name]) for name in pooled
+    }
+    shared = pooled_tables(pool_random_masks(released_masks), tables, weights, 0.05)
+    assert set(shared) == set(pooled) and not any(len(table) for table in shared.values())
 
 
 def test_accuracy_by_mask_equals_a_plain_loop(released_masks, json_file):

@@ -8,14 +8,13 @@ import pytest
 from made_up_runs import cube, masked_accuracies, one
 
 from model_emotion.base import study
-from model_emotion.masking.drops import accuracy_drops
+from model_emotion.masking.drops import accuracy_drops, pool_random_masks
 from model_emotion.retests import masks
 from model_emotion.retests.rows import table as table_of
 from model_emotion.retests.weights import (
     human_correlation_of_attributes,
     human_correlation_of_size,
     human_correlation_permuted,
-    pooled,
 )
 
 
@@ -64,12 +63,12 @@ def test_pooling_random_masks_takes_their_mean_for_every_attribute():
     table.loc[table["kind"] == "random", "accuracy"] += np.random.default_rng(0).normal(
         0, 0.1, (table["kind"] == "random").sum()
     )
-    name, together = pooled(table)
+    together = pool_random_masks(table)
     random = table.query("kind == 'random'").groupby(["emotion", "seed"])["accuracy"].mean()
     found = accuracy_drops(together).groupby(["emotion", "seed"])["random"].agg(["min", "max"])
     np.testing.assert_allclose(found["min"], random)
     np.testing.assert_allclose(found["max"], random)
-    assert pooled(together) is None and "pooled" in name
+    assert pool_random_masks(together) is None
 
 
 def test_every_size_is_asked_and_none_decides():

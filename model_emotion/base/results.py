@@ -13,6 +13,8 @@ from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_csv, read_tensors, write_tensors
 
 MEASURED = "live"
+CARD = "card.json"
+"""The card of a run measured elsewhere, in results/RUN."""
 """The run that is measured on this machine."""
 ACCURACY = ["emotion", "seed", "accuracy", "majority", "n"]
 """Columns of results/RUN/accuracy.csv."""
@@ -25,6 +27,8 @@ RETESTS = [
 """Columns of results/RUN/retests.csv."""
 HOLDS, DOES_NOT_HOLD, INCONCLUSIVE = "holds", "does not hold", "inconclusive"
 """The verdicts of a re-test."""
+POWER = 0.8
+"""The power at which the re-tests say what they could detect."""
 
 
 @dataclass(frozen=True)

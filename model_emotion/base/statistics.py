@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+FEWEST = 4
+"""The fewest emotions for tests over emotions, and the fewest attributes for tests over attributes."""
 DECIMAL = Context(prec=60)
 """Digits of `atanh` and `tanh` before rounding; decimal's ln and exp are correctly rounded everywhere."""
 

@@ -4,6 +4,7 @@ A drop is the accuracy with random masks minus that with the attribute's, as a f
 the attribute's mask lowers accuracy more.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,13 @@ from statsmodels.stats.proportion import proportion_confint
 
 from model_emotion.base import study
 from model_emotion.base.errors import UserError
-from model_emotion.base.statistics import atanh, mean_correlation, paired_drop, regression
+from model_emotion.base.statistics import FEWEST, atanh, mean_correlation, paired_drop, regression
 from model_emotion.rsa.correction import q_bh, q_rank
 
 try:
     import diptest
 except ImportError:  # it has no wheel for Linux on aarch64
     diptest = None
-
-FEWEST = 4
-"""The fewest emotions for tests over emotions, and the fewest attributes for tests over attributes."""
 
 ROUNDING = 1e-12
 """Differences between accuracies that are smaller than this come from rounding."""
@@ -32,6 +30,8 @@ OVER_EMOTIONS = ["k", "mean_r", "t", "df", "p", "ci_low", "ci_high"]
 OVER_ATTRIBUTES = ["k", "r", "p", "n"]
 POOLED_OVER = {"emotion": ["emotion"], "attribute": ["attribute"], "cell": ["emotion", "attribute"]}
 """Table drop_by_NAME -> the keys within which it pools drops."""
+H3_TABLES = ("human_correlation", "human_correlation_summary", "human_correlation_attributes")
+"""The tables of `human_correlation`."""
 
 
 def accuracy_drops(masked: pd.DataFrame) -> pd.DataFrame:
@@ -203,6 +203,40 @@ def above_floor(table: pd.DataFrame, floors: pd.DataFrame) -> pd.DataFrame:
     return table[table["emotion"].isin(kept)] if len(kept) >= FEWEST else table
 
 
+def pool_random_masks(masked: pd.DataFrame) -> pd.DataFrame | None:
+    """Return masked accuracies in which all attributes share all random masks, for less noisy drops.
+
+    None if they share them already.
+    """
+    random = masked["kind"] == "random"
+    if masked.loc[random, "attribute"].isna().all():
+        return None
+    each = masked.loc[random, ["attribute", "draw"]].apply(tuple, axis=1)
+    draw = masked["draw"].mask(random, pd.Series(pd.factorize(each)[0] + 1, index=each.index))
+    return masked.assign(attribute=masked["attribute"].mask(random), draw=draw)
+
+
+def _tests(tested: pd.DataFrame, weights: pd.Series, alpha: float) -> dict[str, pd.DataFrame]:
+    """Return the tables of tests on drops, by the names of their CSV files."""
+    correlations = human_correlation(tested, weights)
+    return {f"drop_by_{name}": drop_table(tested, keys, alpha) for name, keys in POOLED_OVER.items()} | dict(
+        zip(H3_TABLES, correlations, strict=True)
+    )
+
+
+def pooled_tables(
+    masked: pd.DataFrame, tables: Mapping[str, pd.DataFrame], weights: pd.Series, alpha: float
+) -> dict[str, pd.DataFrame]:
+    """Return the tables of tests if attributes shared all random masks, by the names of their CSV files.
+
+    tables: those of `drop_tables`. They have no rows if the attributes do share their random masks.
+    """
+    shared = pool_random_masks(masked)
+    if shared is None:
+        return {name: tables[name].head(0) for name in (*(f"drop_by_{of}" for of in POOLED_OVER), *H3_TABLES)}
+    return _tests(above_floor(accuracy_drops(shared), tables["floor"]), weights, alpha)
+
+
 def drop_tables(
     accuracy: pd.DataFrame, masked: pd.DataFrame, drops: pd.DataFrame, weights: pd.Series, alpha: float
 ) -> dict[str, pd.DataFrame]:
@@ -213,12 +247,8 @@ def drop_tables(
     """
     floors = floor(accuracy)
     tested = above_floor(drops, floors)
-    each, over_emotions, over_attributes = human_correlation(tested, weights)
-    return {f"drop_by_{name}": drop_table(tested, keys, alpha) for name, keys in POOLED_OVER.items()} | {
+    return _tests(tested, weights, alpha) | {
         "unimodality": unimodality(tested),
-        "human_correlation": each,
-        "human_correlation_summary": over_emotions,
-        "human_correlation_attributes": over_attributes,
         "accuracy_by_condition": accuracy_by_condition(accuracy, masked),
         "accuracy_by_mask": accuracy_by_mask(masked),
         "floor": floors,

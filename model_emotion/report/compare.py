@@ -3,6 +3,7 @@
 Agreement is Spearman's rho (scipy.stats.spearmanr). All of it is descriptive: no hypothesis is tested.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -13,11 +14,9 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from model_emotion.base.files import read_csv
-from model_emotion.base.results import folder
+from model_emotion.base.results import CARD, folder
+from model_emotion.base.statistics import FEWEST
 from model_emotion.base.values import OWN_RUNS
-from model_emotion.live import run_card as card
-from model_emotion.live import run_check as check
-from model_emotion.masking.drops import FEWEST
 from model_emotion.report.hypotheses import read_answers
 
 
@@ -90,9 +89,10 @@ def agreement(a: Measures, b: Measures) -> dict[str, Any]:
     }
 
 
-def cards_of(runs: Sequence[str]) -> dict[str, card.Card]:
-    """Return the cards of the runs that were measured elsewhere."""
-    return {run: card.read(check.place(run) / card.FILE) for run in runs if run not in OWN_RUNS}
+def cards_of(runs: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the cards of the runs that were measured elsewhere, as the stage import_run wrote them."""
+    elsewhere = (run for run in runs if run not in OWN_RUNS)
+    return {run: json.loads((folder(run) / CARD).read_text(encoding="utf-8")) for run in elsewhere}
 
 
 def compare(runs: Sequence[str]) -> dict[str, Any]:

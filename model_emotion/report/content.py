@@ -66,6 +66,7 @@ QUESTIONS = {
     "detectable_drop_over_attributes": "H2: which mean drop could a test over the attributes detect?",
     "human_correlation_attributes": "H3: does the drop follow the human weight (random factor: attributes)?",
     "human_correlation_of_size": "H3: … at each mask size?",
+    "human_correlation_pooled_of_size": "H3: … with all random masks pooled, at each mask size?",
     "human_correlation_permuted": "H3: … with the weights permuted?",
     "human_correlation_given_layer": "H3: … given the mean layer of the masked neurons?",
     "human_correlation_given_layer_of_size": "H3: … given that layer, at each mask size?",
@@ -93,7 +94,8 @@ def sources(run: str) -> list[Path]:
         "claims.json", "compared.parquet", "metrics.json", "retests.csv", "significant_by_layer.csv",
         "searchlight.parquet", "model_rsa.csv", "masked_accuracy.csv", "floor.csv", "weights.csv",
         "mean_rdm.csv", "drop_by_emotion.csv", "drop_by_attribute.csv", "drop_by_cell.csv",
-        "human_correlation.csv", "human_correlation_summary.csv",
+        "human_correlation.csv", "human_correlation_summary.csv", "pooled/drop_by_emotion.csv",
+        "pooled/drop_by_attribute.csv", "pooled/drop_by_cell.csv", "pooled/human_correlation.csv",
     )  # fmt: skip
     return [folder(run) / name for name in names]
 
@@ -262,7 +264,7 @@ def details(
         "stage_of": stages_by_output(runs=runs),
         "compared": compare(runs),
         "cards": cards({run: hypotheses.table(run, claims) for run in runs}),
-        "drops": drops(runs, drop_alpha),
+        "drops": drops(runs),
         "numbers": numbers(runs, claims),
         "retests": retests(runs),
         "searchlights": {run: searchlight(run) for run in runs},

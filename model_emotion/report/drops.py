@@ -5,6 +5,7 @@ attributes share the run's random masks, the two are the same.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,23 +13,20 @@ import pandas as pd
 
 from model_emotion.base.files import read_csv
 from model_emotion.base.results import folder, read_masked_accuracy
-from model_emotion.masking.drops import (
-    POOLED_OVER,
-    above_floor,
-    accuracy_drops,
-    drop_table,
-    human_correlation,
-)
 from model_emotion.report import hypotheses
 from model_emotion.report.page import packed, script_json
 from model_emotion.report.scale import round_ticks
-from model_emotion.retests import rows
-from model_emotion.retests.weights import human_correlation_of_size, pooled
 
 UNIT = 1e-5
 """Accuracies and drops are whole multiples of this fraction of 1 in the page."""
-OWN, ALL = "own", "all"
-"""The baselines: the attribute's own random mask, or all random masks of the size."""
+BASELINES = {
+    "own": ("", "human_correlation_of_size"),
+    "all": ("pooled", "human_correlation_pooled_of_size"),
+}
+"""Baseline -> the folder of its tables in results/RUN, and the re-test of its correlation.
+
+The baseline is the attribute's own random mask, or all random masks of the size.
+"""
 ALL_EMOTIONS = ""
 NEAREST = 3
 """As many emotions are named as the nearest ones."""
@@ -79,31 +77,29 @@ def _random_masks(masked: pd.DataFrame, k: int) -> dict[str, list[int | None]]:
     }
 
 
-def of_run(run: str, attributes: Sequence[str], emotions: Sequence[str], alpha: float) -> dict[str, Any]:
+def _tables(place: Path) -> dict[str, pd.DataFrame]:
+    """Return the tests of drops in a folder, by what each is of, and the correlations of each emotion."""
+    return {name: read_csv(place / f"drop_by_{name}.csv") for name in ("emotion", "attribute", "cell")} | {
+        "r": read_csv(place / "human_correlation.csv")
+    }
+
+
+def of_run(run: str, attributes: Sequence[str], emotions: Sequence[str]) -> dict[str, Any]:
     """Return the drops of a run; attributes and emotions are in the order of the page.
 
     A size has k, the mean accuracy with each random mask, and for each baseline the tests of drops and the
-    correlations with human weight. alpha: for the stars.
+    correlations with human weight.
     """
-    out, floors = folder(run), read_csv(folder(run) / "floor.csv")
-    masked = above_floor(read_masked_accuracy(run), floors)
-    answers, weights = hypotheses.read_answers(run), read_csv(out / "weights.csv")
-    human = weights.set_index("attribute")["tau_boot"]
-    tables = {
-        OWN: {name: read_csv(out / f"drop_by_{name}.csv") for name in POOLED_OVER}
-        | {"r": read_csv(out / "human_correlation.csv")}
-    }
-    over = {OWN: answers("human_correlation_of_size")}
-    if shared := pooled(masked):
-        dropped = accuracy_drops(shared[1])
-        tables[ALL] = {name: drop_table(dropped, keys, alpha) for name, keys in POOLED_OVER.items()}
-        tables[ALL]["r"] = human_correlation(dropped, human)[0]
-        over[ALL] = hypotheses.Answers(rows.table(human_correlation_of_size(dropped, human)))(
-            "human_correlation_of_size"
-        )
+    out, answers = folder(run), hypotheses.read_answers(run)
+    human = read_csv(out / "weights.csv").set_index("attribute")["tau_boot"]
+    tables = {name: _tables(out / place) for name, (place, _) in BASELINES.items()}
+    tables = {name: of for name, of in tables.items() if len(of["cell"])}
+    over = {name: answers(BASELINES[name][1]) for name in tables}
+    masked = read_masked_accuracy(run)
+    masked = masked[masked["emotion"].isin(tables["own"]["cell"]["emotion"].unique())]
     main = int(answers("place_among_random")["k"].iloc[0])
     sizes = []
-    for k in sorted(tables[OWN]["attribute"]["k"].unique()):
+    for k in sorted(tables["own"]["attribute"]["k"].unique()):
         of_baselines = {name: _of_size(of, k, attributes, emotions) for name, of in tables.items()}
         for name, found in over.items():
             if str(k) in found.index:
@@ -119,7 +115,7 @@ def of_run(run: str, attributes: Sequence[str], emotions: Sequence[str], alpha: 
         "weights": [_rounded(human.get(name, np.nan)) for name in attributes],
         "accuracy": {
             row["emotion"]: [_units(row["accuracy"]), _units(row["majority"]), bool(row["floor"])]
-            for row in floors.to_dict("records")
+            for row in read_csv(out / "floor.csv").to_dict("records")
         },
     }
 
@@ -166,11 +162,11 @@ def _order(tables: dict[str, pd.DataFrame], name: str) -> list[str]:
     return list(dict.fromkeys([*largest_first, *(one for table in tables.values() for one in table[name])]))
 
 
-def drops(runs: Sequence[str], alpha: float) -> dict[str, Any]:
+def drops(runs: Sequence[str]) -> dict[str, Any]:
     """Return the drops of all runs: `packed` for the page's script, and what its template shows.
 
     Attributes and emotions have one order for all runs: by the first run's drops at the mask size of its
-    re-tests. alpha: for the stars.
+    re-tests.
     """
     by_attribute, by_emotion = (
         {run: read_csv(folder(run) / f"drop_by_{name}.csv") for run in runs}
@@ -179,7 +175,7 @@ def drops(runs: Sequence[str], alpha: float) -> dict[str, Any]:
     attributes = _order(by_attribute, "attribute")
     measured = [name for run in runs for name in read_csv(folder(run) / "floor.csv")["emotion"]]
     emotions = list(dict.fromkeys([*_order(by_emotion, "emotion"), *measured]))
-    found = {run: of_run(run, attributes, emotions, alpha) for run in runs}
+    found = {run: of_run(run, attributes, emotions) for run in runs}
     people = read_csv(folder(runs[0]) / "mean_rdm.csv")
     content = {
         "attributes": attributes,
@@ -198,5 +194,5 @@ def drops(runs: Sequence[str], alpha: float) -> dict[str, Any]:
             run: [len(size["random"][ALL_EMOTIONS]) for size in of["sizes"]] for run, of in found.items()
         },
         "attributes": {run: tables["attribute"].nunique() for run, tables in by_attribute.items()},
-        "paired": {run: ALL in of["sizes"][0]["baselines"] for run, of in found.items()},
+        "paired": {run: "all" in of["sizes"][0]["baselines"] for run, of in found.items()},
     }

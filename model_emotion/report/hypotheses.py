@@ -14,10 +14,9 @@ import pandas as pd
 
 from model_emotion.base import study
 from model_emotion.base.files import read_csv, read_metadata
-from model_emotion.base.results import HOLDS, INCONCLUSIVE, folder
+from model_emotion.base.results import HOLDS, INCONCLUSIVE, POWER, folder
 from model_emotion.claims.verdicts import NOT_APPLICABLE, PASS, Verdict
 from model_emotion.report.prose import fill, sentences, templates
-from model_emotion.retests.rows import POWER
 
 Facts = dict[str, Any]
 README_MARKS = "<!-- claims: made by `make readme` -->", "<!-- end of claims -->"

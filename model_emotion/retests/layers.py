@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from model_emotion.base.statistics import Regression, correlation_interval, product, regression
-from model_emotion.masking.drops import FEWEST, ROUNDING
+from model_emotion.base.statistics import FEWEST, Regression, correlation_interval, product, regression
+from model_emotion.masking.drops import ROUNDING
 from model_emotion.masking.masks import MaskName
 from model_emotion.retests.masks import several_sizes
 from model_emotion.retests.partial import basis, of_permuted, residuals

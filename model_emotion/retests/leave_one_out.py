@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from model_emotion.base.statistics import regression
-from model_emotion.masking.drops import FEWEST
+from model_emotion.base.statistics import FEWEST, regression
 from model_emotion.retests.rows import Row, row
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from model_emotion.base.statistics import tanh
-from model_emotion.masking.drops import FEWEST
+from model_emotion.base.results import POWER
+from model_emotion.base.statistics import FEWEST, tanh
 from model_emotion.retests.drops import cubes, over_masks
 from model_emotion.retests.masks import means_of_masks, pool_sizes, random_masks_of
-from model_emotion.retests.rows import ALPHA, POWER, Row, row
+from model_emotion.retests.rows import ALPHA, Row, row
 
 
 def _shift(df: float, alpha: float, power: float) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from model_emotion.base.results import Activations
-from model_emotion.masking.drops import above_floor, accuracy_drops, floor, shown_size
+from model_emotion.masking.drops import above_floor, accuracy_drops, floor, pool_random_masks, shown_size
 from model_emotion.params import Analysis
 from model_emotion.retests import (
     accuracy,
@@ -115,9 +115,9 @@ def _of_masks(
     analysis: Analysis,
 ) -> Iterator[Row]:
     samples, seed, human = analysis.bootstrap.samples, analysis.bootstrap.seed, measured.weights
-    pooled = weights.pooled(masked)
+    pooled = pool_random_masks(masked)
     # the study's random masks have only a label in common with the attribute's mask: they are no pairs
-    unpaired = pooled[1] if pooled and measured.published is None else masked
+    unpaired = pooled if pooled is not None and measured.published is None else masked
     yield from masks.place_among_random(masked, k)
     yield from _hurt(unpaired, dropped, human, k, samples, seed)
     yield from drops.hurt_beyond_permuted(masked, k)
@@ -125,9 +125,10 @@ def _of_masks(
         key, of_seeds = fewer
         kept = dropped[dropped["seed"].isin(of_seeds["seed"])]
         yield from _hurt(of_seeds, kept, human, k, samples, seed, key)
-    if pooled:
-        key, shared = pooled
-        yield from weights.human_correlation_of_attributes(accuracy_drops(shared), k, human, key)
+    if pooled is not None:
+        less_noisy = accuracy_drops(pooled)
+        yield from weights.human_correlation_of_attributes(less_noisy, k, human, "random masks pooled")
+        yield from weights.human_correlation_of_size(less_noisy, human, "human_correlation_pooled_of_size")
     yield from weights.human_correlation_of_size(dropped, human)
     yield from masks.place_of_size(masked)
     yield from masks.place_error_rate(masked)

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from model_emotion.base.results import DOES_NOT_HOLD, HOLDS, INCONCLUSIVE, RETESTS
 
-ALPHA, POWER = 0.05, 0.8
+ALPHA = 0.05
 MISSING = float("nan")
 Row = dict[str, Any]
 """A row of the table by column, without its verdict."""

@@ -19,8 +19,8 @@ from scipy import stats
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_yaml
-from model_emotion.base.statistics import product
-from model_emotion.masking.drops import FEWEST, ROUNDING
+from model_emotion.base.statistics import FEWEST, product
+from model_emotion.masking.drops import ROUNDING
 from model_emotion.retests.neurons import partial_tau
 from model_emotion.retests.rows import ALPHA, Row, doubled, permuted_p, row
 from model_emotion.rsa.kendall import tau_b

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from model_emotion.base.statistics import correlation_interval, regression
-from model_emotion.masking.drops import FEWEST
+from model_emotion.base.statistics import FEWEST, correlation_interval, regression
 from model_emotion.retests.masks import several_sizes
 from model_emotion.retests.rows import Row, row
 
@@ -39,7 +38,9 @@ def human_correlation_of_attributes(
     return [row(question, method, "interval", found.r, ci, found.p, n, key=key, k=k)]
 
 
-def human_correlation_of_size(drops: pd.DataFrame, weights: pd.Series) -> list[Row]:
+def human_correlation_of_size(
+    drops: pd.DataFrame, weights: pd.Series, question: str = "human_correlation_of_size"
+) -> list[Row]:
     """Does the correlation of `human_correlation_of_attributes` depend on the size of the masks? Descriptive.
 
     A row for each of several sizes, whose key is the number of neurons. No row decides: one size has the
@@ -50,20 +51,7 @@ def human_correlation_of_size(drops: pd.DataFrame, weights: pd.Series) -> list[R
         for k in several_sizes(drops)
         for found in human_correlation_of_attributes(drops, k, weights, str(k))
     ]
-    return [found | {"question": "human_correlation_of_size", "decided_by": ""} for found in rows]
-
-
-def pooled(masked: pd.DataFrame) -> tuple[str, pd.DataFrame] | None:
-    """Give all attributes the same random masks, so that their drops are less noisy.
-
-    Returns a name for this and masked_accuracy.csv with all random masks shared; None if they are already.
-    """
-    random = masked["kind"] == "random"
-    if masked.loc[random, "attribute"].isna().all():
-        return None
-    each = masked.loc[random, ["attribute", "draw"]].apply(tuple, axis=1)
-    draw = masked["draw"].mask(random, pd.Series(pd.factorize(each)[0] + 1, index=each.index))
-    return "random masks pooled", masked.assign(attribute=masked["attribute"].mask(random), draw=draw)
+    return [found | {"question": question, "decided_by": ""} for found in rows]
 
 
 def human_correlation_permuted(
