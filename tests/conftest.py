@@ -10,8 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-import openpyxl
-import pandas as pd
 import pytest
 import servers
 
@@ -98,32 +96,19 @@ def study_masks(released_masks):
 
 
 @pytest.fixture(scope="session")
+def words(raw):
+    """The emotions in the order of the surveys' items."""
+    import surveys
+
+    return surveys.ratings.word_list(raw("human", surveys.WORDS))
+
+
+@pytest.fixture(scope="session")
 def private(raw):
     """Every id, time and story in the raw files, in memory only."""
-    found = set()
-    for name in ("affective", "physical", "appraisal"):
-        path = raw("human", f"Data/raw_data/emotional_featuers/{name}_features/rawdata.csv")
-        table = pd.read_csv(path, dtype=str, keep_default_na=False).rename(columns=str.strip)
-        columns = {
-            "Prolific ID",
-            "PROLIFIC_PID",
-            "ResponseId",
-            "StartDate",
-            "EndDate",
-            "RecordedDate",
-            "Recall",
-            "Specific Event",
-        }
-        for column in columns & set(table):
-            found |= {cell.strip() for cell in table[column]}
-    sheet = openpyxl.load_workbook(
-        raw("human", "Data/raw_data/subjective_comparison/data.xlsx"), read_only=True
-    ).worksheets[0]
-    header = next(sheet.iter_rows(max_row=1, values_only=True))
-    found |= {str(cell) for cell in header[4:]}
-    found = {cell for cell in found if len(cell) > 5 and cell not in study.EMOTIONS}
-    assert len(found) > 61 + 35 + 36 + 2 * 329 - 20
-    return found
+    import surveys
+
+    return surveys.private(raw)
 
 
 @pytest.fixture(scope="module")
@@ -198,9 +183,25 @@ def here(user_world, tmp_path, monkeypatch):
 
     shutil.copytree(user_world, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    # tests/test_figures.py has the stage with processes of its own, which import all anew
+    # tests/test_figures_stage.py has the stage with processes of its own, which import all anew
     monkeypatch.setattr(figures, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(1))
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def small():
+    """Made-up results of a run of a few emotions and attributes."""
+    import made_up_figures as made
+
+    return made.made_up(made.SOME, made.FEW)
+
+
+@pytest.fixture(scope="session")
+def full():
+    """Made-up results of a run of all emotions, attributes and sizes of masks."""
+    import made_up_figures as made
+
+    return made.made_up(study.EMOTIONS, sizes=study.ATTRIBUTE_TOP_K, layers=12, width=20)
 
 
 @pytest.fixture(scope="session")
