@@ -17,7 +17,7 @@ import reading
 import tiny_models
 
 from model_emotion.base import study
-from model_emotion.base.files import read_yaml
+from model_emotion.base.files import read_csv, read_yaml
 from model_emotion.base.settings import set_key
 from model_emotion.rsa import rdm
 from stages import (
@@ -76,6 +76,11 @@ def found(folder="results/live"):
     """{path below the folder: bytes} of every file but the records of how results were made."""
     files = [path for path in Path(folder).rglob("*") if path.is_file() and path.parent.name != "provenance"]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def results():
+    """results/live's tables by name."""
+    return {path.stem: read_csv(path) for path in Path("results/live").glob("*.csv")}
 
 
 def human_results(folder, seed=0):
@@ -214,3 +219,14 @@ def user_project(folder):
     )
     posts = pd.read_csv(folder / "data/own/posts.csv")  # GoEmotions, made up alike
     posts[["split", "text", *STUDYS]].to_parquet(folder / "data/goemotions.parquet", index=False)
+
+
+def rewritten(file, **columns):
+    """Give a CSV file of data/own other columns; None leaves one out."""
+    path = Path("data/own", file)
+    table = (
+        pd.read_csv(path)
+        .assign(**columns)
+        .drop(columns=[name for name, values in columns.items() if values is None])
+    )
+    table.to_csv(path, index=False)
