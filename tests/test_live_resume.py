@@ -3,12 +3,11 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from threading import Event, Thread
 
+import apart
 import numpy as np
 import psutil
 import pytest
@@ -26,7 +25,6 @@ from stages import evaluation, prompts
 from stages import mask_plan as mask_plan_stage
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-ROOT = Path(__file__).parents[1]
 
 
 def test_what_is_done_stays_done(measured, monkeypatch):
@@ -157,9 +155,7 @@ def test_workers_change_nothing(world, monkeypatch):
 
 def test_workers_end_when_what_started_them_is_killed(world):
     world("executor.workers", 2, "training.examples", 400_000)
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    started = subprocess.Popen([sys.executable, "-m", "stages.prompts"], env=environment, **silent)
+    started = Apart("stages.prompts")
     family = []
     while (
         started.poll() is None and len(family) < 3
@@ -171,11 +167,6 @@ def test_workers_end_when_what_started_them_is_killed(world):
     assert len(family) == 3 and psutil.wait_procs(family, timeout=60)[1] == []
 
 
-def killed_worker(params):
-    """Stand for a worker that the system kills because memory ran out."""
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 def test_a_killed_worker_is_one_line_that_says_what_to_do(world):
     with pytest.raises(UserError, match="one of 2 worker processes was killed.*set executor.workers"):
-        list(map_emotions(killed_worker, load_params(), EMOTIONS, 2, []))
+        list(map_emotions(apart.killed, load_params(), EMOTIONS, 2, []))
