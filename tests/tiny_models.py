@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerFast
 
 from model_emotion.model import backbone
 from model_emotion.model.engine import Engine
+from model_emotion.model.tokens import tokenise
 from model_emotion.smoke.world import SPECIAL
 
 WORDS = [
@@ -152,3 +153,15 @@ def roberta_forward(weights, config, prompt, mask, text, first_position=0):
         x = norm(x + dense(neurons[-1] * mask[layer], f"{name}.output.dense"), f"{name}.output.LayerNorm")
     read = norm(gelu(dense(x[0], "lm_head.dense")), "lm_head.layer_norm")
     return (read @ words.T + w["lm_head.bias"])[[5, 6]], torch.stack(neurons)
+
+
+def counted(monkeypatch, module):
+    """Return a list of the numbers of texts that are tokenised from now on, a number per call of a module."""
+    calls = []
+
+    def counting(tokenizer, texts, max_length):
+        calls.append(len(texts))
+        return tokenise(tokenizer, texts, max_length)
+
+    monkeypatch.setattr(module, "tokenise", counting)
+    return calls
