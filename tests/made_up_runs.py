@@ -1,7 +1,11 @@
-"""Made-up accuracies of a run, as accuracy.csv and masked_accuracy.csv, for tests of drops and re-tests."""
+"""Made-up accuracies of a run, as accuracy.csv and masked_accuracy.csv, for tests of drops and re-tests.
+
+Bounds for how often something happens in simulations come from the binomial distribution.
+"""
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from model_emotion.base.results import ACCURACY, MASKED_ACCURACY
 from model_emotion.retests.rows import table as table_of
@@ -11,6 +15,16 @@ def one(rows):
     """Return the only row, as the table has it."""
     (row,) = table_of(rows).to_dict("records")
     return row
+
+
+def at_most(share, n):
+    """The largest share of n that 99.9 % of samples with this probability do not exceed."""
+    return stats.binom.ppf(0.999, n, share) / n
+
+
+def at_least(share, n):
+    """The smallest share of n that 99.9 % of samples with this probability reach."""
+    return stats.binom.ppf(0.001, n, share) / n
 
 
 def accuracies(values, majority=0.5, n=100):
@@ -40,6 +54,27 @@ def masked_accuracies(attribute, random, emotions=("joy", "fear"), k=10):
     return pd.DataFrame(rows, columns=MASKED_ACCURACY).astype({"draw": "Int64"})
 
 
+def masked_of(own, random=None):
+    """Return masked_accuracy.csv of accuracies [emotion, seed, mask] under the attributes' masks.
+
+    random: accuracies [emotion, seed, draw] under random masks that all attributes share; if there are none,
+    each attribute has one random mask of its own, with an accuracy of .7.
+    """
+    names = [f"a{place:02}" for place in range(own.shape[2])]
+    draws = [None] * len(names)
+    if random is None:
+        random, names, draws = np.full_like(own, 0.7), [*names, *names], [*draws, *([1] * len(names))]
+    else:
+        names, draws = [*names, *([None] * random.shape[2])], [*draws, *range(1, random.shape[2] + 1)]
+    kinds = ["attribute"] * own.shape[2] + ["random"] * random.shape[2]
+    values = np.concatenate([own, random], axis=2)
+    rows = [
+        (f"e{e}", s, names[m], kinds[m], draws[m], 10, values[e, s, m], 64)
+        for e, s, m in np.ndindex(values.shape)
+    ]
+    return pd.DataFrame(rows, columns=MASKED_ACCURACY).astype({"draw": "Int64"})
+
+
 def cube(emotions=5, seeds=3, attributes=4, effect=0.0, seed=0):
     """Return masked_accuracy.csv whose effects differ by attribute, and the drops [emotion, seed, attribute].
 
@@ -47,11 +82,7 @@ def cube(emotions=5, seeds=3, attributes=4, effect=0.0, seed=0):
     """
     draw = np.random.default_rng(seed)
     drop = effect + draw.normal(0, 0.1, attributes) + draw.normal(0, 0.02, (emotions, seeds, attributes))
-    rows = []
-    for e, s, a in np.ndindex(drop.shape):
-        masks = (("attribute", None, 0.7 - drop[e, s, a]), ("random", 1, 0.7))
-        rows += [(f"e{e}", s, f"a{a}", kind, number, 10, value, 64) for kind, number, value in masks]
-    return pd.DataFrame(rows, columns=MASKED_ACCURACY).astype({"draw": "Int64"}), drop
+    return masked_of(0.7 - drop), drop
 
 
 def shared(draws, attributes=14, spread=0.05, seed=0):
@@ -61,17 +92,8 @@ def shared(draws, attributes=14, spread=0.05, seed=0):
     """
     draw = np.random.default_rng(seed)
     masks = draw.normal(0.7, spread, attributes + draws) + draw.normal(0, 0.01, (3, 2, 1))
-    rows = []
-    for e, s, m in np.ndindex(masks.shape):
-        kind, name, number = (
-            ("attribute", f"a{m:02}", None) if m < attributes else ("random", None, m - attributes + 1)
-        )
-        rows.append((f"e{e}", s, name, kind, number, 10, masks[e, s, m], 64))
-    return (
-        pd.DataFrame(rows, columns=MASKED_ACCURACY).astype({"draw": "Int64"}),
-        masks[..., :attributes],
-        masks[..., attributes:],
-    )
+    both = masks[..., :attributes], masks[..., attributes:]
+    return masked_of(*both), *both
 
 
 def simulated(draw, mean=0.0, shape=(12, 4, 8), sd=(1.0, 0.5, 2.0), noise=1.0):

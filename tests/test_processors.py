@@ -20,8 +20,8 @@ from model_emotion.base import statistics, study
 from model_emotion.base.results import MASKED_ACCURACY
 from model_emotion.human import appraisal, similarity
 from model_emotion.masking import drops
+from model_emotion.retests import crossed, neurons
 from model_emotion.retests import drops as drop_retests
-from model_emotion.retests import neurons
 from model_emotion.retests.weights import human_correlation_of_attributes
 from model_emotion.rsa import rdm
 
@@ -82,9 +82,8 @@ def operations():
     retests = [
         *drop_retests.hurt_over_attributes(masked, dropped, 10),
         *drop_retests.hurt_over_emotions(dropped, 10),
-        *drop_retests.hurt_over_all(masked, dropped, 10, 200, 1),
         *human_correlation_of_attributes(dropped, 10, weights),
-        *drop_retests.share_of_distance(masked, dropped, masked.assign(majority=0.5), 10, 200, 1),
+        *crossed.share_of_distance(masked, dropped, masked.assign(majority=0.5), 10),
     ]  # fmt: skip
     labels = (rng.random((5000, 27)) < 0.05).astype(float)
     r = rng.integers(-(10**6), 10**6, 2000) / 10**6

@@ -148,7 +148,6 @@ def test_the_stage_asks_each_run_what_applies_to_it(project):
         "masks_hurt_over_emotions": 1,
     }
     sizes |= {
-        "masks_hurt_over_all": 1,
         "human_correlation_attributes": 1,
         "human_correlation_permuted": 1,
         "share_of_distance": 15,

@@ -8,18 +8,13 @@ can be detected. A re-test that decides nothing, such as leave_one_out, has no e
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_runs import run_with_huge_neurons, shared, simulated
+from made_up_runs import at_most, run_with_huge_neurons, shared, simulated
 from scipy import integrate, stats
 
 from model_emotion.masking.drops import accuracy_drops
 from model_emotion.retests import bayes, crossed, huge_neurons, layers, neurons, space
 from model_emotion.retests.rows import table as table_of
 from model_emotion.rsa import rdm
-
-
-def at_most(share, n):
-    """The largest share of n that 99.9 % of samples with this probability do not exceed."""
-    return stats.binom.ppf(0.999, n, share) / n
 
 
 def test_crossed_factors_hold_in_one_of_forty_without_a_drop_and_mostly_with_one():

@@ -136,17 +136,17 @@ def test_each_case_is_left_out_once():
     masked, drop = made_up_cube(emotions=5, attributes=6, seed=3)
     drops, weights = (
         accuracy_drops(masked),
-        pd.Series(np.arange(6) / 6, [f"a{number}" for number in range(6)]),
+        pd.Series(np.arange(6) / 6, [f"a{number:02}" for number in range(6)]),
     )
     rows = {(row["question"], row["key"]): row for row in leave_one_out.without_each_mask(drops, 10, weights)}
     assert len(rows) == 2 * (5 + 6)
     means = drop.mean(axis=1)  # [emotion, attribute]
     for number in range(6):
         left = np.delete(means, number, axis=1)
-        found = rows["human_correlation_without_attribute", f"a{number}"]
+        found = rows["human_correlation_without_attribute", f"a{number:02}"]
         expected = stats.pearsonr(np.delete(weights.to_numpy(), number), left.mean(axis=0)).statistic
         assert found["estimate"] == pytest.approx(expected, abs=1e-9) and found["n"] == 5
-        assert rows["drop_without_attribute", f"a{number}"]["estimate"] == pytest.approx(left.mean())
+        assert rows["drop_without_attribute", f"a{number:02}"]["estimate"] == pytest.approx(left.mean())
     found = rows["drop_without_emotion", "e2"]
     assert found["estimate"] == pytest.approx(np.delete(means, 2, axis=0).mean())
     assert found["reference"] == pytest.approx(means.mean())

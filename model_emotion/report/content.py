@@ -43,7 +43,6 @@ QUESTIONS = {
     "place_error_rate": "H2: … how often does a random mask, by the t interval or the former rule?",
     "masks_hurt_over_attributes": "H2: do attribute masks lower accuracy more (random factor: masks)?",
     "masks_hurt_over_emotions": "H2: … for these masks (random factor: emotions)?",
-    "masks_hurt_over_all": "H2: … with emotions, seeds and masks resampled?",
     "masks_hurt_beyond_permuted": "H2: … more than masks by permuted ratings do?",
     "masks_hurt_crossed": "H2: … with emotions, seeds and masks as crossed random factors?",
     "masks_hurt_crossed_of_size": "H2: … with these factors, at each mask size?",

@@ -15,7 +15,7 @@ from scipy import stats
 from model_emotion.masking.drops import ROUNDING
 from model_emotion.retests.drops import cubes
 from model_emotion.retests.masks import several_sizes
-from model_emotion.retests.rows import Row, row, two_sided
+from model_emotion.retests.rows import MISSING, Row, row, two_sided
 
 FACTORS = ("emotion", "seed", "attribute")
 DRAW = 2
@@ -152,3 +152,33 @@ def _cube(drops: pd.DataFrame, k: int) -> np.ndarray:
     """Return the drops of size k as [emotion, seed, attribute]."""
     wide = drops[drops["k"] == k].pivot(index=["emotion", "seed"], columns="attribute", values="drop")
     return wide.to_numpy().reshape(*wide.index.levshape, -1)
+
+
+def share_of_distance(
+    masked: pd.DataFrame, drops: pd.DataFrame, accuracy: pd.DataFrame, k: int
+) -> Iterator[Row]:
+    """What share of a prompt's accuracy above the majority rate does a mask remove, beyond random masks?
+
+    A row for all attributes and one for each; descriptive. It makes drops of small and large models, and of
+    easy and hard tasks, comparable. The estimate is the sum over emotions of the drop, divided by the sum of
+    unmasked accuracy minus majority (from accuracy.csv). The interval is that of the ratio's linear terms
+    (Cochran 1977, section 6.4) with emotions as a random factor; for the row of all masks, attributes too,
+    and the random masks if all attributes share them. No rows if a majority rate is unknown, or if accuracy
+    is not above it on average.
+    """
+    distance = (accuracy["accuracy"] - accuracy["majority"]).groupby(accuracy["emotion"]).mean()
+    wide = drops[drops["k"] == k].pivot_table("drop", "emotion", "attribute", sort=False)
+    each = distance[wide.index].to_numpy()[:, None, None]
+    if not (mean := each.mean()) > 0:
+        return
+    cube, (_, random) = wide.to_numpy()[:, None], cubes(masked, drops, k)
+    of_draws = None if random is None else random.mean(axis=1, keepdims=True) / mean
+    ratio = "drop as a share of unmasked accuracy - majority; ratio of sums over emotions, interval over"
+    every = f"{ratio} emotions and {'attributes' if random is None else 'masks'} as crossed random factors"
+    parts = [("", every, cube, of_draws)]
+    parts += [(name, f"{ratio} emotions", cube[..., [place]], None) for place, name in enumerate(wide)]
+    for key, method, part, draws in parts:
+        share = part.mean() / mean
+        found = mean_and_interval(share + (part - share * each) / mean, draws)
+        ci = found[1] if found else (MISSING, MISSING)
+        yield row("share_of_distance", method, "", share, ci, n=len(wide), key=key, k=k)

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from model_emotion.base.statistics import DropTest, paired_drop, product
+from model_emotion.base.statistics import DropTest, paired_drop
 from model_emotion.masking.drops import ROUNDING, drop_table
 from model_emotion.retests.masks import means_by_kind
-from model_emotion.retests.rows import MISSING, Row, resampled_p, row, two_sided
+from model_emotion.retests.rows import MISSING, Row, row, two_sided
 
 
 def without_seeds(table: pd.DataFrame, seeds: tuple[int, ...]) -> tuple[str, pd.DataFrame] | None:
@@ -107,38 +107,6 @@ def hurt_over_emotions(drops: pd.DataFrame, k: int, key: str = "") -> list[Row]:
     return _t_row("masks_hurt_over_emotions", cases, found, len(of_emotions), k, key)
 
 
-def hurt_over_all(
-    masked: pd.DataFrame, drops: pd.DataFrame, k: int, samples: int, seed: int, key: str = ""
-) -> list[Row]:
-    """Is the mean drop above 0 if emotions, seeds and masks are all random factors?
-
-    Each is drawn with replacement, `samples` times (pigeonhole bootstrap, Owen 2007; percentile interval).
-    The interval is wide on purpose: masks of an attribute, and prompts of an emotion, have much in common.
-    """
-    own, random = cubes(masked, drops, k)
-    generator = np.random.default_rng(seed)
-
-    def drawn(n: int) -> np.ndarray:  # [samples, n] shares
-        return generator.multinomial(n, np.full(n, 1 / n), samples) / n
-
-    emotions, seeds, attributes = (drawn(n) for n in own.shape)
-
-    def means(cube: np.ndarray, masks: np.ndarray) -> np.ndarray:  # [emotion, seed, mask] -> [samples]
-        of_masks = product(masks, cube.reshape(-1, cube.shape[2]).T).reshape(-1, *cube.shape[:2])
-        return ((of_masks * seeds[:, None]).sum(axis=2) * emotions).sum(axis=1)
-
-    if random is None:
-        resampled = means(own, attributes)
-    else:
-        resampled = means(random, drawn(random.shape[2])) - means(own, attributes)
-    method = (
-        f"mean drop; emotions, seeds and masks drawn anew {samples} times (Owen 2007); percentile interval"
-    )
-    ci, p = np.quantile(resampled, [0.025, 0.975]), resampled_p(resampled)
-    mean = _of_emotions(drops, k).mean()
-    return [row("masks_hurt_over_all", method, "interval", mean, ci, p, own.size, key=key, k=k)]
-
-
 def _of_emotions(drops: pd.DataFrame, k: int) -> np.ndarray:
     """Return the mean drop of each emotion under the attributes' masks of size k."""
     return drops[drops["k"] == k].groupby("emotion", sort=False)["drop"].mean().to_numpy()
@@ -150,50 +118,6 @@ def _t_row(question: str, cases: str, found: DropTest, n: int, k: int, key: str)
     method, ci = f"{cases} t interval", (found.ci_low, found.ci_high)
     p = 1.0 if abs(found.drop) < ROUNDING else two_sided(found.p)
     return [row(question, method, "interval", found.drop, ci, p, n, key=key, k=k)]
-
-
-def share_of_distance(
-    masked: pd.DataFrame, drops: pd.DataFrame, accuracy: pd.DataFrame, k: int, samples: int, seed: int
-) -> list[Row]:
-    """What share of a prompt's accuracy above the majority rate does a mask remove, beyond random masks?
-
-    A row for all attributes and one for each; descriptive. It makes drops of small and large models, and of
-    easy and hard tasks, comparable. The estimate is the sum over emotions of the drop, divided by the sum of
-    unmasked accuracy minus majority (from accuracy.csv). Emotions are drawn with replacement for a percentile
-    interval; for the row of all masks, attributes too, and the random masks if all attributes share them. The
-    interval is missing if some draw has only emotions with accuracy at the majority rate. No rows if a
-    majority rate is unknown, or if accuracy is nowhere above it.
-    """
-    distance = (accuracy["accuracy"] - accuracy["majority"]).groupby(accuracy["emotion"]).mean()
-    wide = drops[drops["k"] == k].pivot_table("drop", "emotion", "attribute", sort=False)
-    attributes = wide.shape[1]
-    distance, emotions, shared = distance[wide.index].to_numpy(), len(wide), _shared(masked, k)
-    if not distance.sum() > 0:
-        return []
-    generator = np.random.default_rng(seed)
-    weights = generator.multinomial(emotions, np.full(emotions, 1 / emotions), samples)
-    drawn_attributes = generator.multinomial(attributes, np.full(attributes, 1 / attributes), samples)
-    of_attributes = drawn_attributes / attributes
-    drawn = product(weights, distance[:, None])
-    ci = np.full((2, 1 + attributes), MISSING)
-    if (drawn > 0).all():
-        shares = product(weights, wide.to_numpy()) / drawn
-        every = np.column_stack([(shares * of_attributes).sum(axis=1), shares])
-        if len(shared):  # their mean is in every drop: how far it is off, with other random masks
-            table = shared.pivot_table("accuracy", "emotion", "draw").loc[wide.index].to_numpy()
-            off, n = table - table.mean(axis=1, keepdims=True), table.shape[1]
-            of_draws = generator.multinomial(n, np.full(n, 1 / n), samples) / n
-            every[:, 0] += (product(weights, off) / drawn * of_draws).sum(axis=1)
-        ci = np.quantile(every, [0.025, 0.975], axis=0)
-    found = (wide.sum() / distance.sum()).to_numpy()
-    ratio = "drop as a share of unmasked accuracy - majority; ratio of sums over emotions"
-    method = f"{ratio}, drawn anew {samples} times"
-    methods = [f"{method}, and {'masks' if len(shared) else 'attributes'}", *[method] * attributes]
-    values = zip(["", *wide], methods, [found.mean(), *found], ci.T, strict=True)
-    return [
-        row("share_of_distance", how, "", value, limits, n=emotions, key=key, k=k)
-        for key, how, value, limits in values
-    ]
 
 
 def corrected_stars(drops: pd.DataFrame, alpha: float) -> list[Row]:

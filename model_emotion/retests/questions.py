@@ -119,12 +119,12 @@ def _of_masks(
     # the study's random masks have only a label in common with the attribute's mask: they are no pairs
     unpaired = pooled if pooled is not None and measured.published is None else masked
     yield from masks.place_among_random(masked, k)
-    yield from _hurt(unpaired, dropped, human, k, samples, seed)
+    yield from _hurt(unpaired, dropped, human, k)
     yield from drops.hurt_beyond_permuted(masked, k)
     if fewer := drops.without_seeds(unpaired, IRREGULAR_SEEDS):
         key, of_seeds = fewer
         kept = dropped[dropped["seed"].isin(of_seeds["seed"])]
-        yield from _hurt(of_seeds, kept, human, k, samples, seed, key)
+        yield from _hurt(of_seeds, kept, human, k, key)
     if pooled is not None:
         less_noisy = accuracy_drops(pooled)
         yield from weights.human_correlation_of_attributes(less_noisy, k, human, "random masks pooled")
@@ -135,7 +135,7 @@ def _of_masks(
     yield from weights.human_correlation_permuted(dropped, k, human, samples, seed)
     yield from bayes.evidence_on_drop(unpaired, dropped, k)
     yield from bayes.evidence_on_correlation(dropped, k, human)
-    yield from drops.share_of_distance(masked, dropped, accuracies, k, samples, seed)
+    yield from crossed.share_of_distance(masked, dropped, accuracies, k)
     yield from drops.corrected_stars(dropped, analysis.drop_alpha)
     yield from power.detectable_place(masked, k)
     yield from power.detectable_drop(dropped, k)
@@ -175,17 +175,10 @@ def _of_rivals(
 
 
 def _hurt(
-    masked: pd.DataFrame,
-    dropped: pd.DataFrame,
-    human: pd.Series,
-    k: int,
-    samples: int,
-    seed: int,
-    key: str = "",
+    masked: pd.DataFrame, dropped: pd.DataFrame, human: pd.Series, k: int, key: str = ""
 ) -> Iterator[Row]:
     yield from drops.hurt_over_attributes(masked, dropped, k, key)
     yield from drops.hurt_over_emotions(dropped, k, key)
-    yield from drops.hurt_over_all(masked, dropped, k, samples, seed, key)
     yield from weights.human_correlation_of_attributes(dropped, k, human, key)
 
 
