@@ -27,6 +27,11 @@ def at_least(share, n):
     return stats.binom.ppf(0.001, n, share) / n
 
 
+def between(share, probability, n):
+    """Whether a share of n lies inside the middle 99.8 % of samples with this probability."""
+    return at_least(probability, n) <= share <= at_most(probability, n)
+
+
 def accuracies(values, majority=0.5, n=100):
     """Return accuracy.csv of {emotion: accuracies of its seeds}."""
     rows = [

@@ -44,8 +44,9 @@ def resampled_agreement(
     """Return `agreement` [samples, models] with subjects and emotions drawn with replacement.
 
     Pairs of an emotion with itself are left out, and a draw has at least three different emotions. If all
-    distances are equal, their tau counts as 0. As both are drawn at once, the interval is somewhat too wide
-    (Schütt et al. 2023).
+    distances are equal, their tau counts as 0. The interval is too wide, most of all for two RDMs that have
+    nothing in common: tau is then a degenerate U-statistic of the emotions, whose variance the bootstrap
+    overstates (Arcones and Giné 1992).
     """
     generator = np.random.default_rng(seed)
     place = np.zeros((emotions, emotions), dtype=int)
