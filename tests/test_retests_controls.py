@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pingouin
 import pytest
+from made_up_runs import at_least, at_most
 from scipy import stats
 
 from model_emotion.base.results import Activations
@@ -69,7 +70,11 @@ def test_what_only_a_control_makes_alike_is_no_finding_and_more_is():
         model, human = control + both + 0.5 * of_model, control + both + 0.5 * of_human
         found = given_rows(model, human, {"control": control}, seed=seed).loc["control"]
         more.append(found["verdict"] == "holds")
-    assert np.mean(alone) > 0.3 and np.mean(given) < 0.06 and np.mean(more) > 0.9
+    assert (
+        np.mean(alone) > 0.3
+        and np.mean(given) <= at_most(0.025, 100)
+        and np.mean(more) >= at_least(0.95, 100)
+    )
     assert np.mean(tau) > 0.1  # why partial tau has no p
 
 
@@ -110,4 +115,4 @@ def test_of_noise_any_layer_follows_any_reference_in_one_of_forty():
         found = table_of(controls.layers_and_references(made(draw), references, 99, seed))
         held.append((found["estimate"] > 0).any())
         assert ((found["p"] <= 0.05) == (found["estimate"] > 0)).all()
-    assert np.mean(held) < 0.08
+    assert np.mean(held) <= at_most(0.025, 80)

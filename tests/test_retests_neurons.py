@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from made_up_runs import at_least, at_most
 from scipy import stats
 
 from model_emotion.retests import neurons
@@ -225,20 +226,21 @@ def test_labels_given_together_are_near():
 
 def test_own_neurons_have_a_p_that_is_uniform_at_most_and_small_for_planted_ones():
     draw, p = np.random.default_rng(8), []
-    for seed in range(15):
+    for seed in range(20):
         rdms = pd.DataFrame(rdm.absolute_rdm(draw.random((3, 9))).T, columns=["a", "b", "c"])
         found = table_of(neurons.own_neurons(draw.normal(size=(1, 9, 200)), rdms, 20, seed))
         p += list(found["p"])
-    assert np.mean(np.array(p) < 0.05) < 0.09 and np.mean(p) > 0.5
+    assert np.mean(np.array(p) < 0.05) <= at_most(0.05, 60) and np.mean(p) > 0.5
     planted = []
-    for seed in range(7):
+    for seed in range(20):
         own, other = draw.normal(size=(2, 9))
         activations = draw.normal(size=(1, 9, 400))
         activations[0, :, :20] = 5 * own[:, None] + 0.3 * activations[0, :, :20]
         both = rdm.absolute_rdm(np.array([own, own + 0.7 * other])).T  # attributes with much in common
         found = table_of(neurons.own_neurons(activations, pd.DataFrame(both, columns=["a", "b"]), 20, seed))
         planted.append(found["p"].tolist())
-    assert np.median(planted, axis=0)[0] < 0.06 < 0.5 < np.median(planted, axis=0)[1]
+    own, shadow = (np.array(planted) < 0.05).mean(axis=0)
+    assert own >= at_least(0.8, 20) and shadow <= at_most(0.05, 20)
 
 
 def test_a_sample_of_neurons_gives_the_shares_of_all(monkeypatch):

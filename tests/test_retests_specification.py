@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_runs import accuracies, masked_accuracies
+from made_up_runs import accuracies, at_least, at_most, masked_accuracies
 from scipy import stats
 
 from model_emotion.base.errors import UserError
@@ -93,26 +93,25 @@ def test_without_majority_rates_there_are_no_shares():
 
 
 def test_p_of_the_curve_errs_in_one_of_twenty_and_finds_an_effect():
-    """Of 150 runs without an effect, the medians had p < .05 in 4.7 % (H2) and 2.0 % (H3)."""
+    """Drops that follow the weights: their mean is .045 with a standard deviation of .041, and r is .68.
+
+    One analysis with its own random masks would have a power of .97 (H2) or .8 (H3), by t; pooled ones, more.
+    """
     draw, weight = np.random.default_rng(4), np.linspace(0, 0.6, 14)
-    choices = {name: CHOICES["H3"][name] for name in ("baseline", "seeds")}
-    choices |= {
-        "seeds": {"all seeds": []},
-        "scale": ["points"],
-        "coefficient": ["Pearson", "Kendall"],
-        "weight": ["bootstrap mean"],
-    }
-    p = {"null": [], "effect": []}
-    for seed in range(30):
-        for name, effect, of in (("null", 0.0, None), ("effect", 0.08, weight))[: 2 if seed < 8 else 1]:
-            masked = made(draw, effect, of)
+    choices = {"baseline": CHOICES["H3"]["baseline"], "seeds": {"all seeds": []}, "scale": ["points"]}
+    choices |= {"coefficient": ["Pearson", "Kendall"], "weight": ["bootstrap mean"]}
+    share = {}
+    for name, of, n in (("null", None, 60), ("effect", weight, 30)):
+        p = []
+        for seed in range(n):
+            masked = made(draw, 0.0, of)
+            human = weights_of(weight)
             of_h2, _ = specification.curve_of_drops(masked, UNMASKED, choices, 99, seed)
-            of_h3, _ = specification.curve_of_correlations(
-                masked, UNMASKED, weights_of(weight), choices, 99, seed
-            )
-            p[name].append([row["p"] for row in (*of_h2, *of_h3)])
-    wrong, right = (np.mean(np.array(p[name]) < 0.05, axis=0) for name in ("null", "effect"))
-    assert (wrong <= stats.binom.ppf(0.99, 30, 0.05) / 30).all() and (right[::2] > 0.6).all(), (wrong, right)
+            of_h3, _ = specification.curve_of_correlations(masked, UNMASKED, human, choices, 99, seed)
+            p.append([row["p"] for row in (*of_h2, *of_h3)])
+        share[name] = np.mean(np.array(p) < 0.05, axis=0)  # median and share of H2, then of H3
+    assert (share["null"] <= at_most(0.05, 60)).all(), share
+    assert (share["effect"][::2] >= [at_least(0.95, 30), at_least(0.8, 30)]).all(), share
 
 
 def test_the_median_and_share_are_those_of_the_curve():
