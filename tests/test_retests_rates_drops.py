@@ -13,7 +13,6 @@ from made_up_runs import (
     at_least,
     at_most,
     between,
-    masked_accuracies,
     masked_of,
     run_with_huge_neurons,
     shared,
@@ -70,18 +69,12 @@ def test_over_masks_that_share_random_ones_a_drop_of_none_is_missed_in_one_of_tw
 
 def test_a_mask_among_forty_errs_in_one_of_forty_one_and_is_found_if_it_lies_far_below():
     """Of 40 random masks none may leave as little: the power is an integral over the attribute's mask."""
-    draw, n, held = np.random.default_rng(3), 100, {}
-    for below in (0.0, 4.0):
-        rows = []
-        for _ in range(n):
-            own, *random = draw.normal(0.7, 0.02, 41)
-            masked = masked_accuracies(
-                {"a": own - 0.02 * below}, {(None, place): of for place, of in enumerate(random)}
-            )
-            rows += masks.place_among_random(masked, 10)
-        held[below] = (table_of(rows)["verdict"] == "holds").mean()
+    draw, n = np.random.default_rng(3), 2000
     power = integrate.quad(lambda x: stats.norm.pdf(x, -4) * stats.norm.sf(x) ** 40, -12, 6)[0]
-    assert held[0.0] <= at_most(1 / 41, n) and between(held[4.0], power, n)
+    for below, probability in ((0, 1 / 41), (4, power)):
+        pairs = zip(draw.normal(size=(n, 40)), draw.normal(-below, 1, n), strict=True)
+        held = np.mean([masks.RandomMasks(random, "", 10).p(own) < 0.05 for random, own in pairs])
+        assert between(held, probability, n)
 
 
 def test_a_mask_below_the_t_prediction_interval_of_twenty_is_found_as_often_as_noncentral_t_says():

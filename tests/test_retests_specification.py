@@ -114,17 +114,45 @@ def test_p_of_the_curve_errs_in_one_of_twenty_and_finds_an_effect():
     assert (share["effect"][::2] >= [at_least(0.95, 30), at_least(0.8, 30)]).all(), share
 
 
-def test_the_median_and_share_are_those_of_the_curve():
-    draw, weight = np.random.default_rng(5), np.linspace(0, 0.6, 14)
-    rows, table = specification.curve_of_correlations(
-        made(draw, 0, weight), UNMASKED, weights_of(weight), CHOICES["H3"], 49, 1
-    )
-    median, share = table_of(rows).to_dict("records")
-    assert (median["estimate"], median["n"]) == (pytest.approx(table["estimate"].median()), len(table))
-    assert (median["ci_low"], median["ci_high"]) == pytest.approx(
-        (table["estimate"].min(), table["estimate"].max())
-    )
-    assert share["estimate"] == pytest.approx(((table["p"] < 0.05) & (table["estimate"] > 0)).mean())
+def test_the_median_and_share_are_those_of_the_curve_and_p_their_place_among_permuted_ones():
+    """A plain loop with scipy over the permutations: weights in other orders, or masks exchanged."""
+    draw, weight, samples = np.random.default_rng(5), np.linspace(0, 0.6, 14), 39
+    masked, human = made(draw, 0, 0.5 * weight), {"bootstrap mean": pd.Series(weight, NAMES)}
+    choices = {"baseline": ["own", "pooled"], "seeds": {"all seeds": []}, "scale": ["points"]}
+    choices |= {"coefficient": ["Spearman"], "weight": list(human)}
+    curves = {
+        "H2": specification.curve_of_drops(masked, UNMASKED, choices, samples, 3),
+        "H3": specification.curve_of_correlations(masked, UNMASKED, human, choices, samples, 3),
+    }
+    means = masked.groupby(["k", "kind", "attribute"])["accuracy"].mean()
+    pairs = [(means[k, "attribute"][NAMES], means[k, "random"][NAMES]) for k in (10, 20)]
+    orders = np.random.default_rng(3).permuted(np.tile(np.arange(14), (samples, 1)), axis=1)
+    swaps = np.random.default_rng(3).random((samples, 14)) < 0.5
+    analyses = {"H2": [], "H3": []}  # of each permutation, the data first: tests
+    for order, swap in zip(np.vstack([np.arange(14), orders]), np.vstack([0 * swaps[0], swaps]), strict=True):
+        both = [
+            (own.where(~swap.astype(bool), random), random.where(~swap.astype(bool), own))
+            for own, random in pairs
+        ]
+        analyses["H2"].append(
+            [stats.ttest_rel(random, own) for own, random in both]
+            + [stats.ttest_ind(random, own, equal_var=False) for own, random in both]
+        )
+        drops = [random - own for own, random in pairs] + [random.mean() - own for own, random in pairs]
+        analyses["H3"].append([stats.spearmanr(drop, weight[order]) for drop in drops])
+    for name, (rows, table) in curves.items():
+        estimates = np.array([[test.statistic for test in some] for some in analyses[name]])
+        found = np.array([[test.pvalue < 0.05 for test in some] for some in analyses[name]]) & (estimates > 0)
+        median, share = table_of(rows).to_dict("records")
+        medians, shares = np.median(estimates, axis=1), found.mean(axis=1)
+        assert (median["estimate"], share["estimate"]) == pytest.approx((medians[0], shares[0]))
+        assert (median["ci_low"], median["ci_high"]) == pytest.approx(
+            (estimates[0].min(), estimates[0].max())
+        )
+        assert median["n"] == len(table) == 4
+        tails = (medians >= medians[0] - 1e-12).sum(), (medians <= medians[0] + 1e-12).sum()
+        assert median["p"] == pytest.approx(min(1, 2 * min(tails) / 40))
+        assert share["p"] == pytest.approx(min(1, 2 * (shares >= shares[0] - 1e-12).sum() / 40))
 
 
 def test_weights_by_scipy_and_an_unknown_choice_is_named(tmp_path):
