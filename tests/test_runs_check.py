@@ -16,6 +16,7 @@ from model_emotion.base.errors import UserError
 from model_emotion.base.files import parse_yaml
 from model_emotion.live import run_check as check
 from model_emotion.live import run_export as export
+from model_emotion.live.run_import import import_run
 from model_emotion.params import load_params
 from model_emotion.report import compare
 from model_emotion.report.page import templates_of_page
@@ -231,6 +232,7 @@ def test_html_in_a_card_is_shown_as_text(folder_of_a_run, tmp_path, monkeypatch)
     edit_card(folder, measured={"by": attack, "on": '"><img src=x onerror=alert(1)>'}, backbone=backbone)
     edit_tensors(folder, backbone=attack)
     assert check.faults(folder) == []
+    import_run(NAME)
     cards = compare.cards_of(["published", "live", NAME])
     assert list(cards) == [NAME]
     compared = {"cards": cards, "pairs": {}, "attributes": {}, "sizes": {}}
