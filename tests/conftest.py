@@ -179,12 +179,12 @@ def user_world(tmp_path_factory):
 @pytest.fixture
 def here(user_world, tmp_path, monkeypatch):
     """A copy of `user_world`, to change as one likes, which is the current folder."""
-    from stages import figures
+    from model_emotion.figures import drawing
 
     shutil.copytree(user_world, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     # tests/test_figures_stage.py has the stage with processes of its own, which import all anew
-    monkeypatch.setattr(figures, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(1))
+    monkeypatch.setattr(drawing, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(1))
     return tmp_path
 
 

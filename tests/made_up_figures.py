@@ -7,7 +7,7 @@ from matplotlib.text import Text
 
 from model_emotion.base import study
 from model_emotion.base.results import Activations
-from model_emotion.figures import catalogue
+from model_emotion.figures import catalogue, drawing
 from model_emotion.rsa.rdm import pair_names
 
 SOME = ("surprise", "gratitude", "joy", "disappointment", "embarrassment", "remorse")
@@ -159,7 +159,7 @@ def made_up(emotions, attributes=study.ATTRIBUTES, sizes=(1500, 4000), layers=4,
 
 
 def draw(entry, frames, **options):
-    return catalogue.draw(entry, [frames[name] for name in entry.inputs], OPTIONS | options)
+    return drawing.draw(entry, [frames[name] for name in entry.inputs], OPTIONS | options)
 
 
 def entry_of(name):

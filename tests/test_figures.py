@@ -8,7 +8,7 @@ from made_up_figures import OPTIONS, cut_off, draw, entry_of, made_up, overlappi
 from PIL import Image
 
 from model_emotion.base.results import Activations
-from model_emotion.figures import catalogue, tables
+from model_emotion.figures import catalogue, drawing, tables
 
 ROOT = Path(__file__).parents[1]
 by_name = pytest.mark.parametrize("entry", catalogue.FIGURES, ids=lambda entry: entry.name)
@@ -32,8 +32,8 @@ def altered(name, frame):
 
 @by_name
 def test_equal_tables_give_equal_bytes_and_the_metadata_say_what_is_shown(entry, small, tmp_path):
-    first = catalogue.save(draw(entry, small), entry, OPTIONS, tmp_path / "first")
-    second = catalogue.save(draw(entry, small), entry, OPTIONS, tmp_path / "second")
+    first = drawing.save(draw(entry, small), entry, OPTIONS, tmp_path / "first")
+    second = drawing.save(draw(entry, small), entry, OPTIONS, tmp_path / "second")
     assert [path.name for path in first] == [f"{entry.name}.svg", f"{entry.name}.png"]
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()

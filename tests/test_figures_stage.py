@@ -13,9 +13,8 @@ from made_up_figures import OPTIONS, SOME, draw, entry_of
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_yaml
 from model_emotion.base.results import write_activations
-from model_emotion.figures import catalogue, fonts, tables
+from model_emotion.figures import catalogue, drawing, fonts, tables
 from model_emotion.params import load_params
-from stages import figures as stage
 
 ROOT = Path(__file__).parents[1]
 DRAWN = {"B2_weights", "E3_drop_by_emotion"}
@@ -114,11 +113,11 @@ def test_the_stage_draws_and_removes_old_figures(project):
     assert broken.stderr.splitlines() == [f"error: results/published/{said}"]
 
 
-def test_a_figure_whose_table_has_no_rows_is_not_drawn(project, monkeypatch):
+def test_a_figure_whose_table_has_no_rows_is_not_drawn(project, tmp_path, monkeypatch):
     monkeypatch.chdir(project[0])
-    assert stage.make("E8_dip", "published", OPTIONS | {"lettering": fonts.Lettering()})
+    assert drawing.make("E8_dip", "published", OPTIONS | {"lettering": fonts.Lettering()}, tmp_path)
     Path("results/published/unimodality.csv").write_text("k,attribute,dip,p,n,share\n")
-    assert stage.make("E8_dip", "published", OPTIONS | {"lettering": fonts.Lettering()}) == []
+    assert drawing.make("E8_dip", "published", OPTIONS | {"lettering": fonts.Lettering()}, tmp_path) == []
 
 
 def test_the_committed_page_of_figures_is_current():

@@ -1,23 +1,16 @@
-"""The catalogue of figures: what each shows, from which tables, and how all are drawn and saved.
+"""The catalogue of figures: what each shows, and from which tables.
 
 Each figure is one function in `human`, `searchlight`, `accuracy`, `masking` or `retests`, from tables to a
 matplotlib Figure.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from model_emotion.base.files import replacing
 from model_emotion.figures import accuracy, human, masking, retests, searchlight, tables
-from model_emotion.figures.fonts import Lettering
-from model_emotion.figures.style import lettered, settle
 
 
 @dataclass(frozen=True)
@@ -247,42 +240,6 @@ FIGURES = (
 def entries(run: str) -> list[Entry]:
     """Return the figures of a run. Those of human data only belong to `published`."""
     return [entry for entry in FIGURES if run == "published" or entry.of_a_run]
-
-
-def draw(entry: Entry, frames: Sequence, options: Mapping[str, Any]) -> Figure | None:
-    """Return the figure of an entry, or None if its tables have nothing to show.
-
-    frames: its tables in order; options: params.figures, of which the entry takes what it needs, and how
-    names are written, as `lettering`.
-    """
-    with rc_context(lettered(options.get("lettering", Lettering()))):
-        figure = entry.function(*frames, **{name: options[name] for name in entry.options})
-        if figure:
-            settle(figure)
-    return figure
-
-
-def save(figure: Figure, entry: Entry, options: Mapping[str, Any], folder: Path) -> list[Path]:
-    """Write NAME.svg and NAME.png, with the caption as metadata, and return their paths.
-
-    Equal figures give equal bytes.
-    """
-    about = {
-        "Title": entry.name,
-        "Description": f"{entry.describe(options)} Shows {', '.join(entry.shows)} of the catalogue.",
-    }
-    paths = [folder / f"{entry.name}.{kind}" for kind in ("svg", "png")]
-    with rc_context(lettered(options.get("lettering", Lettering()))):
-        for path in paths:
-            undated = {"Date": None, "Keywords": list(entry.shows)} if path.suffix == ".svg" else {}
-            with replacing(path) as part:
-                # savefig would draw the figure twice, the first time to lay it out; `draw` has done that.
-                figure.dpi = options["dpi"]
-                if path.suffix == ".svg":
-                    FigureCanvasSVG(figure).print_svg(part, metadata=about | undated)
-                else:
-                    FigureCanvasAgg(figure).print_png(part, metadata=about)
-    return paths
 
 
 def index(run: str, options: Mapping[str, Any], drawn: Collection[str]) -> str:
