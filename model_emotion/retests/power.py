@@ -60,18 +60,18 @@ def detectable_drop(drops: pd.DataFrame, k: int) -> list[Row]:
 def detectable_over_attributes(masked: pd.DataFrame, drops: pd.DataFrame, k: int) -> list[Row]:
     """Which mean drop (H2) and which r of drop and weight (H3) would tests over attributes find?
 
-    The drop follows from the standard error of `hurt_over_attributes`; r from Fisher's z and a two-sided
-    test.
+    Both tests are two-sided, as those that decide H2 and H3. The drop follows from the standard error of
+    `hurt_over_attributes`, r from Fisher's z.
     """
     own, random = cubes(masked, drops, k)
     n, found = own.shape[2], over_masks(own, random)
     if n < FEWEST:
         return []
-    test = f"the one-sided t test over attributes, alpha {ALPHA}; noncentral t"
+    test = f"the two-sided t test over attributes, alpha {ALPHA}; noncentral t"
     drop = f"mean drop found with power {POWER} by {test}"
     r = f"r over attributes found with power {POWER} by the two-sided test, alpha {ALPHA}; Fisher's z"
     smallest_r = tanh((stats.norm.ppf(1 - ALPHA / 2) + stats.norm.ppf(POWER)) / np.sqrt(n - 3))
-    smallest = found.se * _shift(found.df, ALPHA, POWER) if found.se > 0 else found.se
+    smallest = found.se * _shift(found.df, ALPHA / 2, POWER) if found.se > 0 else found.se
     return [
         row("detectable_drop_over_attributes", drop, "", smallest, n=n, k=k),
         row("detectable_correlation", r, "", smallest_r, n=n, k=k),
