@@ -78,6 +78,16 @@ def test_what_only_a_control_makes_alike_is_no_finding_and_more_is():
     assert np.mean(tau) > 0.1  # why partial tau has no p
 
 
+def test_scores_that_the_emotions_share_are_not_taken_out_of_distances():
+    """A limit that docs/method.md states: distances of a sum of scores are no sum of distances."""
+    draw, n, p = np.random.default_rng(8), 80, []
+    for seed in range(n):
+        score, of_model, of_human = draw.normal(size=(3, 14))
+        control, model, human = rdms(score, score + of_model / 2, score + of_human / 2)
+        p.append(given_rows(model, human, {"control": control}, 99, seed).loc["control", "p"])
+    assert np.mean(np.array(p) < 0.05) > at_most(0.05, n)
+
+
 def test_controls_that_follow_from_each_other_have_no_row():
     model, human, other = rdms(*np.random.default_rng(5).random((3, 8)))
     found = given_rows(model, human, {"a": other, "b": 2 * other, "constant": 0 * other})
