@@ -290,14 +290,9 @@ def test_the_command(worlds, runs, monkeypatch, capsys, tmp_path, swapped):
         assert np.array_equal(there.values, runs[name].activations.values)
         written = {path.name for path in (tmp_path / name).iterdir()}
         assert written == {
-            "activations.safetensors",
-            "masks.safetensors",
-            "searchlight.parquet",
-            "accuracy.csv",
-            "masked_accuracy.csv",
-            "drop_by_attribute.csv",
-            "drop_by_emotion.csv",
-        }
+            "activations.safetensors", "masks.safetensors", "searchlight.parquet", "accuracy.csv",
+            "masked_accuracy.csv", "drop_by_attribute.csv", "drop_by_emotion.csv",
+        }  # fmt: skip
     masked = pd.read_csv(tmp_path / "planted/masked_accuracy.csv", dtype={"draw": "Int64"})
     assert list(masked) == results.MASKED_ACCURACY and len(masked) == 24 * 2 * 18
     starred = pd.read_csv(tmp_path / "planted/drop_by_attribute.csv").set_index("attribute")["star"]
