@@ -62,6 +62,11 @@ def recorded():
         del Section.__getattribute__, Section.model_dump, Params.model_validate
 
 
+def paths(stage, kind):
+    """The stage's deps or outs as plain paths, matrix not filled in."""
+    return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in STAGES[stage].get(kind, [])]
+
+
 def is_below(leaf, name):
     """Whether a leaf of the parameters is a section or leaf that is named, or lies in it."""
     return leaf == name or leaf.startswith(f"{name}.")
