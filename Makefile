@@ -124,7 +124,7 @@ image-check: image-lint  ## build the image and test it (needs Docker, the input
 
 ## Maintain
 test: lint  ## run the linter and the tests
-	OMP_NUM_THREADS=1 pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 LOCKS := requirements.lock requirements-cuda.lock docker/hadolint.lock notebooks/jupyter.lock setup/tools.lock
 lint: $(READY)  ## run the linter; check that every locked package has a wheel for each system and Python

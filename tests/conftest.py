@@ -24,6 +24,17 @@ ROOT = Path(__file__).parents[1]
 os.environ["DVC_NO_ANALYTICS"] = "1"  # otherwise each DVC command starts a process that reports its use
 # Background jobs of a shell, and all processes that they start, ignore SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+SLOW = (
+    "pipeline_published", "live_resume", "report_drops", "live_dask", "figures", "user_data", "toolkit",
+    "report_browser", "experiments", "smoke", "live_fingerprint", "user_names",
+)  # fmt: skip
+"""Modules of tests that take longest, beginning with the slowest."""
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with SLOW, so that no process of `make test` is left alone with one of them at the end."""
+    place = {f"test_{name}": number for number, name in enumerate(SLOW)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(SLOW)))
 
 
 @pytest.fixture(autouse=True)
@@ -281,13 +292,3 @@ def place(tmp_path, no_proxy):
         "files": servers.NOWHERE,
         "archives": servers.NOWHERE,
     }
-
-
-@pytest.fixture
-def mirror(tmp_path):
-    """A folder with the files of the small group."""
-    for name, body in servers.WORLD.items():
-        path = tmp_path / "mirror" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(body)
-    return tmp_path / "mirror"

@@ -23,6 +23,16 @@ from model_emotion.inputs.registry import STUDY
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.fixture
+def mirror(tmp_path):
+    """A folder with the files of the small group."""
+    for name, body in WORLD.items():
+        path = tmp_path / "mirror" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+    return tmp_path / "mirror"
+
+
 def test_a_directory_as_mirror(place, mirror):
     assert fetch("human", str(mirror), **place) == 4
     assert here(place) == WORLD
