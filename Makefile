@@ -149,7 +149,7 @@ archive: $(READY)  ## pack code, history, experiments and all outputs into one f
 restore: $(READY)  ## unpack that file into a new checkout, offline: make restore ARCHIVE=... INTO=folder
 	@python -m model_emotion.project.archive restore "$(ARCHIVE)" \
 	  "$(or $(INTO),$(error INTO is missing: make restore ARCHIVE=$(ARCHIVE) INTO=folder))"
-clean:  ## remove the outputs of the pipeline, but not what is measured (data/cells) or downloaded
+clean:  ## remove the outputs of the pipeline, but not what is measured (data/finished) or downloaded
 	@python3 model_emotion/project/clean.py
 distclean:  ## remove everything that was ever written, `.venv` too; asks first, or takes YES=1
 	@YES="$(YES)" python3 model_emotion/project/clean.py --all

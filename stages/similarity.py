@@ -22,7 +22,7 @@ def main(
     weights = similarity.attribute_weights(table, distances, bootstrap.samples, bootstrap.seed)
 
     write_csv(similarity.similarity_table(table), out / "similarity.csv")
-    mean = rdm.pair_names(study.EMOTIONS).assign(distance=similarity.mean_rdm(table))
+    mean = rdm.pair_names(study.EMOTIONS).assign(distance=similarity.mean_over_subjects(table))
     write_csv(mean, out / "mean_rdm.csv")
     write_csv(weights, out / "weights.csv")
 

@@ -18,7 +18,7 @@ OUTPUTS = [
     "results/times/a.json",
 ]
 WRITTEN = [
-    "data/raw/human/a.csv", "data/texts/live.parquet", "data/tokens/a", "data/cells/a", "data/models/a/b",
+    "data/raw/human/a.csv", "data/texts/live.parquet", "data/tokens/a", "data/finished/a", "data/models/a/b",
     ".dvc/cache/files/00/11", ".dvc/tmp/lock", ".venv/bin/python", "tests/__pycache__/a.pyc",
 ]  # fmt: skip
 KEPT = [
@@ -85,9 +85,9 @@ def test_on_a_terminal_distclean_asks(monkeypatch, answer, removed):
 def test_a_folder_with_a_file_that_git_tracks_stays(project):
     if not Path(".git").exists():
         git("init", "--quiet")
-    git("add", "--force", "results/live/prompts/joy.safetensors", "data/cells/a")
+    git("add", "--force", "results/live/prompts/joy.safetensors", "data/finished/a")
     assert call("--all", YES="1").returncode == 0
-    assert present() == {*KEPT, "results/live/prompts/joy.safetensors", "data/cells/a"}
+    assert present() == {*KEPT, "results/live/prompts/joy.safetensors", "data/finished/a"}
 
 
 def test_links_are_removed_and_not_what_they_point_to(project, tmp_path_factory):

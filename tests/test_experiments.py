@@ -93,7 +93,7 @@ def committed(tmp_path_factory):
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT))
-        repos.dvc_repository(folder, {"write": stage}, "/data/cells\n/log\n/slow\n/broken\n")
+        repos.dvc_repository(folder, {"write": stage}, "/data/finished\n/log\n/slow\n/broken\n")
     return folder
 
 

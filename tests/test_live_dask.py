@@ -45,7 +45,7 @@ def forget():
     """Remove what is measured."""
     for folder in ("prompts", "correct"):
         shutil.rmtree(f"results/live/{folder}", ignore_errors=True)
-    shutil.rmtree(cache.KEPT)
+    shutil.rmtree(cache.FINISHED)
 
 
 def settings(address):

@@ -57,7 +57,7 @@ def test_the_copy_has_the_same_digest(library):
             "def load_engine(backbone: Backbone,",
             "def load_engine(\n    backbone: Backbone,\n   ",
         ),
-        ("live/cache", 'Path("data/cells")', 'Path("data/other")'),  # where something is kept
+        ("live/cache", 'Path("data/finished")', 'Path("data/other")'),  # where something is kept
         ("retests/rows", "ALPHA", "OTHER_ALPHA"),  # not imported by a measurement
     ],
 )

@@ -78,7 +78,7 @@ def test_what_cannot_be_measured_is_said_before_any_work(world, monkeypatch, key
     with pytest.raises(UserError) as caught:
         run(monkeypatch, prompts)
     assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
-    assert not Path("results/live/prompts").exists() and not cache.KEPT.exists()
+    assert not Path("results/live/prompts").exists() and not cache.FINISHED.exists()
 
 
 def changed_weights(change):
@@ -115,7 +115,7 @@ def test_a_model_that_cannot_be_measured_is_found_before_a_prompt_is_trained(
     with pytest.raises(UserError) as caught:
         run(monkeypatch, prompts)
     assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
-    assert not Path("results/live/prompts").exists() and not cache.KEPT.exists()
+    assert not Path("results/live/prompts").exists() and not cache.FINISHED.exists()
 
 
 def test_any_failure_of_the_rehearsal_is_one_line(world, monkeypatch):

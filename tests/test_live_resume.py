@@ -58,7 +58,7 @@ def test_an_emotion_that_is_missing_in_its_group_comes_out_the_same(world, monke
     assert list(live_prompts.groups_of(load_params())) == ["joy+anger+grief", "fear+love"]
     run(monkeypatch, mask_plan_stage, prompts)
     whole, folder = found(), Path("results/live/prompts")
-    for path in (folder / "anger.safetensors", next(cache.KEPT.glob("prompts-anger-*"))):
+    for path in (folder / "anger.safetensors", next(cache.FINISHED.glob("prompts-anger-*"))):
         path.unlink()
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     trained, plain = [], live_prompts.tune_together
@@ -82,7 +82,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(world, monkeypatch, s
     whole = found()
     folder = Path("results/live", {"prompts": "prompts", "evaluation": "correct"}[stage])
     shutil.rmtree(folder)
-    shutil.rmtree(cache.KEPT)
+    shutil.rmtree(cache.FINISHED)
     killed = Apart(f"stages.{stage}")
     while killed.poll() is None and not list(folder.glob("*.safetensors")):
         time.sleep(0.001)
@@ -144,7 +144,7 @@ def test_workers_change_nothing(world, monkeypatch):
     world("training.batch", 2, "training.examples", 10)
     run(monkeypatch, *MEASURE)
     alone = found()
-    for folder in ("results/live/prompts", "results/live/correct", cache.KEPT):
+    for folder in ("results/live/prompts", "results/live/correct", cache.FINISHED):
         shutil.rmtree(folder)
     world("executor.workers", 2)
     for stage in ("prompts", "evaluation"):

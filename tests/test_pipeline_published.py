@@ -233,7 +233,7 @@ def test_a_stage_reads_every_parameter_that_it_names_and_no_other(completed, clo
             importlib.import_module(f"stages.{name}").main()
         read[name] |= leaves
 
-    shutil.rmtree("data/cells")  # so that the prompts are trained again
+    shutil.rmtree("data/finished")  # so that the prompts are trained again
     for folder in ("prompts", "correct"):
         shutil.rmtree(f"results/live/{folder}")
     of_live = "targets prompts activations evaluation searchlight masks drops retests figures claims"

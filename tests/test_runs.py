@@ -56,7 +56,7 @@ def test_an_exported_run_is_analysed_as_the_run_live_is(exported, monkeypatch):
     assert {path.stem for path in (exported / "prompts").iterdir()} == set(EMOTIONS)
     shutil.copy("results/live/accuracy.csv", "results/published")  # for the re-test accuracy_order
     run(monkeypatch, drops, retests)
-    shutil.rmtree("data/cells")  # nothing of the measurement is left but the folder
+    shutil.rmtree("data/finished")  # nothing of the measurement is left but the folder
     stages = ("import_run", "targets", "searchlight", "masks", "drops", "retests")
     analyse(monkeypatch, *stages)
     for name in (*MEASURED, *ANALYSED):

@@ -208,7 +208,7 @@ def test_each_fault_has_its_own_line(folder_of_a_run, tmp_path, monkeypatch):
 def test_a_name_cannot_leave_the_folder_or_replace_another_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="can't name an imported run"):
-        check.place(name)
+        check.folder_of(name)
 
 
 def test_check_run_prints_the_faults(folder_of_a_run, tmp_path, monkeypatch, capsys):

@@ -28,6 +28,8 @@ from model_emotion.claims.findings import (
     selected,
     with_readings,
 )
+from model_emotion.human.appraisal import published_loadings
+from model_emotion.human.ratings import EXTREME, MIDDLE, word_list
 from model_emotion.inputs.registry import raw
 from model_emotion.rsa import rdm
 
@@ -123,8 +125,6 @@ def same_averages(claim: Claim, table: pd.DataFrame) -> Finding:
     The released table has ratings from -1 to 1 and no names: its rows are the 27 emotions in the order in
     which the surveys number them. Raises UserError if it does not have 27 rows.
     """
-    from model_emotion.human.ratings import EXTREME, MIDDLE, word_list
-
     theirs = read_csv(_released(claim))
     emotions = [word for word in word_list(raw("human", WORDS)) if word in study.EMOTIONS]
     if len(theirs) != len(emotions):
@@ -137,8 +137,6 @@ def same_averages(claim: Claim, table: pd.DataFrame) -> Finding:
 
 def same_loadings(claim: Claim, table: pd.DataFrame) -> Finding:
     """Return the largest absolute difference from the loadings in the study's document, item by item."""
-    from model_emotion.human.appraisal import published_loadings
-
     theirs = published_loadings(_released(claim, "human"))
     return _largest_difference(table.set_index("item").loc[theirs.index, theirs.columns], theirs)
 

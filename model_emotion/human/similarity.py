@@ -81,7 +81,7 @@ def fill_gaps(table: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(table), np.nanmean(table, axis=0), table)
 
 
-def mean_rdm(table: np.ndarray) -> np.ndarray:
+def mean_over_subjects(table: np.ndarray) -> np.ndarray:
     """Return the mean human RDM [pairs] of a table [subjects, pairs] without gaps."""
     return rdm.keep_ties(table.mean(axis=0))
 
@@ -117,7 +117,7 @@ def attribute_weights(
     below 0. q is the study's, over the attributes.
     """
     distances = attribute_rdms.to_numpy()
-    tau = tau_b(mean_rdm(table)[None], distances)[0]
+    tau = tau_b(mean_over_subjects(table)[None], distances)[0]
     boot = tau_b(bootstrap_means(table, samples, seed), distances)
     low, high = np.percentile(boot, [2.5, 97.5], axis=0)
     p = (boot <= 0).mean(axis=0)

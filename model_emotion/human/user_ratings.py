@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from model_emotion.base import study
+from model_emotion.human.similarity import attribute_weights
 from model_emotion.rsa import rdm
 
 
@@ -29,8 +30,6 @@ def human_weights(scores: pd.DataFrame, judgements: pd.DataFrame, samples: int, 
     They are computed over those of the study's 27 emotions that have ratings. scores: rescaled ratings.
     judgements: results/human/similarity.csv.
     """
-    from model_emotion.human.similarity import attribute_weights  # loads torch
-
     emotions = [emotion for emotion in study.EMOTIONS if emotion in scores.index]
     pairs = rdm.pair_names(emotions)
     table = judgements[pairs["emotion_a"] + "|" + pairs["emotion_b"]].to_numpy()

@@ -1,7 +1,7 @@
 """A resumable cache: one safetensors file per emotion, which stays valid as long as its fingerprint does.
 
 A file is written whole or not at all, so that a killed run resumes with the first emotion that is missing. A
-copy of each file goes to KEPT, which git and DVC leave alone. DVC removes a stage's outputs when an
+copy of each file goes to FINISHED, which git and DVC leave alone. DVC removes a stage's outputs when an
 experiment starts or fails; the copies let experiments share what they have in common.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from model_emotion.base.errors import InputError
 from model_emotion.base.files import read_metadata, read_tensors, replacing, write_tensors
 
-KEPT = Path("data/cells")
+FINISHED = Path("data/finished")
 
 
 class Cache:
@@ -53,7 +53,7 @@ class Cache:
             path.unlink()
 
     def _copy(self, name: str) -> Path:
-        return KEPT / f"{self.folder.name}-{name}-{self.fingerprints[name][:16]}.safetensors"
+        return FINISHED / f"{self.folder.name}-{name}-{self.fingerprints[name][:16]}.safetensors"
 
     def _use_copy(self, name: str) -> None:
         with replacing(self.path(name)) as part:

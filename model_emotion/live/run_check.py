@@ -36,7 +36,7 @@ LARGEST, MOST_FILES, HEADER = 100 * 1000**2, 2000, 1000**2
 TYPES = ("F16", "F32")
 
 
-def place(name: str) -> Path:
+def folder_of(name: str) -> Path:
     """Return data/runs/NAME. Raises UserError for a name that could leave data/runs."""
     try:
         return FOLDER / TypeAdapter(RunName).validate_python(name)
@@ -63,7 +63,7 @@ def faults(folder: Path) -> list[str]:
 
 def checked(name: str) -> Card:
     """Return the card of data/runs/NAME. Raises UserError with one line per fault."""
-    folder = place(name)
+    folder = folder_of(name)
     if found := faults(folder):
         raise UserError("\n".join(found))
     return card.read(folder / card.FILE)
@@ -239,11 +239,11 @@ def _faults_of_masked(path: Path, of_run: Card) -> Iterator[str]:
 
 def main() -> None:
     name = sys.argv[1]
-    if found := faults(place(name)):
+    if found := faults(folder_of(name)):
         print("\n".join(found))
         sys.exit(1)
-    print(f"{place(name)}: no fault. To analyse it, set in params.yaml `runs: [published, live, {name}]` and")
-    print(f"`imported: [{name}]`, and run `make repro`.")
+    print(f"{folder_of(name)}: no fault. To analyse it, set in params.yaml")
+    print(f"`runs: [published, live, {name}]` and `imported: [{name}]`, and run `make repro`.")
 
 
 if __name__ == "__main__":

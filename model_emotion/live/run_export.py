@@ -18,7 +18,7 @@ from model_emotion.base.files import read_metadata, read_yaml, sha256, temporary
 from model_emotion.base.results import MEASURED, folder
 from model_emotion.base.settings import set_key
 from model_emotion.live import run_card as card
-from model_emotion.live.run_check import ACTIVATIONS, MASKED, OPTIONAL, UNMASKED, faults, place
+from model_emotion.live.run_check import ACTIVATIONS, MASKED, OPTIONAL, UNMASKED, faults, folder_of
 from model_emotion.masking import mask_plan
 from model_emotion.model.checkpoint import PINS, model_files
 from model_emotion.params import Backbone, Params, check
@@ -35,7 +35,7 @@ def export(name: str, params: Params, by: str = "", source: Path | None = None) 
     by: who measured. source: another folder of results than results/live. Raises UserError if the run is not
     measured, was measured with the user's own attributes or texts, or if the folder exists already.
     """
-    source, out = source or folder(MEASURED), place(name)
+    source, out = source or folder(MEASURED), folder_of(name)
     if own := [key for key in ("attributes", "texts") if getattr(params.own, key)]:
         raise UserError(
             f"params.yaml: own.{own[0]}: a run on your own {own[0]} can't be exported, because others "

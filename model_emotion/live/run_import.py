@@ -17,7 +17,7 @@ def import_run(name: str) -> None:
     Activations become float32; every float16 is one. Raises UserError, with a line a fault, for a run that
     cannot be analysed.
     """
-    source, out, card = check.place(name), folder(name), check.checked(name)
+    source, out, card = check.folder_of(name), folder(name), check.checked(name)
     mask_plan.write(card.plan(), name)
     write_json(card.model_dump(), out / CARD)
     copied = [check.UNMASKED, check.MASKED]
