@@ -61,8 +61,10 @@ def clone(raw, tmp_path_factory):
         if name and (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)  # with its time, to which compiled code belongs
-    for compiled in (ROOT / "model_emotion").rglob("__pycache__"):
-        shutil.copytree(compiled, folder / compiled.relative_to(ROOT))
+    for compiled in (ROOT / "model_emotion").rglob("__pycache__/*"):
+        if compiled.suffix in (".pyc", ".nbi", ".nbc"):  # not what another process is writing
+            (folder / compiled.relative_to(ROOT)).parent.mkdir(exist_ok=True)
+            shutil.copy2(compiled, folder / compiled.relative_to(ROOT))
     if "MODEL_EMOTION_MIRROR" not in os.environ and (ROOT / "data/raw").is_dir():
         shutil.copytree(ROOT / "data/raw", folder / "data/raw")
     (folder / "params.yaml").write_text(reduced((ROOT / "params.yaml").read_text()))
