@@ -34,8 +34,9 @@ def test_random_masks_that_all_share_are_cases_too():
     assert (found["ci_low"], found["ci_high"]) == pytest.approx(tuple(welch.confidence_interval()))
 
 
-def test_a_single_shared_random_mask_says_nothing_over_masks():
-    table, _, _ = shared(1)
+@pytest.mark.parametrize("draws", [1, 3])
+def test_few_shared_random_masks_say_nothing_over_masks(draws):
+    table, _, _ = shared(draws)
     dropped = accuracy_drops(table)
     assert drops.hurt_over_attributes(table, dropped, 10) == []
     drop, _ = table_of(power.detectable_over_attributes(table, dropped, 10)).to_dict("records")
@@ -85,7 +86,7 @@ def test_masks_by_permuted_ratings_have_the_error_rate_and_the_power_of_the_test
 
 
 def test_masks_that_are_all_alike_leave_no_doubt():
-    table, _, _ = shared(3, spread=0.0)
+    table, _, _ = shared(4, spread=0.0)
     (found,) = drops.hurt_over_attributes(table, accuracy_drops(table), 10)
     assert (found["estimate"], found["ci_low"], found["ci_high"]) == pytest.approx((0, 0, 0), abs=1e-12)
 
