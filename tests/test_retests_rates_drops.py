@@ -110,7 +110,7 @@ def test_crossed_factors_hold_as_often_with_random_masks_that_all_attributes_sha
     """14 masks as good as the random ones; with the latter taken as exact, too few intervals have 0."""
     draw, n, outside, exact = np.random.default_rng(13), 300, 0, 0
     for seed in range(n):
-        masked, *both = shared(draws, seed=seed)
+        _, *both = shared(draws, seed=seed)
         own, random = (of + draw.normal(0, 0.01, of.shape) for of in both)
         of_masks = random.mean(axis=2, keepdims=True) - own
         low, high = crossed.mean_and_interval(of_masks, random)[1]
@@ -118,9 +118,10 @@ def test_crossed_factors_hold_as_often_with_random_masks_that_all_attributes_sha
         low, high = crossed.mean_and_interval(of_masks)[1]
         exact += not low < 0 < high
     assert outside / n <= at_most(0.05, n) < exact / n
-    alone = masked[masked["draw"].isna() | (masked["draw"] == 1)]  # how much random masks differ is unknown
-    questions = {row["question"] for row in crossed.crossed(alone, accuracy_drops(alone), 10)}
-    assert questions == {"share_of_variance"}
+    for few, said in ((1, False), (3, False), (4, True)):
+        some = masked_of(own, random[..., :few])
+        questions = {row["question"] for row in crossed.crossed(some, accuracy_drops(some), 10)}
+        assert ("masks_hurt_crossed" in questions) == said and "share_of_variance" in questions
 
 
 def test_steps_that_lose_accuracy_to_a_huge_neuron_are_mostly_found():

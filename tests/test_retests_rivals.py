@@ -6,7 +6,7 @@ import subprocess
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_runs import at_least, at_most, run_with_huge_neurons, shared, simulated
+from made_up_runs import at_most, between, run_with_huge_neurons, shared, simulated
 from made_up_runs import cube as made_up_cube
 from scipy import stats
 
@@ -193,7 +193,7 @@ def test_the_crossed_interval_covers_and_its_variances_are_those_that_were_put_i
         _, (low, high), _ = crossed.mean_and_interval(cube)
         covered += low < 0 < high
         found.append(crossed.variances(cube))
-    assert covered / 400 >= at_least(0.95, 400)
+    assert between(covered / 400, 0.95, 400)
     means = {effect: np.mean([of[effect] for of in found]) for effect in found[0]}
     for effect, value in {(0,): 1.0, (1,): 0.25, (2,): 4.0, (0, 1, 2): 1.0}.items():
         assert means[effect] == pytest.approx(value, rel=0.15), effect

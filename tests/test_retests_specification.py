@@ -70,6 +70,15 @@ def test_single_analyses_are_scipys():
             assert (row.estimate, row.p) == pytest.approx((test.statistic, test.pvalue))
 
 
+def test_three_shared_random_masks_are_too_few_for_a_curve_of_drops():
+    masks = dict(zip(NAMES, np.random.default_rng(2).normal(0.7, 0.05, 14), strict=True))
+    shared = {(None, draw): 0.7 + draw / 100 for draw in range(1, 4)}
+    rows, table = specification.curve_of_drops(
+        masked_accuracies(masks, shared, EMOTIONS), UNMASKED, CHOICES["H2"], 99, 1
+    )
+    assert rows == [] and table.empty
+
+
 def test_shared_random_masks_have_one_baseline_and_no_p_of_the_curve():
     masks = dict(zip(NAMES, np.random.default_rng(2).normal(0.7, 0.05, 14), strict=True))
     shared = {(None, draw): 0.7 + draw / 100 for draw in range(1, 6)}

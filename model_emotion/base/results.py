@@ -13,9 +13,9 @@ from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_csv, read_tensors, write_tensors
 
 MEASURED = "live"
+"""The run that is measured on this machine."""
 CARD = "card.json"
 """The card of a run measured elsewhere, in results/RUN."""
-"""The run that is measured on this machine."""
 ACCURACY = ["emotion", "seed", "accuracy", "majority", "n"]
 """Columns of results/RUN/accuracy.csv."""
 MASKED_ACCURACY = ["emotion", "seed", "attribute", "kind", "draw", "k", "accuracy", "n"]

@@ -17,8 +17,8 @@ from pathlib import Path
 OUTPUTS = ("report.html", "site", "dvc_plots", "results/environment.json", "results/times")
 """What `make clean` removes, besides the outputs that the .gitignore files of results/ name."""
 EVERYTHING = (
-    "data/raw", "data/goemotions.parquet", "data/texts", "data/tokens", "data/finished", "data/models",
-    ".dvc/archive", ".dvc/cache", ".dvc/tmp",
+    "data/raw", "data/goemotions.parquet", "data/texts", "data/tokens", "data/finished", "data/cells",
+    "data/models", ".dvc/archive", ".dvc/cache", ".dvc/tmp",
     ".pytest_cache", ".ruff_cache", ".mypy_cache", ".hypothesis", "model_emotion.egg-info",
     "notebooks/.ipynb_checkpoints", ".venv-lock", ".venv",
 )  # fmt: skip

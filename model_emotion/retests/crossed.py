@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import stats
 
 from model_emotion.masking.drops import ROUNDING
-from model_emotion.retests.drops import FEWEST_SHARED, cubes
+from model_emotion.retests.drops import FEWEST_MASKS, cubes
 from model_emotion.retests.masks import several_sizes
 from model_emotion.retests.rows import MISSING, Row, row, two_sided
 
@@ -89,7 +89,8 @@ def mean_and_interval(
     random: accuracies [emotion, seed, draw] under the random masks, if all attributes share them. Every drop
     then has the same mean of these masks, so the drops don't show how far it is off; the variance between the
     random masks is added, unless its estimate is below 0. None if no factor has two levels, if the cells are
-    all alike, or if fewer than FEWEST_SHARED random masks are shared.
+    all alike, or if fewer than FEWEST_MASKS random masks are
+    shared, or shared by fewer attributes.
     """
     of_cube = _parts(cube)
     if not any(part.single for part in of_cube.values()):
@@ -98,9 +99,9 @@ def mean_and_interval(
         return None
     parts = list(of_cube.values())
     if random is not None:
-        of_draws = [part for effect, part in _parts(random).items() if DRAW in effect]
-        if random.shape[-1] < FEWEST_SHARED:
+        if min(random.shape[-1], cube.shape[-1]) < FEWEST_MASKS:
             return None
+        of_draws = [part for effect, part in _parts(random).items() if DRAW in effect]
         parts += of_draws if sum(part.value for part in of_draws) > 0 else []
     if not sum(part.value for part in parts) > 0:
         parts = [part for part in parts if part.single]

@@ -1,6 +1,6 @@
 """H2 over all attributes: do their masks lower accuracy more than random masks?
 
-The questions take ever fewer measurements as independent. `drops` is drops.parquet and `masked` is
+Each question has its own random factor: masks or emotions. `drops` is drops.parquet and `masked` is
 masked_accuracy.csv, both of the same emotions and seeds.
 """
 
@@ -13,10 +13,10 @@ from model_emotion.masking.drops import ROUNDING, drop_table
 from model_emotion.retests.masks import means_by_kind
 from model_emotion.retests.rows import MISSING, Row, row, two_sided
 
-FEWEST_SHARED = 4
-"""The fewest random masks that attributes can share in a test over masks.
+FEWEST_MASKS = 4
+"""The fewest masks on either side of a test that compares two kinds of masks.
 
-Two and three show so little of how random masks vary that Welch's test rejects in 11 and 7 %, not in 5.
+Two and three show so little of how such masks vary that Welch's test rejects in 11 and 7 %, not in 5.
 """
 
 
@@ -52,24 +52,20 @@ def _shared(masked: pd.DataFrame, k: int) -> pd.DataFrame:
 def over_masks(own: np.ndarray, random: np.ndarray | None) -> DropTest:
     """Test the mean drop with masks as the cases. own, random: from `cubes`.
 
-    The t test is Welch's (1947) if random masks are cases too. With fewer than FEWEST_SHARED of them, all but
-    `drop` is NaN.
+    The t test is Welch's (1947) if random masks are cases too.
     """
     if random is None:
         return paired_drop(own.mean(axis=(0, 1)))
-    if random.shape[-1] < FEWEST_SHARED:
-        drop = float(random.mean() - own.mean())
-        return DropTest(drop, MISSING, MISSING, MISSING, MISSING, MISSING, MISSING)
     return welch(random.mean(axis=(0, 1)), own.mean(axis=(0, 1)))
 
 
 def welch(above: np.ndarray, below: np.ndarray) -> DropTest:
     """Test whether the mean of `above` [n] exceeds that of `below` [m] (Welch 1947).
 
-    If one of them has a single value, all but `drop` is NaN.
+    If one of them has fewer than FEWEST_MASKS values, all but `drop` is NaN.
     """
     drop = above.mean() - below.mean()
-    if min(len(above), len(below)) < 2:
+    if min(len(above), len(below)) < FEWEST_MASKS:
         return DropTest(drop, MISSING, MISSING, MISSING, MISSING, MISSING, MISSING)
     variances = [(of.var(ddof=1) / len(of), len(of) - 1) for of in (above, below)]
     se = np.sqrt(sum(variance for variance, _ in variances))

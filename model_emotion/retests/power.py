@@ -72,7 +72,7 @@ def detectable_over_attributes(masked: pd.DataFrame, drops: pd.DataFrame, k: int
     r = f"r over attributes found with power {POWER} by the two-sided test, alpha {ALPHA}; Fisher's z"
     smallest_r = tanh((stats.norm.ppf(1 - ALPHA / 2) + stats.norm.ppf(POWER)) / np.sqrt(n - 3))
     smallest = found.se * _shift(found.df, ALPHA / 2, POWER) if found.se > 0 else found.se
-    return [
-        row("detectable_drop_over_attributes", drop, "", smallest, n=n, k=k),
-        row("detectable_correlation", r, "", smallest_r, n=n, k=k),
-    ]
+    rows = (
+        [] if np.isnan(smallest) else [row("detectable_drop_over_attributes", drop, "", smallest, n=n, k=k)]
+    )
+    return [*rows, row("detectable_correlation", r, "", smallest_r, n=n, k=k)]

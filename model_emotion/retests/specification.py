@@ -21,6 +21,7 @@ from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_yaml
 from model_emotion.base.statistics import FEWEST, product
 from model_emotion.masking.drops import ROUNDING
+from model_emotion.retests.drops import FEWEST_MASKS
 from model_emotion.retests.neurons import partial_tau
 from model_emotion.retests.rows import ALPHA, Row, doubled, permuted_p, row
 from model_emotion.rsa.kendall import tau_b
@@ -188,7 +189,7 @@ def curve_of_drops(
         swaps = np.vstack([swaps, np.random.default_rng(seed).random((samples, n)) < 0.5])
     table, estimates, p = [], [], []
     for baseline, ((k, of_seeds, scale), (own, random)) in combinations(baselines, found.items()):
-        if min(len(own), len(random)) < 2:
+        if min(len(own), len(random)) < (2 if paired else FEWEST_MASKS):
             continue
         if paired:
             masks = np.where(swaps, random, own), np.where(swaps, own, random)
