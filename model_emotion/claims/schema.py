@@ -1,4 +1,7 @@
-"""claims.yaml as typed, checked entries: claims of the study, and claims on a model measured here."""
+"""claims.yaml as typed, checked entries: claims of the study, and claims on a model measured here.
+
+`joined` puts the verdicts of all runs together, in the order of claims.yaml.
+"""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path

@@ -242,8 +242,8 @@ def main() -> None:
     if found := faults(folder_of(name)):
         print("\n".join(found))
         sys.exit(1)
-    print(f"{folder_of(name)}: no fault. To analyse it, set in params.yaml")
-    print(f"`runs: [published, live, {name}]` and `imported: [{name}]`, and run `make repro`.")
+    print(f"{folder_of(name)}: no fault. To analyse it, add {name} to `runs` and to `imported` in params.yaml")
+    print("and run `make repro`.")
 
 
 if __name__ == "__main__":

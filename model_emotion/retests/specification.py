@@ -189,7 +189,7 @@ def curve_of_drops(
         swaps = np.vstack([swaps, np.random.default_rng(seed).random((samples, n)) < 0.5])
     table, estimates, p = [], [], []
     for baseline, ((k, of_seeds, scale), (own, random)) in combinations(baselines, found.items()):
-        if min(len(own), len(random)) < (2 if paired else FEWEST_MASKS):
+        if min(len(own), len(random)) < (2 if baseline == "own" else FEWEST_MASKS):
             continue
         if paired:
             masks = np.where(swaps, random, own), np.where(swaps, own, random)
