@@ -216,7 +216,7 @@ def test_check_run_prints_the_faults(folder_of_a_run, tmp_path, monkeypatch, cap
     shutil.copytree(folder_of_a_run, tmp_path / "data/runs" / NAME)
     monkeypatch.setattr(sys, "argv", ["check", NAME])
     check.main()
-    assert f"add {NAME} to `runs` and to `imported` in params.yaml" in capsys.readouterr().out
+    assert f"add {NAME} to `runs` and `imported` in params.yaml" in capsys.readouterr().out
     (tmp_path / "data/runs" / NAME / U).unlink()
     with pytest.raises(SystemExit) as ended:
         check.main()

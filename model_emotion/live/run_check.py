@@ -242,7 +242,7 @@ def main() -> None:
     if found := faults(folder_of(name)):
         print("\n".join(found))
         sys.exit(1)
-    print(f"{folder_of(name)}: no fault. To analyse it, add {name} to `runs` and to `imported` in params.yaml")
+    print(f"{folder_of(name)}: no fault. To analyse it, add {name} to `runs` and `imported` in params.yaml")
     print("and run `make repro`.")
 
 
