@@ -9,6 +9,9 @@ import numpy as np
 
 from model_emotion.base.statistics import product
 
+ROUNDING = 1e-12
+"""Shares of variance that are smaller than this come from rounding."""
+
 
 def basis(vectors: np.ndarray) -> np.ndarray | None:
     """Return orthonormal columns [n, m] that span vectors [n, m] (modified Gram-Schmidt).
@@ -40,9 +43,12 @@ def of_permuted(own: np.ndarray, other: np.ndarray, given: np.ndarray) -> np.nda
     """Return the partial correlations [samples] of permuted residuals with another variable's residuals.
 
     own: [samples, n], permutations of a row of `residuals`. other: [n], a row of them. given: their basis
-    [n, q], on which the permuted ones are regressed again.
+    [n, q], on which the permuted ones are regressed again. A correlation is 0 if the basis explains all of a
+    permutation, which happens with few cases.
     """
     # `other` is orthogonal to the basis, and each row of `own` has length 1: no need to form the residuals
     inner = product(own, np.column_stack([given, other]))
     explained = product(inner[:, :-1] ** 2, np.ones((given.shape[1], 1)))[:, 0]
-    return inner[:, -1] / np.sqrt(1 - explained)
+    left = 1 - explained
+    some = left > ROUNDING  # rounding can also make it less than 0
+    return np.where(some, inner[:, -1] / np.sqrt(np.where(some, left, 1)), 0.0)
