@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from model_emotion.base import study
-from model_emotion.claims import comparisons, judging
+from model_emotion.claims import comparisons
 from model_emotion.claims.judging import judge
 from model_emotion.claims.schema import Claim, load_claims
 from model_emotion.human import ratings
@@ -31,7 +31,6 @@ def results(tmp_path, monkeypatch):
         }
     )
     table.to_csv("results/published/drops.csv", index=False)
-    judging._read.cache_clear()
 
     def of(**claim):
         base = {
@@ -45,7 +44,6 @@ def results(tmp_path, monkeypatch):
         return judge(Claim(**(base | claim)), {})
 
     yield of
-    judging._read.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -111,7 +109,6 @@ def test_claims_on_a_file_that_may_be_empty_are_not_reproduced_if_it_is(results)
     file = Path("results/published/unimodality.csv")
     for rows, status in (([], "NOT REPRODUCED"), ([(500, "valence", 0.05, 0.01, 27)], "FAIL")):
         pd.DataFrame(rows, columns=["k", "attribute", "dip", "p", "n"]).to_csv(file, index=False)
-        judging._read.cache_clear()
         for verdict in (judge(claim, {}) for claim in stated):
             assert verdict.status == status
             assert ("pip install diptest" in verdict.reason) is (not rows)
@@ -134,7 +131,6 @@ def retest(results):
         row |= {"verdict": "holds", "method": "as told"} | change
         Path("results/live").mkdir(exist_ok=True)
         pd.DataFrame([row, row | {"question": "another"}]).to_csv("results/live/retests.csv", index=False)
-        judging._read.cache_clear()
         claim = {
             "id": "L",
             "claim": "made up",
@@ -202,7 +198,6 @@ def test_a_missing_retest_fails_and_one_that_does_not_apply_does_not(retest):
     assert retest(supposes=["ranking"], departed={"ranking": "other masks"}).status == "NOT APPLICABLE"
     retest()
     Path("results/live/retests.csv").unlink()
-    judging._read.cache_clear()
     claim = next(claim for claim in load_claims(ROOT / "claims.yaml").claims if claim.id == "L1")
     assert judge(claim, {}).status == "FAIL"
 

@@ -120,7 +120,6 @@ def test_the_sections_of_claims_md_are_in_order():
 def runs(tmp_path, monkeypatch):
     """A project folder with verdicts on both runs; a function that calls the stage `verify`."""
     monkeypatch.chdir(tmp_path)
-    judging._read.cache_clear()
     shutil.copy(ROOT / "params.yaml", tmp_path)
     shutil.copy(ROOT / "claims.yaml", tmp_path)
     call("mask_plan").check_returncode()
@@ -239,3 +238,21 @@ def test_a_run_measured_elsewhere_is_judged_by_the_claims_on_live(tmp_path, monk
     assert verdicts["L4.valence"].word == "supported" and verdicts["L4.arousal"].word == "not supported"
     line = summary(list(verdicts.values()))[-1]
     assert line.startswith("claims on the run mini: 31, supported 1, FAIL 29, not supported 1")
+
+    pd.DataFrame(rows).assign(key=["arousal", "valence"]).to_csv("results/mini/retests.csv", index=False)
+    again = {verdict.id: verdict for verdict in judging.judge_run("mini", stated, departed)[0]}
+    assert again["L4.arousal"].word == "supported"  # the same process reads a changed file again
+
+
+def test_the_claim_on_human_weights_is_judged_by_all_seeds_and_each_attributes_own_random_masks(
+    tmp_path, monkeypatch
+):
+    stated = load_claims(ROOT / "claims.yaml").claims
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results/mini").mkdir(parents=True)
+    of_all = {"question": "human_correlation_attributes", "decided_by": "interval", "p": None, "method": ""}
+    of_all |= {"key": "", "estimate": 0.4, "ci_low": 0.1, "ci_high": 0.6, "verdict": "holds"}
+    others = {"key": "random masks pooled", "ci_low": -0.1, "verdict": "inconclusive"}
+    pd.DataFrame([of_all | others, of_all]).to_csv("results/mini/retests.csv", index=False)
+    verdicts = {verdict.id: verdict for verdict in judging.judge_run("mini", stated, {})[0]}
+    assert verdicts["L5"].word == "supported"

@@ -4,7 +4,7 @@ The claims on each run are judged separately; `schema.joined` puts the verdicts 
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -57,7 +57,7 @@ def judge_run(
     table has `claim, key, published, regenerated, limit`. The claims on another model compare no numbers.
     Raises UserError if a claim names a comparison that does not exist.
     """
-    claims = list(claims)
+    claims, read = list(claims), lru_cache(_read)  # a file once for each call: it may change between two
     for claim in claims:
         if claim.comparison not in COMPARISONS:
             raise UserError(
@@ -65,10 +65,10 @@ def judge_run(
                 f"{', '.join(COMPARISONS)}"
             )
     if run in OWN_RUNS:
-        judged = [_judge(claim, departed) for claim in claims if run_of(claim) == run]
+        judged = [_judge(claim, departed, read) for claim in claims if run_of(claim) == run]
     else:
         of_live = (claim for claim in claims if claim.run == MEASURED)
-        judged = [_judge(claim.model_copy(update={"run": run}), departed) for claim in of_live]
+        judged = [_judge(claim.model_copy(update={"run": run}), departed, read) for claim in of_live]
     tables = [
         found.numbers(verdict.tolerance).assign(claim=verdict.id)
         for verdict, found in judged
@@ -87,16 +87,21 @@ def judge(claim: Claim, departed: Mapping[str, str]) -> Verdict:
 
     It is FAIL, with the reason, if the claim's file is missing or wrong.
     """
-    return _judge(claim, departed)[0]
+    return _judge(claim, departed, _read)[0]
 
 
-def _judge(claim: Claim, departed: Mapping[str, str]) -> tuple[Verdict, Finding | None]:
-    """Return the verdict on a claim, and the finding that it rests on, if there is one."""
+def _judge(
+    claim: Claim, departed: Mapping[str, str], read: Callable[[str], pd.DataFrame | Activations]
+) -> tuple[Verdict, Finding | None]:
+    """Return the verdict on a claim, and the finding that it rests on, if there is one.
+
+    read: returns the content of a file of results.
+    """
     for setting in claim.supposes:
         if setting in departed:
             return claim.without_answer(NOT_APPLICABLE, departed[setting]), None
     try:
-        table = _read(claim.path)
+        table = read(claim.path)
         if claim.empty and isinstance(table, pd.DataFrame) and table.empty:
             return claim.without_answer(NOT_REPRODUCED, claim.empty), None
         found = COMPARISONS[claim.comparison](claim, table)
@@ -114,7 +119,6 @@ def _judge(claim: Claim, departed: Mapping[str, str]) -> tuple[Verdict, Finding 
     return Verdict(**claim.stated(), **(said | {"status": status, "reason": reason})), found
 
 
-@lru_cache
 def _read(path: str) -> pd.DataFrame | Activations:
     read = {".parquet": read_parquet, ".csv": read_csv, ".safetensors": read_activations}
     return read[Path(path).suffix](path)

@@ -115,13 +115,13 @@ def _of_masks(
     analysis: Analysis,
 ) -> Iterator[Row]:
     samples, seed, human = analysis.bootstrap.samples, analysis.bootstrap.seed, measured.weights
-    pooled = pool_random_masks(masked)
+    pooled, of_study = pool_random_masks(masked), measured.published is None
     # the study's random masks have only a label in common with the attribute's mask: they are no pairs
-    unpaired = pooled if pooled is not None and measured.published is None else masked
+    unpaired = pooled if pooled is not None and of_study else masked
     yield from masks.place_among_random(masked, k)
     yield from _hurt(unpaired, dropped, human, k)
     yield from drops.hurt_beyond_permuted(masked, k)
-    if fewer := drops.without_seeds(unpaired, IRREGULAR_SEEDS):
+    if of_study and (fewer := drops.without_seeds(unpaired, IRREGULAR_SEEDS)):
         key, of_seeds = fewer
         kept = dropped[dropped["seed"].isin(of_seeds["seed"])]
         yield from _hurt(of_seeds, kept, human, k, key)
