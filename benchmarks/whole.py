@@ -27,7 +27,8 @@ def made(name: str, target: str, folder: Path) -> dict:
         return row(Method(name, None, name), [seconds])
     lines = (ended[0].stdout + ended[0].stderr).strip().splitlines()
     last = ([line for line in lines if not line.startswith("make")] or ["no message"])[-1]
-    return row(Method(name, None, name, missing=f"`make {target}` failed: {last}"), [])
+    said = "; ".join([line for line in lines if line.startswith("FAILED")] or [last])  # tests, if any failed
+    return row(Method(name, None, name, missing=f"`make {target}` failed: {said}"), [])
 
 
 def stages(folder: Path) -> dict:

@@ -50,7 +50,8 @@ def block(params: Params, table: pd.DataFrame, measured: dict) -> str:
     header = ["minutes for the whole", "precision", "examples a second, training and evaluation", *busy]
     lines = [
         f"{asked.trained:,} examples of training, {asked.validated + asked.evaluated:,} of evaluation; "
-        f"roberta-large takes {more:.2f} times the operations. Rates: {measured['machine']}.",
+        f"roberta-large takes {more:.2f} times the operations.",
+        f"Rates: {measured['machine']}.",
         "",
         f"| {' | '.join(header)} |",
         "| --- " * len(header) + "|",

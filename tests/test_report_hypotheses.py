@@ -1,5 +1,6 @@
 """H1 to H4 on the page, in README and in docs/method.md: verdicts, sentences and pictures from re-tests."""
 
+import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -243,3 +244,25 @@ def test_an_indented_line_of_a_template_continues_the_line_above():
 
 def test_no_two_questions_have_the_same_words():
     assert len(set(content.QUESTIONS.values())) == len(content.QUESTIONS)  # they name regions of the page
+
+
+def _deciding():
+    """The questions that docs/results.md says have verdicts, each with what it decides."""
+    page = (ROOT / "docs/results.md").read_text()
+    rows = re.findall(r"^\| (?:H\d|-) \| (.+?) \| (\S+) \| .* \|$", page, re.MULTILINE)
+    return {name: decides for names, decides in rows for name in re.findall(r"`(\w+)`", names)}
+
+
+@needs_results
+def test_the_page_on_results_names_the_questions_that_decide():
+    tables = pd.concat([pd.read_csv(ROOT / f"results/{run}/retests.csv") for run in RUNS])
+    assert set(_deciding()) == set(tables.dropna(subset="decided_by")["question"])
+    answers = pd.read_csv(ROOT / "results/published/retests.csv")
+    verdicts = {name: decides.strip("*") for name, decides in _deciding().items() if "*" in decides}
+    assert sorted(verdicts.values()) == ["H1", "H2", "H3", "H4"]
+    for question, hypothesis in verdicts.items():
+        for word in ("holds", "inconclusive"):  # whatever the verdicts of all other questions
+            table = answers.assign(verdict="holds" if word == "inconclusive" else "inconclusive")
+            table.loc[table["question"] == question, "verdict"] = word
+            facts = hypotheses.FACTS[hypothesis](hypotheses.Answers(table))
+            assert hypotheses.verdict(hypothesis, facts) == word

@@ -57,18 +57,33 @@ def test_the_share_of_distance_varies_with_the_random_masks_that_all_attributes_
     assert "and masks" in found["method"]
 
 
+@pytest.mark.parametrize(("sd", "given"), [(0.083, True), (0.085, False)])
+def test_a_share_of_an_uncertain_distance_has_no_interval(sd, given):
+    """Fieller's g of the mean distance is .196 and .206; with 9 emotions t is 2.306."""
+    above = 0.144 + sd * stats.zscore(np.arange(9), ddof=1)
+    assert ((2.306 * sd / 3 / 0.144) ** 2 < 0.2) is given
+    table, _ = cube(emotions=9, attributes=2, seed=2)
+    unmasked = accuracies({f"e{place}": [0.5 + value] for place, value in enumerate(above)}, majority=0.5)
+    for found in share_of_distance(table, accuracy_drops(table), unmasked, 10):
+        assert np.isfinite(found["estimate"])
+        assert np.isfinite([found["ci_low"], found["ci_high"]]).all() == given
+
+
 @pytest.mark.parametrize("draws", [None, 5])
 def test_intervals_of_a_share_miss_it_in_one_of_twenty(draws):
-    """20 emotions; masks remove a fifth of what there is to lose, more or less by mask and by emotion."""
-    draw, n, missed = np.random.default_rng(1), 100, []
+    """6 emotions; masks remove a fifth of what there is to lose, more or less by mask and by emotion.
+
+    Percentiles of emotions drawn with replacement miss one mask's share in 14 %.
+    """
+    draw, n, missed = np.random.default_rng(1), 200, []
     for _ in range(n):
-        above, masks = draw.uniform(0.1, 0.45, 20), draw.normal(0, 0.05, 14 + (draws or 0))
-        values = 0.7 + masks + draw.normal(0, 0.02, (20, 1, len(masks)))
+        above, masks = draw.uniform(0.2, 0.4, 6), draw.normal(0, 0.05, 14 + (draws or 0))
+        values = 0.7 + masks + draw.normal(0, 0.02, (6, 1, len(masks)))
         own = values[..., :14] - 0.2 * above[:, None, None]
         masked = masked_of(own, values[..., 14:] if draws else None)
         unmasked = accuracies({f"e{place}": [0.5 + value] for place, value in enumerate(above)}, majority=0.5)
         rows = list(share_of_distance(masked, accuracy_drops(masked), unmasked, 10))[:2]
         random = masks[14:].mean() if draws else 0.0
-        true = 0.2, 0.2 - (masks[0] - random) / 0.275  # of all masks, and of the first one
+        true = 0.2, 0.2 - (masks[0] - random) / 0.3  # of all masks, and of the first one
         missed.append([not row["ci_low"] < of < row["ci_high"] for row, of in zip(rows, true, strict=True)])
     assert (np.mean(missed, axis=0) <= at_most(0.05, n)).all(), np.mean(missed, axis=0)

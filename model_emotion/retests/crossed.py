@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from model_emotion.base.statistics import paired_drop
 from model_emotion.masking.drops import ROUNDING
 from model_emotion.retests.drops import FEWEST_MASKS, cubes
 from model_emotion.retests.masks import several_sizes
@@ -20,6 +21,8 @@ from model_emotion.retests.rows import MISSING, Row, row, two_sided
 FACTORS = ("emotion", "seed", "attribute")
 DRAW = 2
 """The place of the random masks among the factors of their accuracies: emotion, seed, draw."""
+MOST_UNCERTAIN = 0.2
+"""The largest g of Fieller for which an interval of a ratio is given; docs/log.md has its error rates."""
 
 
 def mean_squares(cube: np.ndarray) -> dict[tuple[int, ...], tuple[float, int]]:
@@ -164,14 +167,17 @@ def share_of_distance(
     easy and hard tasks, comparable. The estimate is the sum over emotions of the drop, divided by the sum of
     unmasked accuracy minus majority (from accuracy.csv). The interval is that of the ratio's linear terms
     (Cochran 1977, section 6.4) with emotions as a random factor; for the row of all masks, attributes too,
-    and the random masks if all attributes share them. No rows if a majority rate is unknown, or if accuracy
-    is not above it on average.
+    and the random masks if all attributes share them. There is no interval if the mean distance is too
+    uncertain to divide by, that is if Fieller's (1954) g, the square of its half-interval over its mean, is
+    above MOST_UNCERTAIN. No rows if a majority rate is unknown, or if accuracy is not above it on average.
     """
     distance = (accuracy["accuracy"] - accuracy["majority"]).groupby(accuracy["emotion"]).mean()
     wide = drops[drops["k"] == k].pivot_table("drop", "emotion", "attribute", sort=False)
     each = distance[wide.index].to_numpy()[:, None, None]
     if not (mean := each.mean()) > 0:
         return
+    over_emotions = paired_drop(each.ravel())
+    certain = ((over_emotions.ci_high - mean) / mean) ** 2 <= MOST_UNCERTAIN
     cube, (_, random) = wide.to_numpy()[:, None], cubes(masked, drops, k)
     of_draws = None if random is None else random.mean(axis=1, keepdims=True) / mean
     ratio = "drop as a share of unmasked accuracy - majority; ratio of sums over emotions, interval over"
@@ -180,6 +186,6 @@ def share_of_distance(
     parts += [(name, f"{ratio} emotions", cube[..., [place]], None) for place, name in enumerate(wide)]
     for key, method, part, draws in parts:
         share = part.mean() / mean
-        found = mean_and_interval(share + (part - share * each) / mean, draws)
+        found = mean_and_interval(share + (part - share * each) / mean, draws) if certain else None
         ci = found[1] if found else (MISSING, MISSING)
         yield row("share_of_distance", method, "", share, ci, n=len(wide), key=key, k=k)
