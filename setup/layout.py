@@ -25,6 +25,9 @@ FILES = {"dvc.yaml": 400, "README.md": 125}
 """The most lines of a module, function or file, entries of the package's root, and columns of a page."""
 PAGES, VENDOR = (".j2", ".html", ".js", ".css"), "vendor"
 """The files that make pages, and the folder of those that are not ours."""
+TEXTS = ("*.md", "*.yaml", "docs/*.md", "data/*.md", "experiments/*.yaml")
+OLD = ("CLAIMS.md", "log.md")
+"""Prose and settings, and those of them that are not checked: made from data, or with old entries."""
 
 
 def imports(tree: ast.AST) -> dict[tuple[int, str, str], None]:
@@ -77,6 +80,17 @@ def faults_of(path: Path, room: str) -> Iterator[str]:
                 yield f"{path}:{node.lineno}: {node.name} has {lines} lines; a function may have {FUNCTION}"
 
 
+def too_wide(path: Path) -> Iterator[str]:
+    """Yield a line for each line of a page or text that is too wide.
+
+    Rows of Markdown tables can't be broken, nor can items of a list that are one word.
+    """
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        row, word = path.suffix == ".md" and line.startswith("|"), len(line.split()) <= 2
+        if len(line) > COLUMNS and not row and not word:
+            yield f"{path}:{number}: {len(line)} columns; a line of a page or text may have {COLUMNS}"
+
+
 def faults(root: Path) -> Iterator[str]:
     """Yield a line for each fault of a checkout."""
     package = root / PACKAGE
@@ -91,10 +105,10 @@ def faults(root: Path) -> Iterator[str]:
                 yield from faults_of(path, entry.name)
         elif entry.stem in LAYER:
             yield from faults_of(entry, entry.stem)
-    for path in sorted(one for one in package.rglob("*") if one.suffix in PAGES and VENDOR not in one.parts):
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            if len(line) > COLUMNS:
-                yield f"{path}:{number}: {len(line)} columns; a line of a page may have {COLUMNS}"
+    pages = (one for one in package.rglob("*") if one.suffix in PAGES and VENDOR not in one.parts)
+    texts = (one for pattern in TEXTS for one in root.glob(pattern) if one.name not in OLD)
+    for path in sorted([*pages, *texts]):
+        yield from too_wide(path)
     for path in sorted((root / "tests").glob("*.py")):
         for line, module, _ in imports(ast.parse(path.read_text(encoding="utf-8"))):
             if module.startswith("test_"):

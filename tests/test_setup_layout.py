@@ -1,4 +1,4 @@
-"""`make lint`: the layout of the library, whose rooms may import from earlier ones only."""
+"""`make lint`: the layout of the library, whose rooms may import from earlier ones only, and wide lines."""
 
 import sys
 from pathlib import Path
@@ -11,6 +11,8 @@ import layout  # noqa: E402
 
 SHARED = "tests/test_a.py:1: imports test_b; put what tests share elsewhere"
 ROOM = "model_emotion/rsa/a.py:1: rsa may not import live: it is in the same layer or in a later one"
+
+WIDE = "model_emotion/report/a.j2:1: 112 columns; a line of a page or text may have 110"
 
 
 @pytest.mark.parametrize(
@@ -29,9 +31,16 @@ ROOM = "model_emotion/rsa/a.py:1: rsa may not import live: it is in the same lay
             "from model_emotion.nowhere import a",
             ["model_emotion/rsa/a.py:1: there is no room 'nowhere' in model_emotion"],
         ),
+        ("docs/a.md", f"{'word ' * 22}\n| {'word ' * 30}|\n- {'w' * 120}", []),
+        (
+            "docs/a.md",
+            f"\n{'word ' * 22}w",
+            ["docs/a.md:2: 111 columns; a line of a page or text may have 110"],
+        ),
+        ("model_emotion/report/a.j2", f"| {'word ' * 22}", [WIDE]),
     ],
 )
-def test_an_import_that_the_layout_forbids_is_a_fault(file, text, faults, tmp_path, monkeypatch):
+def test_what_the_layout_forbids_is_a_fault(file, text, faults, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, content in {"dvc.yaml": "", "README.md": "", file: text}.items():
         Path(name).parent.mkdir(parents=True, exist_ok=True)
