@@ -211,9 +211,8 @@ def test_a_folder_that_exists_is_refused_before_anything_is_measured(repository)
 def test_the_small_experiments_are_compared_with_their_base():
     assert experiments.small(ROOT / "experiments")[0] == "reduced"
     assert set(experiments.small(ROOT / "experiments")) == set(NAMES) - {"mpnet", "paper"}
-    assert {setting.key: setting.value for setting in load("layer_matched").settings}[
-        "masks.draws"
-    ] == 2  # not that of its base
+    own = {setting.key: setting.value for setting in load("layer_matched").settings}
+    assert own["masks.draws"] == own["masks.other_draws"] == 2  # not those of its base
 
 
 def load(name):

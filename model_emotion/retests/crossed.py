@@ -22,7 +22,7 @@ FACTORS = ("emotion", "seed", "attribute")
 DRAW = 2
 """The place of the random masks among the factors of their accuracies: emotion, seed, draw."""
 MOST_UNCERTAIN = 0.2
-"""The largest g of Fieller for which an interval of a ratio is given; docs/log.md has its error rates."""
+"""The largest g of Fieller for which a ratio gets an interval. docs/log.md (2026-11-28) has error rates."""
 
 
 def mean_squares(cube: np.ndarray) -> dict[tuple[int, ...], tuple[float, int]]:

@@ -184,7 +184,10 @@ def place_of_size(masked: pd.DataFrame) -> list[Row]:
             random_masks_of(name, random_means, k).holds_by_former_rule(mean)
             for name, mean in attribute_means.items()
         )
-        former = "reference: by the former rule, below all random masks of the size and their t interval"
+        former = (
+            "reference: by the former rule, below all random masks of the size and their t interval, or, of "
+            "20 random masks or more, with one-sided p < .05 by the place"
+        )
         method = f"attributes whose mask holds its place among random ones; {former}"
         rows.append(row("place_of_size", method, "", held, n=len(places), key=str(k), k=k, reference=before))
     return rows

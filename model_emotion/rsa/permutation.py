@@ -2,8 +2,8 @@
 
 The distances among 27 emotions are not 351 independent values, so the emotions are permuted (Mantel 1967):
 an attribute's RDM keeps its geometry, but its emotions are shuffled. A neuron counts as significant if its
-tau exceeds the largest tau of all neurons in 95 % of the permutations. The chance of even one false positive
-is then below 5 % (Nichols & Holmes 2002).
+tau exceeds the largest tau of all neurons in 97.5 % of the permutations. The chance of even one false
+positive is then below 2.5 % (Nichols & Holmes 2002), which is one tail of a two-sided test at .05.
 
 The tau of 36,864 neurons with 14 attributes under 1,999 permutations would take many minutes. Only the
 largest tau is needed, and a neuron with a large tau has a large Spearman's rho, which one matrix product
