@@ -67,13 +67,18 @@ def test_the_largest_of_the_candidates_is_the_largest_of_all(method, emotions, d
     np.testing.assert_array_equal(largest(rdms, attributes, orders), by_matrices(rdms, attributes, orders))
 
 
-def test_tau_is_computed_for_all_if_the_largest_is_among_the_last_candidates(monkeypatch):
+@pytest.mark.parametrize("bad", [(6,), (6, 24, 96, 384)])
+def test_more_candidates_or_all_are_tried_if_the_largest_is_among_the_last(monkeypatch, bad):
+    """There are 400 vectors: after 384 bad candidates tau is computed for all."""
     rdms, attributes = world(np.random.default_rng(1), 8, 400, 2)
     orders, real = permutations(8, 30, seed=1), permutation._candidates
     exact = by_matrices(rdms, attributes, orders)
 
-    def bad_then_good(unit, y, count):  # the three worst, then the second to fourth best
-        return np.column_stack([real(-unit, y, 3), real(unit, y, 4)[:, 1:]])
+    def bad_then_good(unit, y, count):  # the worst, then as many of the best but for the very best
+        half = count // 2
+        if count not in bad:
+            return real(unit, y, count)
+        return np.column_stack([real(-unit, y, half), real(unit, y, half + 1)[:, 1:]])
 
     monkeypatch.setattr(permutation, "_candidates", bad_then_good)
     np.testing.assert_array_equal(largest(rdms, attributes, orders, candidates=6), exact)

@@ -26,6 +26,8 @@ from model_emotion.rsa.rdm import pair_indices, square
 
 CANDIDATES, PAIRS = 16, 351
 """Candidates for each permutation at 351 pairs. With fewer pairs, as many as cost the same."""
+MORE = 4
+"""How many times as many candidates are tried if the largest tau came late among the first."""
 CELLS = 2**24
 """Values of rho in memory at a time (64 MB)."""
 EXHAUSTIVE = 5 * 10**5
@@ -85,8 +87,8 @@ def largest_tau(
 
     If that is little work, tau is computed for all vectors, otherwise for the `candidates` of largest rho.
     The vector of largest tau is nearly always among the first three candidates. If it is in their second
-    half, tau is computed for all vectors. Time grows with vectors x RDMs x samples.
-    Raises ValueError if a value is NaN.
+    half, MORE times as many candidates are tried, in the end all vectors. Time grows with vectors x RDMs x
+    samples. Raises ValueError if a value is NaN.
     """
     ranked, rdms = _ranked(vectors, count), np.asarray(rdms, dtype=float)
     pairs = ranked.order.shape[1]
@@ -122,7 +124,12 @@ def _largest_of_candidates(
     tau = _defined(correlate_rankings(permuted, len(neuron), pattern(rdm[:, None]))[0].reshape(chosen.shape))
     largest, place = tau.max(axis=1), tau.argmax(axis=1)
     if candidates < len(unit) and (late := place >= candidates // 2).any():
-        largest[late] = _largest_of_all(rdm, ranked, places[late])
+        more = candidates * MORE
+        largest[late] = (
+            _largest_of_candidates(rdm, ranked, unit, places[late], more)
+            if more < len(unit)
+            else _largest_of_all(rdm, ranked, places[late])
+        )
     return largest
 
 
