@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import json
 import re
 import shutil
 import sys
@@ -15,7 +16,7 @@ from run_folders import NAME, edit_card
 from worlds import EMOTIONS, run
 
 from model_emotion.base.errors import UserError
-from model_emotion.base.files import parse_yaml, read_tensors, write_tensors
+from model_emotion.base.files import parse_yaml, read_tensors, read_yaml, write_tensors
 from model_emotion.base.results import read_activations
 from model_emotion.live import run_card as card
 from model_emotion.live import run_check as check
@@ -173,3 +174,15 @@ def test_the_report_knows_which_stage_made_a_file_of_an_imported_run():
     named = [made_by[f"results/{run}/activations.safetensors"] for run in runs]
     assert named == ["published", "activations", "import_run@mpnet"]
     assert made_by["results/live/mask_plan.json"] == "mask_plan"
+
+
+def test_the_stage_that_hashes_a_runs_files_waits_for_each_of_them(exported, monkeypatch):
+    """Otherwise it keeps old hashes, and the report, which waits for them, is not made anew."""
+    Path("results", NAME).mkdir(parents=True)
+    Path("results", NAME, "retests.csv").write_text("")
+    analyse(monkeypatch, "run_files")
+    hashed = json.loads(Path(f"results/imported/{NAME}.json").read_text())
+    assert {f"results/{NAME}/retests.csv", f"data/runs/{NAME}/run.yaml"} <= set(hashed)
+    deps = read_yaml(ROOT / "dvc.yaml")["stages"]["run_files"]["deps"]
+    folders = [dep.replace("${item.run}", NAME) for dep in deps]
+    assert [path for path in hashed if not any(Path(path).is_relative_to(folder) for folder in folders)] == []
