@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib
-import json
 import re
 import shutil
 import sys
@@ -181,7 +180,7 @@ def test_the_stage_that_hashes_a_runs_files_waits_for_each_of_them(exported, mon
     Path("results", NAME).mkdir(parents=True)
     Path("results", NAME, "retests.csv").write_text("")
     analyse(monkeypatch, "run_files")
-    hashed = json.loads(Path(f"results/imported/{NAME}.json").read_text())
+    hashed = read_yaml(f"results/imported/{NAME}.json")
     assert {f"results/{NAME}/retests.csv", f"data/runs/{NAME}/run.yaml"} <= set(hashed)
     deps = read_yaml(ROOT / "dvc.yaml")["stages"]["run_files"]["deps"]
     folders = [dep.replace("${item.run}", NAME) for dep in deps]

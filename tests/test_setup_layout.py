@@ -11,7 +11,6 @@ import layout  # noqa: E402
 
 SHARED = "tests/test_a.py:1: imports test_b; put what tests share elsewhere"
 ROOM = "model_emotion/rsa/a.py:1: rsa may not import live: it is in the same layer or in a later one"
-
 WIDE = "model_emotion/report/a.j2:1: 112 columns; a line of a page or text may have 110"
 
 

@@ -57,7 +57,7 @@ def judge_run(
     table has `claim, key, published, regenerated, limit`. The claims on another model compare no numbers.
     Raises UserError if a claim names a comparison that does not exist.
     """
-    claims, read = list(claims), lru_cache(_read)  # a file once for each call: it may change between two
+    claims, read = list(claims), lru_cache(_read)  # each file once a call: it may change between calls
     for claim in claims:
         if claim.comparison not in COMPARISONS:
             raise UserError(
