@@ -2,6 +2,7 @@
 
 import openpyxl
 import pandas as pd
+from PIL import Image
 
 from model_emotion.base import study
 from model_emotion.human import ratings
@@ -94,3 +95,20 @@ def private(raw):
     found = {cell for cell in found if len(cell) > 5 and cell not in study.EMOTIONS}
     assert len(found) > 61 + 35 + 36 + 2 * 329 - 20
     return found
+
+
+def leaks(private, *texts):
+    """Which of the private texts, by their place in the alphabet, occur in a text; not the texts themselves.
+
+    A search through bytes is twice as fast as one through decoded text.
+    """
+    whole = b"\0".join(text if isinstance(text, bytes) else text.encode() for text in texts)
+    return [place for place, secret in enumerate(sorted(private)) if secret.encode() in whole]
+
+
+def readable(path):
+    """The bytes of a file in which words can stand: not the pixels of a PNG, and not an array's numbers."""
+    if path.suffix == ".png":
+        return repr(Image.open(path).text).encode()
+    content = path.read_bytes()
+    return content[: 8 + int.from_bytes(content[:8], "little")] if path.suffix == ".safetensors" else content

@@ -4,13 +4,15 @@ import hashlib
 import io
 from pathlib import Path
 
+import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
-from surveys import AFFECTIVE, APPRAISAL, PHYSICAL, read_survey
+from PIL import Image, PngImagePlugin
+from surveys import AFFECTIVE, APPRAISAL, PHYSICAL, leaks, read_survey, readable
 
 from model_emotion.base.errors import InputError
-from model_emotion.base.files import read_yaml
+from model_emotion.base.files import read_yaml, write_tensors
 from model_emotion.human import ratings, similarity
 from stages import attributes as attributes_stage
 from stages import similarity as similarity_stage
@@ -73,10 +75,21 @@ def test_two_runs_give_the_same_bytes(human_results):
     assert runs[0] == runs[1]
 
 
+def test_a_leak_is_found_in_every_kind_of_file(tmp_path):
+    about = PngImagePlugin.PngInfo()
+    about.add_text("Description", "by a1b2c3d4")
+    Image.new("L", (1, 1)).save(tmp_path / "figure.png", pnginfo=about)
+    write_tensors({"x": np.zeros(3)}, tmp_path / "x.safetensors", {"rater": "a1b2c3d4"})
+    (tmp_path / "table.csv").write_text("rater\na1b2c3d4\n")
+    private = {"a1b2c3d4", "another"}
+    for path in tmp_path.iterdir():
+        assert leaks(private, "nothing", readable(path)) == [0], path
+    assert leaks(private, "another a1b2c3d4") == [0, 1] and leaks(private, "a1b2", b"c3d4") == []
+
+
 def test_no_id_or_story_in_results_or_output(human_results, private):
     runs, _, printed = human_results
-    text = printed + "".join(content.decode() for content in runs[0].values())
-    assert [place for place, secret in enumerate(sorted(private)) if secret in text] == []
+    assert leaks(private, printed, *runs[0].values()) == []
 
 
 def test_no_id_or_story_in_any_data_frame(human_results, private):
@@ -112,4 +125,4 @@ def test_no_id_or_story_in_error_messages(raw, tmp_path, words, private):
         similarity.judgements(tmp_path / "slipped.xlsx")
     messages.append(str(error.value))
     assert len(messages) == 6
-    assert [place for place, secret in enumerate(sorted(private)) if secret in " ".join(messages)] == []
+    assert leaks(private, *messages) == []

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 
@@ -111,6 +112,13 @@ def test_an_interrupt_that_another_thread_takes_waits_until_the_workers_have_sta
     assert done == ["started"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def workers_of(started):
+    """The worker processes of a stage: the children of its one child that has children (on Linux)."""
+    with suppress(psutil.NoSuchProcess):
+        return [worker for child in psutil.Process(started.pid).children() for worker in child.children()]
+    return []
+
+
 @pytest.mark.parametrize(
     "when", ["start", "work"]
 )  # workers are being started, or one has finished an emotion
@@ -118,11 +126,9 @@ def test_an_interrupted_run_says_so_in_one_line_and_leaves_nobody_behind(world, 
     world("training.examples", 1000, "executor.workers", 2)
     mask_plan_stage.main()
     stopped = Apart("stages.prompts", session=True)
-    parent = psutil.Process(stopped.pid)
-    while (
-        stopped.poll() is None
-        and len(workers := [child for child in parent.children() if "spawn_main" in str(child.cmdline())]) < 2
-    ):
+    workers = []
+    while stopped.poll() is None and len(workers) < 2:
+        workers = workers_of(stopped)
         time.sleep(0.01)
     while (
         when == "work"
@@ -156,15 +162,13 @@ def test_workers_change_nothing(world, monkeypatch):
 def test_workers_end_when_what_started_them_is_killed(world):
     world("executor.workers", 2, "training.examples", 400_000)
     started = Apart("stages.prompts")
-    family = []
-    while (
-        started.poll() is None and len(family) < 3
-    ):  # a process that keeps track of resources, and two workers
-        family = psutil.Process(started.pid).children(recursive=True)
+    while started.poll() is None and len(workers_of(started)) < 2:
         time.sleep(0.05)
+    family = psutil.Process(started.pid).children(recursive=True)
     started.kill()
     started.wait()
-    assert len(family) == 3 and psutil.wait_procs(family, timeout=60)[1] == []
+    # A process that keeps track of resources, the one from which workers are forked, and two workers.
+    assert len(family) == 4 and psutil.wait_procs(family, timeout=60)[1] == []
 
 
 def test_a_killed_worker_is_one_line_that_says_what_to_do(world):

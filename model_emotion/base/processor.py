@@ -1,7 +1,10 @@
-"""The number of cores that a process may use, and functions compiled for this machine's processor."""
+"""The cores that a process may use, how it starts others, and functions compiled for this processor."""
 
 import os
+import sys
 from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.context import BaseContext
 
 
 def cores() -> int:
@@ -9,6 +12,19 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1  # macOS has no such call
+
+
+def starting(module: str) -> BaseContext:
+    """Return how worker processes start that need a module, such as one that imports torch for seconds.
+
+    On Linux they are forked from one process that has only imported it, which costs the time and the memory
+    of a single import. Elsewhere each starts anew, since some libraries of macOS fail in a fork.
+    """
+    if sys.platform != "linux":
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload([module])
+    return context
 
 
 def compiled(function: Callable) -> Callable:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from model_emotion.base.files import replacing, write_text
+from model_emotion.base.processor import starting
 from model_emotion.base.progress import progress
 from model_emotion.figures import catalogue, fonts, tables
 from model_emotion.figures.catalogue import Entry
@@ -30,7 +30,7 @@ def draw_all(run: str, options: Mapping[str, Any], out: Path) -> None:
     options, lettering = tables.of_run(options, run), fonts.lettering(tables.names_of(run))
     drawn = {name: lettering.write(value) for name, value in options.items()} | {"lettering": lettering}
     names = [entry.name for entry in catalogue.entries(run)]
-    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(WORKERS, mp_context=starting(__name__)) as pool:
         each = pool.map(make, names, [run] * len(names), [drawn] * len(names), [out] * len(names))
         made = {path for paths in progress(each, "figures", len(names), "figure") for path in paths}
     for path in set(out.iterdir()) - made:  # old figures, and parts that a killed run left

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children
 from pathlib import Path
 from typing import TypeVar, cast
 
 from model_emotion.base.errors import UserError
+from model_emotion.base.processor import starting
 from model_emotion.live.processes import call, sigint_blocked, start
 from model_emotion.params import Params
 
@@ -37,7 +38,7 @@ def map_emotions(
         function = make(params)
         yield from ((name, function(name)) for name in names)
         return
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), start, (make, params))
+    pool = ProcessPoolExecutor(workers, starting(make.__module__), start, (make, params))
     try:
         with sigint_blocked():
             futures = {pool.submit(call, name): name for name in names}
