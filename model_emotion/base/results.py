@@ -3,14 +3,19 @@
 A run is one set of measurements of one model. The analyses read these files and no others.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_csv, read_tensors, write_tensors
+
+if TYPE_CHECKING:  # a run with nothing to do saves half a second
+    import pandas as pd
 
 MEASURED = "live"
 """The run that is measured on this machine."""
