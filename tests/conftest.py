@@ -154,6 +154,21 @@ def measured_project(tiny_project, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def folder_of_a_run(measured_project, tmp_path_factory):
+    """The run `live` of that project, exported; not to be changed."""
+    import run_folders
+
+    from model_emotion.base import run_folder
+    from model_emotion.live import run_export
+    from model_emotion.params import load_params
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(measured_project)
+        patch.setattr(run_folder, "FOLDER", tmp_path_factory.mktemp("exported"))
+        return run_export.export(run_folders.NAME, load_params())
+
+
 def _copied(project, tmp_path, monkeypatch):
     import worlds
 

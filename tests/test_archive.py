@@ -98,9 +98,8 @@ def digests(folder, *tops):
 def holds_everything(folder, repository):
     """The results are the same bytes, git sees no change, no stage runs, and the experiment is there."""
     log = (repository.parent / "log").read_text()
-    assert (
-        digests(folder, "results") == digests(repository, "results") and len(digests(folder, "results")) == 4
-    )  # with .gitignore
+    made = digests(folder, "results")
+    assert made == digests(repository, "results") and len(made) == 4  # with .gitignore
     dvc("repro", "--pull", "--allow-missing", cwd=folder)  # stages would write to the log
     assert not digests(folder, "data/raw") and (repository.parent / "log").read_text() == log
     assert not sh("git status --porcelain", folder) and sh("git tag", folder) == "v1\n"
@@ -200,6 +199,38 @@ def test_a_file_outside_the_folder_is_refused_even_if_its_checksum_is_right(tmp_
     assert not (tmp_path / "in").exists()
 
 
+def bundled(folder, change):
+    """An archive, with right checksums, of a repository that `change` has prepared."""
+    repository, path = folder / "repository", folder / "bad.tar"
+    (repository / ".dvc").mkdir(parents=True)
+    (repository / ".dvc/config").write_text("[core]\n    autostage = true\n['remote \"a\"']\n    url = b\n")
+    change(repository)
+    repos.git("init", "--quiet", cwd=repository)
+    repos.commit_all(repository)
+    bundle = folder / archive.BUNDLE
+    repos.git("bundle", "create", "--quiet", bundle, "HEAD", cwd=repository)
+    (folder / archive.SUMS).write_text(f"{archive.sha256(bundle)}  {archive.BUNDLE}\n")
+    with tarfile.open(path, "w") as tar:
+        for file in (archive.SUMS, archive.BUNDLE):
+            tar.add(folder / file, f"{archive.TOP}/{file}")
+    return path
+
+
+@pytest.mark.parametrize("change, problem", [
+    (lambda at: (at / "results").symlink_to("/elsewhere"), "results is a link or a module"),
+    (lambda at: (at / ".dvc/config").write_text("[cache]\n    dir = /elsewhere\n"), r"a section \[cache\]"),
+], ids=["link", "cache"])  # fmt: skip
+def test_an_archive_by_which_dvc_would_write_elsewhere_is_refused(tmp_path, change, problem):
+    with pytest.raises(UserError, match=rf"bad\.tar: .*{problem}; nothing was restored"):
+        archive.restore(bundled(tmp_path, change), tmp_path / "into")
+    assert not list((tmp_path / "into").iterdir())
+
+
+def test_an_archive_with_a_remote_of_its_own_is_restored(tmp_path):
+    archive.restore(bundled(tmp_path, lambda at: None), tmp_path / "into")
+    assert "url = b" in (tmp_path / "into/.dvc/config").read_text()
+
+
 def test_a_changed_byte_in_any_file_is_found(packed, tmp_path):
     with tarfile.open(packed) as tar:
         members = [member for member in tar.getmembers() if member.size]
@@ -256,9 +287,7 @@ def test_lock_diff_names_the_stages_whose_entries_differ(repository, capsys):
     assert capsys.readouterr().out == "no stage differs\n"
     committed = Path("dvc.lock").read_text()
     found = parse_yaml(committed)
-    assert not list(
-        lock_diff.difference(committed, json.dumps(found))
-    )  # the same content in another notation
+    assert not list(lock_diff.difference(committed, json.dumps(found)))  # in another notation
     train = found["stages"]["train"]
     train["outs"][0]["md5"], train["params"]["params.yaml"]["seed"] = "0" * 32, 3
     found["stages"]["judge"]["cmd"] = "true"

@@ -9,20 +9,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import repos
 from run_folders import NAME, edit_card, edit_csv, edit_tensors
 from worlds import EMOTIONS
 
+from model_emotion.base import run_folder
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import parse_yaml
 from model_emotion.live import run_check as check
-from model_emotion.live import run_export as export
 from model_emotion.live.run_import import import_run
-from model_emotion.params import load_params
 from model_emotion.report import compare
 from model_emotion.report.page import templates_of_page
 
-ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
@@ -169,15 +166,6 @@ MORE = {"unknown attribute": 2, "card's seeds": 1 + 2 * len(EMOTIONS)}
 """Faults with more than one line: another mask is missing; every emotion lacks a seed."""
 
 
-@pytest.fixture(scope="module")
-def folder_of_a_run(measured_project, tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(measured_project)
-        out = tmp_path_factory.mktemp("exported")
-        patch.setattr(check, "FOLDER", out)
-        return export.export(NAME, load_params())
-
-
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_one_line_before_anything_is_analysed(fault, folder_of_a_run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -210,7 +198,7 @@ def test_each_fault_has_its_own_line(folder_of_a_run, tmp_path, monkeypatch):
 def test_a_name_cannot_leave_the_folder_or_replace_another_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="can't name an imported run"):
-        check.folder_of(name)
+        run_folder.folder_of(name)
 
 
 def test_check_run_prints_the_faults(folder_of_a_run, tmp_path, monkeypatch, capsys):
@@ -241,40 +229,3 @@ def test_html_in_a_card_is_shown_as_text(folder_of_a_run, tmp_path, monkeypatch)
     page = templates_of_page().get_template("compare.html")
     shown = page.render(runs=["published", "live", NAME], cards=[], compared=compared)
     assert shown.count("&lt;script&gt;") == 2 and "<script" not in shown and "<img" not in shown
-
-
-COMMAND = "{cmd: echo evil > ran, deps: [run.yaml], outs: [accuracy.csv: {cache: false, persist: true}]}"
-PIPELINES = {
-    "a pipeline": {"dvc.yaml": f"stages: {{evil: {COMMAND}}}"},
-    "and an ignore file that names it": {
-        "dvc.yaml": f"stages: {{evil: {COMMAND}}}",
-        ".dvcignore": "!dvc.yaml\n!*.dvc\n",
-    },
-    "a file to copy": {
-        "accuracy.csv.dvc": "{deps: [{path: ../../../secret}], outs: [{path: accuracy.csv}]}",
-        ".dvcignore": "!*.dvc\n",
-    },
-}
-
-
-@pytest.mark.parametrize("files", PIPELINES.values(), ids=PIPELINES)
-def test_dvc_runs_nothing_that_lies_in_a_folder(files, tmp_path):
-    """`dvc repro` would run a stage in the folder first, because it makes what `import_run` reads."""
-    project, folder = tmp_path / "project", tmp_path / "project/data/runs/evil"
-    folder.mkdir(parents=True)
-    repos.dvc("init", "--quiet", "--no-scm", cwd=project).check_returncode()
-    stage = "{cmd: echo read > imported, deps: [data/runs/evil], outs: [imported]}"
-    (project / "dvc.yaml").write_text(f"stages: {{import_run: {stage}}}")
-    (project / "secret").write_text("a secret\n")
-    for name, text in {"run.yaml": "name: evil", "accuracy.csv": "its own\n", **files}.items():
-        (folder / name).write_text(text)
-    for ignored, wanted in ((ROOT / ".dvcignore").read_text(), 0), ("", 1):
-        (project / ".dvcignore").write_text(ignored)
-        if not ignored:  # the attack works where DVC is not told
-            for path in folder.glob(".dvcignore"):
-                path.unlink()
-        (project / "imported").unlink(missing_ok=True)
-        (project / "dvc.lock").unlink(missing_ok=True)
-        repos.dvc("repro", "import_run", cwd=project)
-        harmed = (folder / "ran").exists() or (folder / "accuracy.csv").read_text() != "its own\n"
-        assert harmed == wanted

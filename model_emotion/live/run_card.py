@@ -17,9 +17,10 @@ from model_emotion.masking import mask_plan
 from model_emotion.masking.masks import MaskName
 from model_emotion.params import Activation, Evaluation, Protocol, Training
 
-FILE = "run.yaml"
-LARGEST, DEEPEST = 64 * 1024, 12
-"""A card has at most so many bytes and levels."""
+LARGEST, DEEPEST, LONGEST = 64 * 1024, 12, 1000
+"""A card has at most so many bytes and levels, and each value so many characters."""
+MOST_MASKS = 20_000
+"""A run has at most so many masks; the study has 224."""
 
 
 def _one_line(value: str) -> str:
@@ -103,6 +104,8 @@ class Card(Section):
                 raise ValueError(f"masks.sizes[{place}]: {k} is more than the {neurons} neurons")
             if k in sizes[:place]:
                 raise ValueError(f"masks.sizes[{place}]: {k} is listed twice")
+        if (many := self._masks()) > MOST_MASKS:
+            raise ValueError(f"masks.sizes: {many:,} masks in all; {MOST_MASKS:,} are allowed")
         if not any(size.attributes for size in self.masks.sizes):
             raise ValueError("masks.sizes: attributes need masks of at least one size")
         if unknown := set(self.masks.ranking_seeds) - set(self.seeds):
@@ -110,6 +113,12 @@ class Card(Section):
         if len(self.masks.ranking_seeds) == len(self.seeds):
             raise ValueError("masks.ranking_seeds: must leave at least one seed for evaluating the masks")
         return self
+
+    def _masks(self) -> int:
+        """Return the most masks that the card can mean, by arithmetic: their names would take memory."""
+        attributes = len(study.ATTRIBUTES)
+        own = 1 if self.masks.baseline == "uniform" else attributes
+        return sum(size.draws * own + (1 + size.permuted) * attributes for size in self.masks.sizes)
 
     def plan(self) -> mask_plan.Plan:
         """Return the plan of the run's masks."""
@@ -150,18 +159,25 @@ def read(path: Path) -> Card:
         values = _plain_yaml(content.decode("utf-8"), path)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 at byte {error.start + 1}") from None
-    except (YAMLError, ValueError, RecursionError) as error:
+    except (YAMLError, ValueError, LookupError, RecursionError) as error:
         raise InputError(f"{path}: not YAML: {' '.join(str(error).split())[:300]}") from None
     return check_section(values, path, Card)
 
 
 def _plain_yaml(text: str, path: Path) -> Any:
-    """Return the content of a YAML text. Raises InputError for anchors, with which a small file can grow."""
+    """Return the content of a YAML text.
+
+    Raises InputError for anchors, with which a small file can grow, for tags, and for long or deep values.
+    """
     depth = 0
     # parse_yaml expands aliases and nesting at once; the events of the text show them before that.
     for event in YAML(typ="safe").parse(text):
         if getattr(event, "anchor", None):
             raise InputError(f"{path}: has anchors (&) or aliases (*); write each value out")
+        if getattr(event, "tag", None):
+            raise InputError(f"{path}: has tags (!); a card needs none")
+        if len(getattr(event, "value", "")) > LONGEST:
+            raise InputError(f"{path}: a value of more than {LONGEST:,} characters")
         kind = type(event).__name__
         depth += kind.endswith(("MappingStartEvent", "SequenceStartEvent")) - kind.endswith(
             ("MappingEndEvent", "SequenceEndEvent")

@@ -7,54 +7,39 @@ each size is known before a file is read. A fault is one line that names the fil
 """
 
 import json
-import os
-import stat
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import METADATA, read_csv, read_metadata
 from model_emotion.base.results import ACCURACY, MASKED_ACCURACY, undefined_layers
-from model_emotion.base.values import RunName
+from model_emotion.base.run_folder import ACTIVATIONS, CARD, MASKED, UNMASKED, faults_of_files, folder_of
 from model_emotion.live import run_card as card
 from model_emotion.live.run_card import Card
 from model_emotion.project import stage
 
-FOLDER = Path("data/runs")
-ACTIVATIONS, UNMASKED, MASKED = "activations.safetensors", "accuracy.csv", "masked_accuracy.csv"
-REQUIRED = (card.FILE, ACTIVATIONS, UNMASKED, MASKED)
-OPTIONAL = {"prompts": ".safetensors", "learning_curves": ".csv", "provenance": ".json"}
-"""Folders that a run may have, and the suffix of their files. No analysis reads them."""
-LARGEST, MOST_FILES, HEADER = 100 * 1000**2, 2000, 1000**2
-"""Limits: bytes of a file, files of a folder, bytes of the header of a safetensors file."""
+HEADER, LINE = 1000**2, 1000
+"""Limits in bytes: the header of a safetensors file, and the first line of a table."""
 TYPES = ("F16", "F32")
-
-
-def folder_of(name: str) -> Path:
-    """Return data/runs/NAME. Raises UserError for a name that could leave data/runs."""
-    try:
-        return FOLDER / TypeAdapter(RunName).validate_python(name)
-    except ValidationError as error:
-        raise UserError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 
 
 def faults(folder: Path) -> list[str]:
     """Return a line for each fault of a run's folder; none if it can be analysed."""
-    found = list(_faults_of_files(folder))
+    found = list(faults_of_files(folder))
     if found:
         return found
     try:
-        of_run = card.read(folder / card.FILE)
+        of_run = card.read(folder / CARD)
     except UserError as error:
         return [str(error)]
     if of_run.name != folder.name:
-        found.append(f"{folder / card.FILE}: name: '{of_run.name}', but the folder is '{folder.name}'")
+        found.append(f"{folder / CARD}: name: '{of_run.name}', but the folder is '{folder.name}'")
     found += _faults_of_optional(folder, of_run)
     found += _faults_of_activations(folder / ACTIVATIONS, of_run)
     found += _faults_of_accuracy(folder / UNMASKED, of_run)
@@ -66,40 +51,7 @@ def checked(name: str) -> Card:
     folder = folder_of(name)
     if found := faults(folder):
         raise UserError("\n".join(found))
-    return card.read(folder / card.FILE)
-
-
-def _faults_of_files(folder: Path) -> Iterator[str]:
-    """Yield the faults that show without opening a file: links, unknown and missing files, sizes."""
-    if folder.is_symlink() or not folder.is_dir():
-        yield f"{folder}: not a folder; put the run's files there"
-        return
-    seen = 0
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        path = folder / entry.name
-        if entry.name in OPTIONAL and entry.is_dir(follow_symlinks=False):
-            files = [(path / inner.name, inner) for inner in os.scandir(path)]
-            wrong = [one for one, _ in files if one.suffix != OPTIONAL[entry.name]]
-        else:
-            files, wrong = [(path, entry)], [path] if entry.name not in (*REQUIRED, "README.md") else []
-        seen += len(files)
-        if seen > MOST_FILES:
-            yield f"{folder}: more than {MOST_FILES} files"
-            return
-        for one in wrong:
-            yield f"{folder}: {str(one.relative_to(folder))!r} is no file of a run; remove it"
-        for one, inner in files:
-            status = inner.stat(follow_symlinks=False)
-            if one in wrong:
-                continue
-            if not stat.S_ISREG(status.st_mode):
-                yield f"{one}: a link or a special file; put the file itself there"
-            elif status.st_size > LARGEST:
-                size = f"{status.st_size:,} bytes; a file over {LARGEST:,} bytes belongs in DVC"
-                yield f"{one}: {size}, not in a run's folder"
-    for name in REQUIRED:
-        if not (folder / name).exists() and not (folder / name).is_symlink():
-            yield f"{folder / name}: is missing"
+    return card.read(folder / CARD)
 
 
 def _faults_of_optional(folder: Path, of_run: Card) -> Iterator[str]:
@@ -107,7 +59,7 @@ def _faults_of_optional(folder: Path, of_run: Card) -> Iterator[str]:
     for name, known in (("prompts", of_run.emotions), ("learning_curves", of_run.seeds)):
         for path in sorted((folder / name).glob("*")):
             if path.stem not in map(str, known):
-                yield f"{folder}: {str(path.relative_to(folder))!r}: {card.FILE} has no {path.stem!a}"
+                yield f"{folder}: {str(path.relative_to(folder))!r}: {CARD} has no {path.stem!a}"
 
 
 def _faults_of_activations(path: Path, of_run: Card) -> Iterator[str]:
@@ -130,7 +82,7 @@ def _faults_of_activations(path: Path, of_run: Card) -> Iterator[str]:
                 yield f"{path}: the type is {part.get_dtype()}; it must be {' or '.join(TYPES)}"
                 return
             if part.get_shape() != shape:
-                needed = f"{card.FILE} (seeds, emotions, layers x width) needs {shape}"
+                needed = f"{CARD} (seeds, emotions, layers x width) needs {shape}"
                 yield f"{path}: the shape is {part.get_shape()}, but {needed}"
                 return
             values = tensors.get_tensor("activations")
@@ -155,11 +107,16 @@ def _faults_of_axes(path: Path, axes: object, of_run: Card) -> Iterator[str]:
         return
     for name, value in stated.items():
         if json.dumps(axes[name]) != json.dumps(value):  # 1, 1.0 and True are equal in Python
-            yield f"{path}: {name} in its metadata differ from those in {card.FILE}"
+            yield f"{path}: {name} in its metadata differ from those in {CARD}"
 
 
 def _read(path: Path, columns: list[str], of_run: Card) -> tuple[pd.DataFrame | None, list[str]]:
     """Return a table of strings with NaN for empty cells; or None, and the faults of it or of its values."""
+    with path.open("rb") as file:
+        head = file.readline(LINE)
+    # pandas renames columns of the same name, in a time that grows with the square of their number.
+    if len(head) == LINE or head.count(b",") >= len(columns):
+        return None, [f"{path}: the columns must be {','.join(columns)}"]
     try:
         table = read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
     except (ValueError, RecursionError) as error:  # pandas' errors and those of decoding are ValueErrors
@@ -205,10 +162,10 @@ def _faults_of_accuracy(path: Path, of_run: Card) -> Iterator[str]:
     if table is None:
         yield from found
         return
-    pairs = list(zip(table["emotion"], table["seed"].astype(float).astype(int), strict=True))
+    pairs = Counter(zip(table["emotion"], table["seed"].astype(float).astype(int), strict=True))
     for emotion in of_run.emotions:
         for seed in of_run.seeds:
-            if (times := pairs.count((emotion, seed))) != 1:
+            if (times := pairs[emotion, seed]) != 1:
                 yield f"{path}: {emotion}, seed {seed}: {times} rows; there must be one"
 
 
@@ -221,17 +178,17 @@ def _faults_of_masked(path: Path, of_run: Card) -> Iterator[str]:
     columns = [table["kind"].fillna(""), table["attribute"].fillna(""), numbers["k"], numbers["draw"]]
     names = pd.Series(list(zip(*columns, strict=True)), index=table.index, dtype=object)
     needed = {(mask.kind, mask.attribute, mask.k, mask.draw or 0): str(mask) for mask in of_run.mask_names()}
-    rows = {key: list(some) for key, some in names.groupby([table["emotion"], numbers["seed"]])}
+    rows = {key: Counter(some) for key, some in names.groupby([table["emotion"], numbers["seed"]])}
     for seed in of_run.masks.ranking_seeds:
         if any(key[1] == seed for key in rows):
             yield f"{path}: seed {seed} ranks the neurons (masks.ranking_seeds); its prompts are not masked"
     for emotion in of_run.emotions:
         for seed in of_run.plan().evaluation_seeds(of_run.seeds):
-            there = rows.get((emotion, seed), [])
+            there = rows.get((emotion, seed), Counter())
             for what, some in (
-                ("lacks", [needed[one] for one in needed if one not in set(there)]),
+                ("lacks", [needed[one] for one in needed if one not in there]),
                 ("has unknown", ["/".join(map(str, one)) for one in there if one not in needed]),
-                ("repeats", [needed[one] for one in set(there) & set(needed) if there.count(one) > 1]),
+                ("repeats", [needed[one] for one, times in there.items() if one in needed and times > 1]),
             ):
                 if some:
                     yield f"{path}: {emotion}, seed {seed}: {what} {len(some)} masks, such as {some[0]!a}"

@@ -14,6 +14,7 @@ import shutil
 import sys
 import tarfile
 import tempfile
+from configparser import ConfigParser
 from pathlib import Path, PurePosixPath
 
 from dvc.exceptions import DvcException
@@ -188,6 +189,7 @@ def restore(path: Path | str, into: Path | str) -> None:
             tar.extractall(part)
         kept, clone = Path(part, TOP), Path(part, "clone")
         output("git", "clone", "--quiet", kept / BUNDLE, clone)
+        _require_plain(path, clone)
         output("git", "fetch", "--quiet", "origin", "refs/exps/*:refs/exps/*", cwd=clone)
         output("git", "remote", "remove", "origin", cwd=clone)
         shutil.move(kept, clone / KEPT)
@@ -202,6 +204,19 @@ def restore(path: Path | str, into: Path | str) -> None:
         "`dvc repro --pull --allow-missing` shows that every stage is up to date, and `dvc repro --pull` "
         "downloads the study's files where they are available."
     )
+
+
+def _require_plain(path: Path | str, clone: Path) -> None:
+    """Raise UserError if DVC could write outside a clone when it restores outputs."""
+    for line in output("git", "ls-tree", "-r", "HEAD", cwd=clone).splitlines():
+        about, name = line.split("\t")
+        if not about.startswith(("100644", "100755")):
+            raise UserError(f"{path}: {name} is a link or a module; nothing was restored")
+    settings = ConfigParser()
+    settings.read(clone / ".dvc/config")
+    for section in settings.sections():
+        if section != "core" and not section.startswith("'remote "):
+            raise UserError(f"{path}: .dvc/config has a section [{section}]; nothing was restored")
 
 
 def _verify(path: Path | str) -> None:
