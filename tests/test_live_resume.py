@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,8 @@ from worlds import EMOTIONS, MEASURE, found, run
 
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_csv
-from model_emotion.live import cache
+from model_emotion.base.processor import starting
+from model_emotion.live import cache, executor
 from model_emotion.live import prompts as live_prompts
 from model_emotion.live.executor import map_emotions
 from model_emotion.live.processes import sigint_blocked
@@ -174,3 +176,14 @@ def test_workers_end_when_what_started_them_is_killed(world):
 def test_a_killed_worker_is_one_line_that_says_what_to_do(world):
     with pytest.raises(UserError, match="one of 2 worker processes was killed.*set executor.workers"):
         list(map_emotions(apart.killed, load_params(), EMOTIONS, 2, []))
+
+
+@pytest.mark.parametrize("system, method", [("linux", "forkserver"), ("darwin", "spawn")])
+def test_workers_are_forked_on_linux_and_start_anew_elsewhere(world, monkeypatch, system, method):
+    with monkeypatch.context() as patch:  # what starts processes must know the system that it runs on
+        patch.setattr(sys, "platform", system)
+        context = starting("apart")
+    assert context.get_start_method() == method
+    monkeypatch.setattr(executor, "starting", lambda module: context)
+    found = dict(map_emotions(apart.shouting, load_params(), EMOTIONS, 2, []))
+    assert found == {emotion: emotion.upper() for emotion in EMOTIONS}
