@@ -77,6 +77,8 @@ def committed(tmp_path_factory):
     """A repository of git and DVC with our params.yaml and experiments. Its stage records its parameters."""
     folder = tmp_path_factory.mktemp("experiments")
     shutil.copy(ROOT / "params.yaml", folder)
+    for run in load_params(ROOT / "params.yaml").imported:
+        shutil.copytree(ROOT / "data/runs" / run, folder / "data/runs" / run)
     shutil.copytree(ROOT / "experiments", folder / "experiments")
     (folder / "stage.py").write_text(STAGE)
     metrics = [{"results/metrics.json": {"cache": False}}]
@@ -198,7 +200,7 @@ def test_the_measurement_is_exported_before_the_checkout_returns_to_its_commit(r
         there, here = (folder / name for folder in (written, Path("results/live")))
         assert there.read_bytes() != here.read_bytes(), name  # that of the commit has seed 1
     assert [path.name for path in (written / "learning_curves").iterdir()] == ["3.csv"]
-    assert repos.git("status", "--porcelain") == "?? data/\n"
+    assert repos.git("status", "--porcelain") == "?? data/runs/mini/\n"
 
 
 def test_a_folder_that_exists_is_refused_before_anything_is_measured(repository):

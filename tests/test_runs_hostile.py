@@ -13,7 +13,7 @@ from model_emotion.base.run_folder import faults_of_files
 from model_emotion.base.settings import ParamsError
 from model_emotion.claims import reproduce
 from model_emotion.live import run_card, run_check
-from model_emotion.project import checkout
+from model_emotion.project import checkout, experiments
 
 ROOT = Path(__file__).parents[1]
 EVIL = "data/runs/evil"
@@ -87,9 +87,12 @@ def test_a_folder_that_would_hang_dvc_is_refused_before_dvc_starts(spoil, world,
     spoil(folder)
     world("runs", ["published", "live", "evil"], "imported", ["evil"])
     monkeypatch.setattr(checkout, "tell_dvc", None)  # what comes next
+    monkeypatch.setattr(experiments, "require_git", str)
+    monkeypatch.setattr(experiments, "small", None)
     monkeypatch.setattr("sys.argv", ["reproduce"])
-    with pytest.raises(UserError, match=EVIL):
-        reproduce.main()
+    for command in (reproduce, experiments):
+        with pytest.raises(UserError, match=EVIL):
+            command.main()
     monkeypatch.setattr("sys.argv", ["reproduce", "--run", "published"])
     with pytest.raises(TypeError):  # that run has nothing to do with it
         reproduce.main()

@@ -8,9 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_yaml, sha256
-from model_emotion.base.run_folder import faults_of_files, folder_of
 from model_emotion.claims import verdicts
 from model_emotion.params import load_params
 from model_emotion.project import checkout, environment, stage
@@ -72,9 +70,7 @@ def main() -> None:
     parser.add_argument("--run", help="only this run: published or live")
     run = parser.parse_args().run
     params = load_params()  # a wrong value is reported before anything runs
-    imported = [name for name in params.imported if run in (None, name)]
-    if found := [fault for name in imported for fault in faults_of_files(folder_of(name))]:
-        raise UserError("\n".join(found))
+    checkout.require_plain(name for name in params.imported if run in (None, name))
     checkout.tell_dvc()
     environment.main()
     sys.exit(not reproduce(run))

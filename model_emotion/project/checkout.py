@@ -5,9 +5,11 @@ git unless `core.no_scm` is set.
 """
 
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from model_emotion.base.errors import UserError
+from model_emotion.base.run_folder import faults_of_files, folder_of
 from model_emotion.project.stage import run
 
 LOCAL = Path(".dvc/config.local")
@@ -29,6 +31,12 @@ def require_git(what: str) -> None:
             f"{what} need git, and this folder has no .git: clone the repository, or make one of this folder "
             "with `git init`, `git add --all` and `git commit --message start`"
         )
+
+
+def require_plain(runs: Iterable[str]) -> None:
+    """Raise UserError, with a line per fault, if DVC should not read the files of these runs in data/runs."""
+    if found := [fault for name in runs for fault in faults_of_files(folder_of(name))]:
+        raise UserError("\n".join(found))
 
 
 def tell_dvc() -> None:

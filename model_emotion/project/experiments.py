@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_yaml
 from model_emotion.base.settings import set_key
-from model_emotion.params import Params, check
-from model_emotion.project.checkout import require_git
+from model_emotion.params import Params, check, load_params
+from model_emotion.project.checkout import require_git, require_plain
 from model_emotion.project.commands import output
 from model_emotion.project.stage import run
 
@@ -175,6 +175,7 @@ def done() -> list[str]:
 
 def main() -> None:
     require_git("experiments")
+    require_plain(load_params().imported)
     if len(sys.argv) > 1:
         perform(*sys.argv[1:4])
         return
