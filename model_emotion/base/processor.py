@@ -1,4 +1,4 @@
-"""The cores that a process may use, how it starts others, and functions compiled for this processor."""
+"""The cores that a process may use, how workers start, and functions compiled for this processor."""
 
 import os
 import sys
@@ -15,10 +15,10 @@ def cores() -> int:
 
 
 def starting(module: str) -> BaseContext:
-    """Return how worker processes start that need a module, such as one that imports torch for seconds.
+    """Return the way to start worker processes that need a module which takes long to import.
 
-    On Linux they are forked from one process that has only imported it, which costs the time and the memory
-    of a single import. Elsewhere each starts anew, since some libraries of macOS fail in a fork.
+    On Linux one process imports the module and does nothing else; workers are forked from it and share its
+    memory. Elsewhere each worker is a new interpreter, because some libraries of macOS fail after a fork.
     """
     if sys.platform != "linux":
         return get_context("spawn")

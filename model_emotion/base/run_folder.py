@@ -1,6 +1,6 @@
 """The folder of a run that was measured elsewhere, data/runs/NAME: its files, and a check that opens none.
 
-DVC reads such a folder before any stage does, and would wait for a pipe, or follow a link, without end.
+DVC reads such a folder before any stage can check it, and a pipe in it, or a link, can keep DVC busy forever.
 """
 
 import os
@@ -14,9 +14,9 @@ from model_emotion.base.errors import UserError
 from model_emotion.base.values import RunName
 
 FOLDER = Path("data/runs")
-CARD, ACTIVATIONS = "run.yaml", "activations.safetensors"
+CARD_FILE, ACTIVATIONS = "run.yaml", "activations.safetensors"
 UNMASKED, MASKED = "accuracy.csv", "masked_accuracy.csv"
-REQUIRED = (CARD, ACTIVATIONS, UNMASKED, MASKED)
+REQUIRED = (CARD_FILE, ACTIVATIONS, UNMASKED, MASKED)
 OPTIONAL = {"prompts": ".safetensors", "learning_curves": ".csv", "provenance": ".json"}
 """Folders that a run may have, and the suffix of their files. No analysis reads them."""
 LARGEST, MOST_FILES = 100 * 1000**2, 2000
@@ -32,7 +32,7 @@ def folder_of(name: str) -> Path:
 
 
 def faults_of_files(folder: Path) -> Iterator[str]:
-    """Yield the faults that show without opening a file: links, unknown and missing files, sizes."""
+    """Yield the faults that show without opening a file: links, unknown, missing and too large files."""
     if folder.is_symlink() or not folder.is_dir():
         yield f"{folder}: not a folder; put the run's files there"
         return

@@ -20,7 +20,7 @@ from model_emotion.params import Activation, Evaluation, Protocol, Training
 LARGEST, DEEPEST, LONGEST = 64 * 1024, 12, 1000
 """A card has at most so many bytes and levels, and each value so many characters."""
 MOST_MASKS = 20_000
-"""A run has at most so many masks; the study has 224."""
+"""A run has at most so many masks."""
 
 
 def _one_line(value: str) -> str:
@@ -115,7 +115,7 @@ class Card(Section):
         return self
 
     def _masks(self) -> int:
-        """Return the most masks that the card can mean, by arithmetic: their names would take memory."""
+        """Return an upper bound of the number of masks, without listing them: a card could mean millions."""
         attributes = len(study.ATTRIBUTES)
         own = 1 if self.masks.baseline == "uniform" else attributes
         return sum(size.draws * own + (1 + size.permuted) * attributes for size in self.masks.sizes)

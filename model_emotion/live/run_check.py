@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import METADATA, read_csv, read_metadata
 from model_emotion.base.results import ACCURACY, MASKED_ACCURACY, undefined_layers
-from model_emotion.base.run_folder import ACTIVATIONS, CARD, MASKED, UNMASKED, faults_of_files, folder_of
+from model_emotion.base.run_folder import ACTIVATIONS, CARD_FILE, MASKED, UNMASKED, faults_of_files, folder_of
 from model_emotion.live import run_card as card
 from model_emotion.live.run_card import Card
 from model_emotion.project import stage
@@ -35,11 +35,11 @@ def faults(folder: Path) -> list[str]:
     if found:
         return found
     try:
-        of_run = card.read(folder / CARD)
+        of_run = card.read(folder / CARD_FILE)
     except UserError as error:
         return [str(error)]
     if of_run.name != folder.name:
-        found.append(f"{folder / CARD}: name: '{of_run.name}', but the folder is '{folder.name}'")
+        found.append(f"{folder / CARD_FILE}: name: '{of_run.name}', but the folder is '{folder.name}'")
     found += _faults_of_optional(folder, of_run)
     found += _faults_of_activations(folder / ACTIVATIONS, of_run)
     found += _faults_of_accuracy(folder / UNMASKED, of_run)
@@ -51,7 +51,7 @@ def checked(name: str) -> Card:
     folder = folder_of(name)
     if found := faults(folder):
         raise UserError("\n".join(found))
-    return card.read(folder / CARD)
+    return card.read(folder / CARD_FILE)
 
 
 def _faults_of_optional(folder: Path, of_run: Card) -> Iterator[str]:
@@ -59,7 +59,7 @@ def _faults_of_optional(folder: Path, of_run: Card) -> Iterator[str]:
     for name, known in (("prompts", of_run.emotions), ("learning_curves", of_run.seeds)):
         for path in sorted((folder / name).glob("*")):
             if path.stem not in map(str, known):
-                yield f"{folder}: {str(path.relative_to(folder))!r}: {CARD} has no {path.stem!a}"
+                yield f"{folder}: {str(path.relative_to(folder))!r}: {CARD_FILE} has no {path.stem!a}"
 
 
 def _faults_of_activations(path: Path, of_run: Card) -> Iterator[str]:
@@ -82,7 +82,7 @@ def _faults_of_activations(path: Path, of_run: Card) -> Iterator[str]:
                 yield f"{path}: the type is {part.get_dtype()}; it must be {' or '.join(TYPES)}"
                 return
             if part.get_shape() != shape:
-                needed = f"{CARD} (seeds, emotions, layers x width) needs {shape}"
+                needed = f"{CARD_FILE} (seeds, emotions, layers x width) needs {shape}"
                 yield f"{path}: the shape is {part.get_shape()}, but {needed}"
                 return
             values = tensors.get_tensor("activations")
@@ -107,7 +107,7 @@ def _faults_of_axes(path: Path, axes: object, of_run: Card) -> Iterator[str]:
         return
     for name, value in stated.items():
         if json.dumps(axes[name]) != json.dumps(value):  # 1, 1.0 and True are equal in Python
-            yield f"{path}: {name} in its metadata differ from those in {CARD}"
+            yield f"{path}: {name} in its metadata differ from those in {CARD_FILE}"
 
 
 def _read(path: Path, columns: list[str], of_run: Card) -> tuple[pd.DataFrame | None, list[str]]:

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from model_emotion.base.errors import UserError
 from model_emotion.base.files import read_metadata, read_yaml, sha256, temporary_beside, write_text
 from model_emotion.base.results import MEASURED, folder
-from model_emotion.base.run_folder import ACTIVATIONS, CARD, MASKED, OPTIONAL, UNMASKED, folder_of
+from model_emotion.base.run_folder import ACTIVATIONS, CARD_FILE, MASKED, OPTIONAL, UNMASKED, folder_of
 from model_emotion.base.settings import set_key
 from model_emotion.live.run_check import faults
 from model_emotion.masking import mask_plan
@@ -58,7 +58,7 @@ def export(name: str, params: Params, by: str = "", source: Path | None = None) 
             for path in sorted((source / optional).glob(f"*{suffix}")):
                 (made / optional).mkdir(exist_ok=True)
                 shutil.copyfile(path, made / optional / path.name)
-        write_text(_yaml(describe(name, params, by, source)), made / CARD)
+        write_text(_yaml(describe(name, params, by, source)), made / CARD_FILE)
         if found := faults(made):
             raise UserError("\n".join(line.replace(str(made), str(source)) for line in found))
         made.rename(out)

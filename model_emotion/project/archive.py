@@ -207,7 +207,7 @@ def restore(path: Path | str, into: Path | str) -> None:
 
 
 def _require_plain(path: Path | str, clone: Path) -> None:
-    """Raise UserError if DVC could write outside a clone when it restores outputs."""
+    """Raise UserError if the clone has a link or a setting by which DVC could write outside it."""
     for line in output("git", "ls-tree", "-r", "HEAD", cwd=clone).splitlines():
         about, name = line.split("\t")
         if not about.startswith(("100644", "100755")):

@@ -1,4 +1,4 @@
-"""Make a checkout usable without git, such as a ZIP of a release.
+"""Prepare a checkout for DVC: one without git, such as a ZIP of a release, or with runs from someone else.
 
 `python -m model_emotion.project.checkout` tells DVC whether the checkout has git: it refuses to run without
 git unless `core.no_scm` is set.
@@ -34,7 +34,10 @@ def require_git(what: str) -> None:
 
 
 def require_plain(runs: Iterable[str]) -> None:
-    """Raise UserError, with a line per fault, if DVC should not read the files of these runs in data/runs."""
+    """Check the files of runs in data/runs by their names, kinds and sizes, before DVC reads them.
+
+    Raises UserError with a line per fault.
+    """
     if found := [fault for name in runs for fault in faults_of_files(folder_of(name))]:
         raise UserError("\n".join(found))
 
